@@ -1,0 +1,107 @@
+"""The border between the runner and the wire.
+
+``delivery`` knows no queue file.  It is handed a ``Transaction`` by the runner
+and calls back at the three instants that the spool protocol needs to know
+about (FORMAT.md, sequence D): *begin*, *dot* and *settle*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tuiq.mail.envelope import Envelope, Recipient
+    from tuiq.mail.outcome import Outcome
+    from tuiq.mail.reply import Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextHop:
+    """Where a session connects to."""
+
+    host: str
+    """A host name or address literal; IPv6 without brackets."""
+    port: int = 25
+
+    def __str__(self) -> str:
+        """Return ``host:port``, IPv6 in brackets: the name of the destination."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Transaction(Protocol):
+    """One MAIL … final dot over a session that is ready for MAIL."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """The message's envelope; its recipients are those of the whole message."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Length of the data in bytes, wire form, without dot-stuffing."""
+        ...
+
+    @property
+    def eight_bit(self) -> bool:
+        """Whether the data holds bytes above 127."""
+        ...
+
+    def begin(self) -> list[tuple[int, Recipient]]:
+        """Mark the batch as attempted, re-read requests, return who is still wanted.
+
+        Called once, right before MAIL.  Empty: no transaction, send nothing.
+        """
+        ...
+
+    def data(self) -> Iterator[bytes]:
+        """Yield the data in wire form (CRLF, ends in CRLF), not dot-stuffed."""
+        ...
+
+    async def dot(self, accepted: Sequence[int]) -> None:
+        """Record that the final dot is about to leave for these slots.
+
+        Awaited before the bytes that hold the dot are handed to the kernel.
+        May wait: for the group sync's gate, or for a sync under ``in_doubt = hold``.
+        """
+        ...
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Record what became of slots; each slot of ``begin`` exactly once in all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What a session says after a transaction, beside the outcomes it settled."""
+
+    reusable: bool
+    """Whether the session may take another transaction."""
+    batch_limit: int | None = None
+    """The server takes no more than this many recipients per transaction."""
+    lost: Reply | None = None
+    """Why the session ended, when it did (421, timeout, connection lost)."""
+
+
+class SessionWatcher(Protocol):
+    """Told what a session does, for the status file and ``-v``."""
+
+    def phase(self, name: str) -> None:
+        """Enter an SMTP phase: connect, greeting, ehlo, starttls, auth, idle, mail,
+        data, body, dot, rset, quit."""
+        ...
+
+    def sent(self, line: bytes) -> None:
+        """Sent one command line (never a password, never message data)."""
+        ...
+
+    def received(self, line: bytes) -> None:
+        """Received one reply line."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something worth a journal line, such as TLS being given up."""
+        ...

@@ -1,0 +1,1 @@
+"""Mail as values: addresses, headers, envelopes, replies.  No I/O, no clock."""

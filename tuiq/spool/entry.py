@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from tuiq.errors import MessageDamaged
+from tuiq.spool import control
+from tuiq.spool.flags import MHold, MState, RReq, RState
+
+if TYPE_CHECKING:
+    from tuiq.mail.envelope import Envelope
 
 
 class State(StrEnum):
@@ -43,7 +52,7 @@ class RecipientView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """What one read of a control file said; nothing is locked, nothing is kept open."""
+    """What one read of a control file said; nothing is locked or kept open."""
 
     queue_id: str
     directory: str
@@ -81,15 +90,163 @@ class QueueEntry:
     """Escaped text of the last reply that concerned the message."""
     index_time: float
     """The file's mtime: when a runner looks next."""
-    ret: bytes
-    envid: bytes
-    body: bytes
-    smtputf8: bool
-    uid: int | None
-    via: bytes
+    origin: bytes = b"local"
+    uid: int | None = None
+    """Who submitted it; None = the system itself."""
+    via: bytes = b""
     damage: str = ""
-    """One sentence when the file cannot be trusted; other fields are then best effort."""
+    """One sentence when the file cannot be trusted; the rest is then best effort."""
+    raw: bytes = field(default=b"", repr=False)
+    """The whole control file as read."""
+
+    @property
+    def is_live(self) -> bool:
+        """Say whether any recipient still waits for something."""
+        return any(state in b"TAUF" for state in self.states)
+
+    @property
+    def left(self) -> int:
+        """Return how many recipients are not final yet."""
+        return sum(map(self.states.count, (b"T", b"A", b"U", b"F")))
+
+    def envelope(self) -> Envelope:
+        """Return the envelope; damaged files raise MessageDamaged."""
+        try:
+            return control.decode_envelope(_header(self.raw), self.raw)
+        except ValueError as error:
+            raise MessageDamaged(
+                f"{self.directory}/{self.queue_id}",
+                f"its addresses cannot be read ({error})",
+                "look at the file by hand",
+            ) from None
 
     def recipients(self) -> list[RecipientView]:
-        """Return all recipients in slot order."""
-        raise NotImplementedError
+        """Return all recipients in slot order; empty when they cannot be read."""
+        try:
+            recipients = control.decode_recipients(_header(self.raw), self.raw)
+        except (ValueError, MessageDamaged):
+            return []
+        views = []
+        for index, recipient in enumerate(recipients):
+            at = control.slot_at(index)
+            slot = self.raw[at : at + control.SLOT]
+            views.append(
+                RecipientView(
+                    index=index,
+                    address=recipient.address,
+                    orcpt=recipient.orcpt,
+                    notify=recipient.notify,
+                    state=slot[0:1],
+                    request=slot[1:2],
+                    tries=control.hex_field(slot, control.S_TRIES, 2),
+                    next_attempt=control.hex_field(slot, control.S_NEXT, 8),
+                    code=slot[control.S_CODE : control.S_STATUS].strip(),
+                    status=slot[control.S_STATUS : control.S_HEAP].strip(),
+                )
+            )
+        return views
+
+    def state(self, *, locked: bool = False, paused: bool = False) -> State:
+        """Return the state word; the caller knows about locks and pauses."""
+        mstate, states = self.mstate, self.states
+        tests = (
+            (State.DAMAGED, bool(self.damage) or mstate == MState.CORRUPT),
+            (State.TRASHED, self.trashed_at != 0 and not self.is_live),
+            (State.HELD, self.is_held),
+            (State.ACTIVE, locked),
+            (State.DOUBT, RState.UNKNOWN in states),
+            (State.FAILED, RState.FAILED in states),
+            (State.PAUSED, paused),
+            (State.DEFERRED, self.tries > 0),
+        )
+        return next((word for word, fits in tests if fits), State.DUE)
+
+    @property
+    def is_held(self) -> bool:
+        """Say whether no recipient may be attempted because an operator said so."""
+        if self.hold != MHold.NONE:
+            return True
+        pairs = zip(self.states, self.requests, strict=True)
+        todo = [request for state, request in pairs if state == 0x54]
+        return bool(todo) and all(request == RReq.HOLD[0] for request in todo)
+
+
+@lru_cache(maxsize=64)
+def _header(raw: bytes) -> control.Header:
+    return control.decode_header(raw, "control file")
+
+
+def decode_entry(raw: bytes, *, directory: str, name: str, mtime: float) -> QueueEntry:
+    """Decode a whole control file; damage is told in the entry, never raised."""
+    path = f"{directory}/{name}"
+    try:
+        header = control.decode_header(raw, path)
+    except MessageDamaged as error:
+        return _unreadable(raw, directory=directory, name=name, error=error)
+    damage = ""
+    try:
+        control.check_body(header, raw, path)
+    except MessageDamaged as error:
+        damage = str(error)
+    sender, attributes = control.decode_attributes(raw[header.heap_offset :])
+    uid = attributes.get(b"uid", b"")
+    birth = header.birth_us / 1e6
+    return QueueEntry(
+        queue_id=header.queue_id,
+        directory=directory,
+        birth=birth,
+        size=header.data_length,
+        sender=sender,
+        count=header.count,
+        states=control.column_of(header.count, raw, control.S_STATE),
+        requests=control.column_of(header.count, raw, control.S_REQUEST),
+        mstate=raw[control.MSTATE : control.MSTATE + 1],
+        hold=raw[control.MHOLD : control.MHOLD + 1],
+        request=raw[control.MREQ : control.MREQ + 1],
+        flush_pending=raw[control.FLUSHGEN] != raw[control.FLUSHACK],
+        warned=raw[control.NOTICE : control.NOTICE + 1] == b"W",
+        opened=control.hex_field(raw, control.OPENED, 1),
+        next_attempt=control.hex_field(raw, control.NEXT, 8),
+        tries=control.hex_field(raw, control.TRIES, 4),
+        last_attempt=control.hex_field(raw, control.LAST, 8),
+        trashed_at=control.hex_field(raw, control.TRASHED, 8),
+        base=control.hex_field(raw, control.BASE, 8) or int(birth),
+        last_reply=raw[control.REPLY : control.REPLY + control.REPLY_LENGTH].rstrip(),
+        index_time=mtime,
+        origin=header.origin.rstrip(),
+        uid=int(uid) if uid.isdigit() else None,
+        via=attributes.get(b"via", b""),
+        damage=damage,
+        raw=raw,
+    )
+
+
+def _unreadable(
+    raw: bytes, *, directory: str, name: str, error: MessageDamaged
+) -> QueueEntry:
+    """Return an entry that says nothing but what is wrong with the file."""
+    return QueueEntry(
+        queue_id=name.removeprefix("qf"),
+        directory=directory,
+        birth=0.0,
+        size=0,
+        sender=b"",
+        count=0,
+        states=b"",
+        requests=b"",
+        mstate=b"?",
+        hold=b"-",
+        request=b"-",
+        flush_pending=False,
+        warned=False,
+        opened=0,
+        next_attempt=0,
+        tries=0,
+        last_attempt=0,
+        trashed_at=0,
+        base=0,
+        last_reply=b"",
+        index_time=0.0,
+        damage=str(error),
+        raw=raw,
+    )

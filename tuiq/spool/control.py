@@ -1,0 +1,356 @@
+"""The control file (qf) codec: where each byte lies and what may stand there.
+
+This is the only description of the layout in code; FORMAT.md is the one in
+words.  Nothing here does I/O: buffers in, values out.
+
+    sector 0   immutable header, closed by its own checksum
+    sector 1   message state: bytes of the lock holder (H) and of operators (O)
+    1024+32i   slot of recipient i: state, request, retry fields, heap offset
+    1024+32n   heap: sender, attributes, then address and attributes per recipient
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from tuiq.errors import MessageDamaged, UnknownFormat
+from tuiq.mail.envelope import Envelope, Recipient
+from tuiq.spool.flags import (
+    GENERATIONS,
+    LEGAL_MESSAGE,
+    LEGAL_RECIPIENT,
+    MHold,
+    MReq,
+    Notice,
+    RReq,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAGIC = b"TUIQQF01"
+SECTOR = 512
+SLOTS = 1024
+"""Offset of the first slot."""
+SLOT = 32
+"""Length of a slot."""
+
+MSTATE = 512
+MHOLD = 513
+MREQ = 514
+FLUSHGEN = 515
+FLUSHACK = 516
+NOTICE = 517
+OPENED = 518
+NEXT = 520
+TRIES = 528
+LAST = 532
+MOVED_TO = 604
+TRASHED = 640
+BASE = 648
+REPLY = 704
+REPLY_LENGTH = 320
+
+S_STATE = 0
+S_REQUEST = 1
+S_TRIES = 2
+S_NEXT = 4
+S_CODE = 12
+S_STATUS = 15
+S_HEAP = 24
+
+_CRC_AT = 496
+_ID_AT, _ID_LENGTH = 64, 20
+_REF_AT, _REF_LENGTH = 116, 128
+
+
+class Origin(bytes, Enum):
+    """Where a message came from."""
+
+    LOCAL = b"local   "
+    DROP = b"drop    "
+    MOVE = b"move    "
+    DSN = b"dsn     "
+    EDIT = b"edit    "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Sector 0, decoded and checked."""
+
+    length: int
+    """Length of the control file in bytes."""
+    count: int
+    """Number of recipients."""
+    heap_offset: int
+    heap_length: int
+    heap_crc: int
+    birth_us: int
+    """Microseconds since the epoch."""
+    queue_id: str
+    data_length: int
+    data_crc: int
+    origin: bytes
+    reference: bytes
+    """What the origin kind needs to be found again; see ``drop`` and ``bounce``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What a submission puts into a new control file."""
+
+    queue_id: str
+    birth_us: int
+    envelope: Envelope
+    data_length: int
+    data_crc: int
+    origin: Origin = Origin.LOCAL
+    reference: bytes = b""
+
+
+def encode(message: Message) -> bytes:
+    """Return a whole new control file: every recipient todo, nothing requested."""
+    envelope = message.envelope
+    heap, offsets = _encode_heap(envelope)
+    count = len(envelope.recipients)
+    heap_at = SLOTS + SLOT * count
+    crc = zlib.crc32(b"".join(offsets), zlib.crc32(heap))
+    head = b"".join(
+        (
+            MAGIC,
+            b"%08X%08X%08X%08X" % (heap_at + len(heap), count, heap_at, len(heap)),
+            b"%08X%016X" % (crc, message.birth_us),
+            message.queue_id.encode("ascii").ljust(_ID_LENGTH),
+            b"%016X%08X" % (message.data_length, message.data_crc),
+            message.origin.value,
+            message.reference[:_REF_LENGTH].ljust(_REF_LENGTH),
+        )
+    ).ljust(_CRC_AT)
+    head += b"%08X       \n" % zlib.crc32(head)
+    blank = b"T-" + b"0" * 10 + b" " * 12
+    slots = b"".join([blank + offset for offset in offsets])
+    return head + _fresh_state() + slots + heap
+
+
+def _fresh_state() -> bytes:
+    """Return sector 1 of a message that nobody has touched yet."""
+    state = bytearray(b" " * SECTOR)
+
+    def put(offset: int, data: bytes) -> None:
+        state[offset - SECTOR : offset - SECTOR + len(data)] = data
+
+    put(MSTATE, b"Q" + MHold.NONE + MReq.NONE + b"00" + Notice.NONE + b"0")
+    put(NEXT, b"0" * 20)
+    put(TRASHED, b"0" * 16)
+    return bytes(state)
+
+
+def _encode_heap(envelope: Envelope) -> tuple[bytes, list[bytes]]:
+    """Return the heap and, per recipient, the 8 hex digits of its heap offset."""
+    parts = [envelope.sender, b"\0"]
+    for key, value in (
+        (b"ret", envelope.ret),
+        (b"envid", envelope.envid),
+        (b"body", envelope.body),
+        (b"smtputf8", b"1" if envelope.smtputf8 else b""),
+        (b"uid", b"" if envelope.uid is None else b"%d" % envelope.uid),
+        (b"via", envelope.via),
+    ):
+        if value:
+            parts.append(key + b"=" + value + b"\0")
+    parts.append(b"\0")
+    at = sum(map(len, parts))
+    offsets: list[bytes] = []
+    for recipient in envelope.recipients:
+        entry = b"%b\0%b\0" % (recipient.address, _encode_attributes(recipient))
+        offsets.append(b"%08X" % at)
+        parts.append(entry)
+        at += len(entry)
+    return b"".join(parts), offsets
+
+
+def _encode_attributes(recipient: Recipient) -> bytes:
+    words = []
+    if recipient.orcpt:
+        words.append(b"orcpt=" + recipient.orcpt)
+    if recipient.notify:
+        words.append(b"notify=" + recipient.notify)
+    return b" ".join(words)
+
+
+def decode_header(buffer: bytes, path: str) -> Header:
+    """Check sector 0 and return it.
+
+    Raises UnknownFormat when this is no control file of this version (such a
+    file is never written to), MessageDamaged when its checksum is wrong.
+    """
+    if buffer[:6] != MAGIC[:6] or len(buffer) < SLOTS:
+        raise UnknownFormat(
+            path, "not a tuiq control file, or cut short", "move it out of the spool"
+        )
+    if buffer[:8] != MAGIC:
+        version = buffer[6:8].decode("ascii", "backslashreplace")
+        raise UnknownFormat(
+            path,
+            f"format version {version!r} is unknown to this tuiq",
+            "run the tuiq version that wrote it, or upgrade",
+        )
+    try:
+        crc = int(buffer[_CRC_AT : _CRC_AT + 8], 16)
+    except ValueError:
+        crc = -1
+    if crc != zlib.crc32(buffer[:_CRC_AT]):
+        raise UnknownFormat(
+            path, "the header checksum is wrong", "keep a copy and move it away"
+        )
+    return Header(
+        length=int(buffer[8:16], 16),
+        count=int(buffer[16:24], 16),
+        heap_offset=int(buffer[24:32], 16),
+        heap_length=int(buffer[32:40], 16),
+        heap_crc=int(buffer[40:48], 16),
+        birth_us=int(buffer[48:64], 16),
+        queue_id=buffer[_ID_AT : _ID_AT + _ID_LENGTH].decode("ascii").rstrip(),
+        data_length=int(buffer[84:100], 16),
+        data_crc=int(buffer[100:108], 16),
+        origin=buffer[108:116],
+        reference=buffer[_REF_AT : _REF_AT + _REF_LENGTH].rstrip(),
+    )
+
+
+def check_body(header: Header, buffer: bytes, path: str) -> None:
+    """Check lengths, heap checksum and every state byte; raise MessageDamaged.
+
+    *buffer* is the whole file.  Called once per claim and by ``tuiq check``;
+    listings only look at sector 0 and the state bytes.
+    """
+    remedy = "look at it with tuiq show, then delete or repair it"
+    slots_end = SLOTS + SLOT * header.count
+    if (
+        header.heap_offset != slots_end
+        or header.length != slots_end + header.heap_length
+        or len(buffer) != header.length
+        or header.count == 0
+    ):
+        raise MessageDamaged(
+            path, f"has {len(buffer)} bytes instead of {header.length}", remedy
+        )
+    if body_crc(header, buffer) != header.heap_crc:
+        raise MessageDamaged(path, "the checksum of its addresses is wrong", remedy)
+    bad = bad_byte(header, buffer)
+    if bad:
+        raise MessageDamaged(path, bad, remedy)
+
+
+def body_crc(header: Header, buffer: bytes) -> int:
+    """Return the checksum over the heap and the slots' heap offsets."""
+    slots_end = SLOTS + SLOT * header.count
+    offsets = bytearray(8 * header.count)
+    for column in range(8):
+        offsets[column::8] = buffer[SLOTS + S_HEAP + column : slots_end : SLOT]
+    return zlib.crc32(offsets, zlib.crc32(buffer[slots_end:]))
+
+
+_M_ALPHABET = bytes(ord(key) for key in LEGAL_MESSAGE)
+_R_ALPHABET = bytes(ord(key) for key in LEGAL_RECIPIENT)
+_ONE_BYTE_FIELDS: tuple[tuple[int, bytes, str], ...] = (
+    (MSTATE, _M_ALPHABET, "message state"),
+    (MHOLD, b"".join(MHold), "hold byte"),
+    (MREQ, b"".join(MReq), "message request"),
+    (FLUSHGEN, GENERATIONS, "flush generation"),
+    (FLUSHACK, GENERATIONS, "flush acknowledgement"),
+    (NOTICE, b"".join(Notice), "notice byte"),
+    (OPENED, b"0123456789", "claim counter"),
+)
+
+
+def bad_byte(header: Header, buffer: bytes) -> str:
+    """Name the first state or request byte outside its alphabet, else empty."""
+    for offset, alphabet, name in _ONE_BYTE_FIELDS:
+        if buffer[offset] not in alphabet:
+            return f"unknown {name} 0x{buffer[offset]:02X} at offset {offset}"
+    for column, alphabet, name in (
+        (S_STATE, _R_ALPHABET, "recipient state"),
+        (S_REQUEST, b"".join(RReq), "recipient request"),
+    ):
+        column_bytes = column_of(header.count, buffer, column)
+        rest = column_bytes.translate(None, alphabet)
+        if rest:
+            index = column_bytes.index(rest[:1])
+            return f"unknown {name} 0x{rest[0]:02X} of recipient {index + 1}"
+    return ""
+
+
+def column_of(count: int, buffer: bytes, column: int) -> bytes:
+    """Return one byte per slot, the one at *column*."""
+    return bytes(buffer[SLOTS + column : SLOTS + SLOT * count : SLOT])
+
+
+def hex_field(buffer: bytes, offset: int, length: int) -> int:
+    """Decode a soft hex number; what does not parse is 0 (= now, none)."""
+    try:
+        return int(buffer[offset : offset + length], 16)
+    except ValueError:
+        return 0
+
+
+def slot_at(index: int) -> int:
+    """Return the offset of recipient *index*'s slot."""
+    return SLOTS + SLOT * index
+
+
+def decode_attributes(heap: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """Return the sender and the message attributes at the start of the heap."""
+    sender, _, rest = heap.partition(b"\0")
+    attributes: dict[bytes, bytes] = {}
+    while rest and rest[0] != 0:
+        word, _, rest = rest.partition(b"\0")
+        key, _, value = word.partition(b"=")
+        attributes[key] = value
+    return sender, attributes
+
+
+def decode_recipient(heap: bytes, offset: int) -> Recipient:
+    """Return the recipient whose address begins at *offset* of the heap."""
+    middle = heap.index(b"\0", offset)
+    end = heap.index(b"\0", middle + 1)
+    orcpt = notify = b""
+    if end > middle + 1:
+        for word in heap[middle + 1 : end].split(b" "):
+            key, _, value = word.partition(b"=")
+            if key == b"orcpt":
+                orcpt = value
+            elif key == b"notify":
+                notify = value
+    return Recipient(address=heap[offset:middle], orcpt=orcpt, notify=notify)
+
+
+def decode_recipients(
+    header: Header, buffer: bytes, indexes: Sequence[int] | None = None
+) -> list[Recipient]:
+    """Return the recipients of *indexes* (all by default) from a whole file."""
+    heap = bytes(buffer[header.heap_offset :])
+    wanted = range(header.count) if indexes is None else indexes
+    return [
+        decode_recipient(heap, int(buffer[at + S_HEAP : at + SLOT], 16))
+        for at in map(slot_at, wanted)
+    ]
+
+
+def decode_envelope(header: Header, buffer: bytes) -> Envelope:
+    """Return the whole envelope of a control file."""
+    sender, attributes = decode_attributes(bytes(buffer[header.heap_offset :]))
+    uid = attributes.get(b"uid", b"")
+    return Envelope(
+        sender=sender,
+        recipients=tuple(decode_recipients(header, buffer)),
+        ret=attributes.get(b"ret", b""),
+        envid=attributes.get(b"envid", b""),
+        body=attributes.get(b"body", b""),
+        smtputf8=attributes.get(b"smtputf8") == b"1",
+        uid=int(uid) if uid.isdigit() else None,
+        via=attributes.get(b"via", b""),
+    )

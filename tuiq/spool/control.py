@@ -14,7 +14,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tuiq.errors import MessageDamaged, UnknownFormat
 from tuiq.mail.envelope import Envelope, Recipient
@@ -31,6 +31,7 @@ from tuiq.spool.flags import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Buffer: TypeAlias = bytes | bytearray
 MAGIC = b"TUIQQF01"
 SECTOR = 512
 SLOTS = 1024
@@ -181,7 +182,7 @@ def _encode_attributes(recipient: Recipient) -> bytes:
     return b" ".join(words)
 
 
-def decode_header(buffer: bytes, path: str) -> Header:
+def decode_header(buffer: Buffer, path: str) -> Header:
     """Check sector 0 and return it.
 
     Raises UnknownFormat when this is no control file of this version (such a
@@ -221,7 +222,7 @@ def decode_header(buffer: bytes, path: str) -> Header:
     )
 
 
-def check_body(header: Header, buffer: bytes, path: str) -> None:
+def check_body(header: Header, buffer: Buffer, path: str) -> None:
     """Check lengths, heap checksum and every state byte; raise MessageDamaged.
 
     *buffer* is the whole file.  Called once per claim and by ``tuiq check``;
@@ -245,7 +246,7 @@ def check_body(header: Header, buffer: bytes, path: str) -> None:
         raise MessageDamaged(path, bad, remedy)
 
 
-def body_crc(header: Header, buffer: bytes) -> int:
+def body_crc(header: Header, buffer: Buffer) -> int:
     """Return the checksum over the heap and the slots' heap offsets."""
     slots_end = SLOTS + SLOT * header.count
     offsets = bytearray(8 * header.count)
@@ -267,7 +268,7 @@ _ONE_BYTE_FIELDS: tuple[tuple[int, bytes, str], ...] = (
 )
 
 
-def bad_byte(header: Header, buffer: bytes) -> str:
+def bad_byte(header: Header, buffer: Buffer) -> str:
     """Name the first state or request byte outside its alphabet, else empty."""
     for offset, alphabet, name in _ONE_BYTE_FIELDS:
         if buffer[offset] not in alphabet:
@@ -284,12 +285,12 @@ def bad_byte(header: Header, buffer: bytes) -> str:
     return ""
 
 
-def column_of(count: int, buffer: bytes, column: int) -> bytes:
+def column_of(count: int, buffer: Buffer, column: int) -> bytes:
     """Return one byte per slot, the one at *column*."""
     return bytes(buffer[SLOTS + column : SLOTS + SLOT * count : SLOT])
 
 
-def hex_field(buffer: bytes, offset: int, length: int) -> int:
+def hex_field(buffer: Buffer, offset: int, length: int) -> int:
     """Decode a soft hex number; what does not parse is 0 (= now, none)."""
     try:
         return int(buffer[offset : offset + length], 16)
@@ -329,7 +330,7 @@ def decode_recipient(heap: bytes, offset: int) -> Recipient:
 
 
 def decode_recipients(
-    header: Header, buffer: bytes, indexes: Sequence[int] | None = None
+    header: Header, buffer: Buffer, indexes: Sequence[int] | None = None
 ) -> list[Recipient]:
     """Return the recipients of *indexes* (all by default) from a whole file."""
     heap = bytes(buffer[header.heap_offset :])
@@ -340,7 +341,7 @@ def decode_recipients(
     ]
 
 
-def decode_envelope(header: Header, buffer: bytes) -> Envelope:
+def decode_envelope(header: Header, buffer: Buffer) -> Envelope:
     """Return the whole envelope of a control file."""
     sender, attributes = decode_attributes(bytes(buffer[header.heap_offset :]))
     uid = attributes.get(b"uid", b"")

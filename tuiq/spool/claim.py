@@ -1,0 +1,290 @@
+"""``Claim``: the only object that changes bytes of the lock holder.
+
+It exists while the kernel lock on the control file is held; closing it is
+releasing it.  All state changes go through ``mark`` and ``set_message``, which
+refuse what FORMAT.md does not allow.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from tuiq.errors import IllegalTransition, MessageDamaged, MessageGone
+from tuiq.spool import control
+from tuiq.spool.finish import remove
+from tuiq.spool.flags import LEGAL_MESSAGE, LEGAL_RECIPIENT, MState, RState
+from tuiq.spool.fs import pread_all, pwrite_all
+from tuiq.spool.lock import lock_control, open_control
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tuiq.mail.envelope import Envelope, Recipient
+    from tuiq.spool.layout import QueueDirectory
+
+FIRST_READ = 4096
+"""Bytes of the first read: all of a message with up to about 60 recipients."""
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Claim:
+    """A locked message: its bytes in memory and the means to change them."""
+
+    __slots__ = ("buffer", "changed", "directory", "fd", "header", "queue_id")
+
+    def __init__(self, directory: QueueDirectory, queue_id: str, fd: int) -> None:
+        """Take over *fd*, which holds the lock; read and check the whole file.
+
+        Raises UnknownFormat (file untouched) or MessageDamaged (MSTATE is C now).
+        """
+        self.directory = directory
+        self.queue_id = queue_id
+        self.fd = fd
+        self.changed = False
+        """Whether holder bytes were written that no sync has covered yet."""
+        path = directory.path_of("qf" + queue_id)
+        first = pread_all(directory.fs, fd, FIRST_READ, 0)
+        self.header = control.decode_header(first, path)
+        missing = self.header.length - len(first)
+        if missing > 0:
+            first += pread_all(directory.fs, fd, missing, len(first))
+        self.buffer = bytearray(first)
+        try:
+            self._check(path)
+        except MessageDamaged:
+            if self.mstate == MState.QUEUED:
+                self.set_message(MState.CORRUPT)
+            raise
+
+    def _check(self, path: str) -> None:
+        if self.directory.fs.fstat(self.fd).st_size != self.header.length:
+            raise MessageDamaged(
+                path,
+                f"is not {self.header.length} bytes long",
+                "look at it with tuiq show, then delete it",
+            )
+        if self.header.queue_id != self.queue_id:
+            raise MessageDamaged(
+                path, f"says it is {self.header.queue_id}", "rename it to that id"
+            )
+        control.check_body(self.header, self.buffer, path)
+
+    # -- reading ---------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """Return the number of recipients."""
+        return self.header.count
+
+    @property
+    def states(self) -> bytes:
+        """Return one RSTATE byte per recipient."""
+        return control.column_of(self.count, self.buffer, control.S_STATE)
+
+    @property
+    def requests(self) -> bytes:
+        """Return one RREQ byte per recipient, as last read."""
+        return control.column_of(self.count, self.buffer, control.S_REQUEST)
+
+    @property
+    def mstate(self) -> bytes:
+        """Return MSTATE."""
+        return bytes(self.buffer[control.MSTATE : control.MSTATE + 1])
+
+    @property
+    def hold(self) -> bytes:
+        """Return MHOLD, as last read."""
+        return bytes(self.buffer[control.MHOLD : control.MHOLD + 1])
+
+    @property
+    def request(self) -> bytes:
+        """Return MREQ, as last read."""
+        return bytes(self.buffer[control.MREQ : control.MREQ + 1])
+
+    @property
+    def trashed_at(self) -> int:
+        """Return when the message went to the trash; 0 = it is not there."""
+        return self.number(control.TRASHED, 8)
+
+    @property
+    def birth(self) -> float:
+        """Return the time of submission in epoch seconds."""
+        return self.header.birth_us / 1e6
+
+    @property
+    def base(self) -> float:
+        """Return the time from which lifetime and retry curve count."""
+        return self.number(control.BASE, 8) or self.birth
+
+    def number(self, offset: int, length: int) -> int:
+        """Return a hex field of sector 1."""
+        return control.hex_field(self.buffer, offset, length)
+
+    def nexts(self) -> list[int]:
+        """Return the next attempt of each slot, 0 = now."""
+        buffer, at = self.buffer, control.SLOTS + control.S_NEXT
+        end = control.SLOTS + control.SLOT * self.count
+        return [
+            0 if buffer[i : i + 8] == b"00000000" else control.hex_field(buffer, i, 8)
+            for i in range(at, end, control.SLOT)
+        ]
+
+    def indexes(self, state: RState) -> list[int]:
+        """Return the recipients in *state*, in slot order."""
+        wanted = state[0]
+        return [index for index, byte in enumerate(self.states) if byte == wanted]
+
+    def envelope(self) -> Envelope:
+        """Return the envelope with all recipients."""
+        return control.decode_envelope(self.header, self.buffer)
+
+    def recipients(self, indexes: Sequence[int]) -> list[Recipient]:
+        """Return the recipients of *indexes*."""
+        return control.decode_recipients(self.header, self.buffer, indexes)
+
+    def reread(self, first: int = 0, last: int | None = None) -> None:
+        """Read the operators' bytes again: sector 1 and the slots first..last.
+
+        ``last`` None = to the last slot.  Holder bytes cannot differ: only this
+        claim writes them.
+        """
+        end = self.count if last is None else last + 1
+        start = control.MSTATE if first == 0 else control.slot_at(first)
+        fs = self.directory.fs
+        if first:
+            self.buffer[control.MSTATE : control.SLOTS] = pread_all(
+                fs, self.fd, control.SECTOR, control.MSTATE
+            )
+        data = pread_all(fs, self.fd, control.slot_at(end) - start, start)
+        self.buffer[start : start + len(data)] = data
+
+    # -- writing ---------------------------------------------------------------
+
+    def mark(self, indexes: Iterable[int], state: RState) -> None:
+        """Change recipients' states, one pwrite of one byte each; no sync.
+
+        Raises IllegalTransition before anything is written.
+        """
+        wanted = list(indexes)
+        for index in wanted:
+            old = self.buffer[control.slot_at(index)]
+            if state[0] not in LEGAL_RECIPIENT[bytes((old,))]:
+                raise IllegalTransition(
+                    f"{self.queue_id}: recipient {index + 1} cannot change from "
+                    f"{chr(old)} to {state.decode()}"
+                )
+        for index in wanted:
+            self._put(control.slot_at(index), state.value)
+
+    def set_message(self, state: MState) -> None:
+        """Change MSTATE; no sync.  Raises IllegalTransition."""
+        old = self.mstate
+        if state.value not in LEGAL_MESSAGE.get(old, b""):
+            raise IllegalTransition(
+                f"{self.queue_id}: message cannot change from "
+                f"{old.decode('ascii', 'replace')} to {state.decode()}"
+            )
+        self._put(control.MSTATE, state.value)
+
+    def put(self, offset: int, data: bytes) -> None:
+        """Write holder bytes of sector 1; the caller knows the offset is its own."""
+        if self.buffer[offset : offset + len(data)] != data:
+            self._put(offset, data)
+
+    def put_number(self, offset: int, length: int, value: int) -> None:
+        """Write a hex field of sector 1, cut to what fits."""
+        self.put(offset, b"%0*X" % (length, max(0, min(value, 16**length - 1))))
+
+    def put_slot(
+        self, index: int, *, tries: int, next_: int, code: bytes, status: bytes
+    ) -> None:
+        """Write the soft fields of a slot: never state or request."""
+        data = b"%02X%08X%-3b%-9b" % (
+            min(tries, 255),
+            max(0, next_),
+            code[:3],
+            status[:9],
+        )
+        self._put(control.slot_at(index) + control.S_TRIES, data)
+
+    def slot_tries(self, index: int) -> int:
+        """Return how often a recipient was tried."""
+        return control.hex_field(
+            self.buffer, control.slot_at(index) + control.S_TRIES, 2
+        )
+
+    def slot_code(self, index: int) -> bytes:
+        """Return the last reply code of a recipient; blank when there was none."""
+        at = control.slot_at(index) + control.S_CODE
+        return bytes(self.buffer[at : at + 3])
+
+    def _put(self, offset: int, data: bytes) -> None:
+        """Write through to the file; a full disk gets the reserve and one more try."""
+        directory = self.directory
+        try:
+            pwrite_all(directory.fs, self.fd, data, offset)
+        except OSError as error:
+            directory.blocked = (
+                f"{directory.path}: a mark could not be written "
+                f"({(error.strerror or 'error').lower()}); free space, then restart"
+            )
+            if error.errno not in _NO_SPACE or not directory.free_reserve():
+                raise
+            pwrite_all(directory.fs, self.fd, data, offset)
+        self.buffer[offset : offset + len(data)] = data
+        self.changed = True
+
+    def sync(self) -> None:
+        """Make everything written so far durable (fdatasync)."""
+        self.directory.fs.fdatasync(self.fd)
+        self.changed = False
+
+    def set_index_time(self, when: float) -> None:
+        """Set the mtime, the hint at which runners look at the message again."""
+        self.directory.fs.futimens(self.fd, max(0, int(when * 1e9)))
+
+    def close(self) -> None:
+        """Release the lock; this wakes watching runners."""
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            self.directory.fs.close(fd)
+
+
+def lock_message(directory: QueueDirectory, queue_id: str) -> Claim:
+    """Lock a message and read it (C2-C3), whatever its MSTATE.
+
+    Raises MessageGone, MessageBusy, SpoolUnsafe, UnknownFormat, MessageDamaged.
+    """
+    fd = open_control(directory, queue_id)
+    try:
+        lock_control(directory, queue_id, fd)
+        return Claim(directory, queue_id, fd)
+    except BaseException:
+        directory.fs.close(fd)
+        raise
+
+
+def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
+    """Lock a live message (C2-C4).
+
+    A finished one is removed (G3) and MessageGone raised; one that a move left
+    behind, or that waits for a person, raises MessageDamaged and is left alone.
+    """
+    claim = lock_message(directory, queue_id)
+    if claim.mstate == MState.QUEUED:
+        return claim
+    try:
+        if claim.mstate == MState.FINISHED:
+            remove(claim)
+            raise MessageGone(queue_id)
+        raise MessageDamaged(directory.path_of("qf" + queue_id), *_LEFT[claim.mstate])
+    finally:
+        claim.close()
+
+
+_LEFT: dict[bytes, tuple[str, str]] = {
+    b"P": ("is a copy that a move has not finished", "leave it to tuiq move"),
+    b"M": ("was moved to another queue directory", "leave it to tuiq move"),
+    b"C": ("was found damaged", "see tuiq check; then tuiq requeue or tuiq delete"),
+}

@@ -1,0 +1,383 @@
+"""A disk in memory that forgets as much at a power loss as POSIX allows.
+
+``SimDisk`` owns inodes, directories and their durability; ``simfs.SimFs`` is
+one process's view of it (descriptors, locks, system calls).  The model is the
+weakest one that the protocol claims to survive:
+
+* file data: each 512-byte sector may hold any version written since the last
+  fsync or fdatasync of that file (a sector itself is not torn: powersafe
+  overwrite), and the size may be any size since then, whatever the data;
+* mtime: any value since the last fsync (fdatasync does not persist it);
+* directories: each create, rename and unlink since the last fsync of the
+  directory is on disk or not, as long as operations that share a name keep
+  their order; a rename is one operation;
+* fsync of a file persists nothing of its name.
+
+Owner and mode are durable at once: no recovery step depends on an older mode.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import stat as statmod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECTOR = 512
+
+
+@dataclass(frozen=True, slots=True)
+class DirOp:
+    """One directory operation: names removed, names set."""
+
+    removed: str | None
+    added: str | None
+    ino: int
+
+    def names(self) -> set[str]:
+        """Return the names that order this operation against others."""
+        return {name for name in (self.removed, self.added) if name is not None}
+
+    def apply(self, entries: dict[str, int]) -> None:
+        """Perform the operation on *entries*."""
+        if self.removed is not None:
+            entries.pop(self.removed, None)
+        if self.added is not None:
+            entries[self.added] = self.ino
+
+
+@dataclass(slots=True)
+class Inode:
+    """A file or a directory: what processes see, and what the disk may hold."""
+
+    ino: int
+    mode: int
+    uid: int
+    mtime_ns: int
+    ctime_ns: int
+    data: bytes = b""
+    sectors: dict[int, list[bytes]] = field(default_factory=dict)
+    """Sector number -> its versions since the last sync, the durable one first."""
+    sizes: list[int] = field(default_factory=lambda: [0])
+    mtimes: list[int] = field(default_factory=list)
+    entries: dict[str, int] = field(default_factory=dict)
+    durable: dict[str, int] = field(default_factory=dict)
+    ops: list[DirOp] = field(default_factory=list)
+    nlink: int = 0
+    holder: object | None = None
+    """The open file description that holds the flock."""
+    digest: int | None = None
+    """Cached hash of what other processes can see; None: changed since."""
+
+    def is_dir(self) -> bool:
+        """Return whether this is a directory."""
+        return statmod.S_ISDIR(self.mode)
+
+    def touch(self, now_ns: int) -> None:
+        """Note a change at *now_ns*."""
+        self.set_mtime(now_ns)
+        self.ctime_ns = now_ns
+
+    def set_mtime(self, mtime_ns: int) -> None:
+        """Set the modification time; durable only by fsync."""
+        self.digest = None
+        self.mtime_ns = mtime_ns
+        if not self.mtimes or self.mtimes[-1] != mtime_ns:
+            self.mtimes.append(mtime_ns)
+
+    def sector(self, number: int) -> bytes:
+        """Return the current content of sector *number*, zero-filled."""
+        return self.data[number * SECTOR : (number + 1) * SECTOR].ljust(SECTOR, b"\0")
+
+    def write(self, data: bytes, offset: int) -> None:
+        """Replace bytes at *offset*."""
+        end = offset + len(data)
+        before = self.data.ljust(offset, b"\0")
+        self._become(before[:offset] + data + before[end:], offset, end)
+
+    def truncate(self, size: int) -> None:
+        """Cut or extend to *size* bytes."""
+        start, end = sorted((size, len(self.data)))
+        self._become(self.data[:size].ljust(size, b"\0"), start, end)
+
+    def _become(self, data: bytes, start: int, end: int) -> None:
+        """Take on *data*, remembering the versions of the sectors in the range."""
+        touched = range(start // SECTOR, -(-end // SECTOR))
+        for number in touched:
+            self.sectors.setdefault(number, [self.sector(number)])
+        self.data, self.digest = data, None
+        for number in touched:
+            versions = self.sectors[number]
+            if (now := self.sector(number)) != versions[-1]:
+                versions.append(now)
+        if self.sizes[-1] != len(data):
+            self.sizes.append(len(data))
+
+    def sync(self, *, mtime: bool) -> None:
+        """Make the content durable; the mtime too if *mtime*."""
+        self.sectors.clear()
+        self.sizes = [len(self.data)]
+        self.durable = dict(self.entries)
+        self.ops.clear()
+        if mtime:
+            self.mtimes = [self.mtime_ns]
+
+    def perform(self, op: DirOp) -> None:
+        """Perform a directory operation."""
+        op.apply(self.entries)
+        self.ops.append(op)
+        self.digest = None
+
+    def visible(self) -> int:
+        """Return a hash of all that a process could see of this inode."""
+        if self.digest is None:
+            names = tuple(sorted(self.entries.items()))
+            self.digest = hash((self.ino, self.mode, self.mtime_ns, self.data, names))
+        return self.digest
+
+
+@dataclass(slots=True)
+class Choice:
+    """One independent piece of what may be on disk; option 0 is the oldest."""
+
+    ino: int
+    what: str
+    options: list[object]
+
+
+def closed_subsets(ops: list[DirOp]) -> list[tuple[DirOp, ...]]:
+    """Return every subset of *ops* in which none overtakes one it shares a name
+    with; the empty subset first, the full one last."""
+    subsets: list[tuple[int, ...]] = [()]
+    for index, op in enumerate(ops):
+        needs = {i for i in range(index) if ops[i].names() & op.names()}
+        subsets += [(*s, index) for s in subsets if needs <= set(s)]
+    subsets.sort(key=len)
+    return [tuple(ops[i] for i in subset) for subset in subsets]
+
+
+def components(ops: list[DirOp]) -> list[list[DirOp]]:
+    """Split *ops* into groups that share no name."""
+    groups: list[tuple[set[str], list[DirOp]]] = []
+    for op in ops:
+        names, members = op.names(), [op]
+        rest = []
+        for other in groups:
+            if other[0] & names:
+                names |= other[0]
+                members = other[1] + members
+            else:
+                rest.append(other)
+        groups = [*rest, (names, members)]
+    return [sorted(members, key=ops.index) for _, members in groups]
+
+
+class SimDisk:
+    """All inodes, and the crash states they may fall into."""
+
+    def __init__(self, *, now_ns: int = 1_000_000_000 * 10**9) -> None:
+        """Make an empty disk with a root directory."""
+        self.now_ns = now_ns
+        self.inodes: dict[int, Inode] = {}
+        self.blocks = (1_000_000, 900_000, 1_000_000, 900_000)
+        """Blocks, free blocks, inodes, free inodes for statvfs."""
+        self.processes = 0
+        self.root = self.add(1, statmod.S_IFDIR | 0o700, 0)
+        self.root.mtimes = [self.root.mtime_ns]
+        self.root.nlink = 1
+
+    def add(self, ino: int, mode: int, uid: int) -> Inode:
+        """Make an inode without a name."""
+        inode = Inode(ino, mode, uid, self.now_ns, self.now_ns)
+        inode.mtimes = [self.now_ns]
+        self.inodes[ino] = inode
+        return inode
+
+    def mkdir(self, path: str, *, mode: int = 0o700, uid: int = 0) -> Inode:
+        """Make a durable directory (set-up, not a system call)."""
+        parent = self.lookup(path.rpartition("/")[0])
+        ino = 2 + len(self.inodes)
+        inode = self.add(ino, statmod.S_IFDIR | mode, uid)
+        inode.nlink = 1
+        parent.perform(DirOp(None, path.rpartition("/")[2], ino))
+        parent.sync(mtime=True)
+        return inode
+
+    def lookup(self, path: str) -> Inode:
+        """Return the inode at *path*, '' or '/' being the root."""
+        inode = self.root
+        for part in filter(None, path.split("/")):
+            inode = self.inodes[inode.entries[part]]
+        return inode
+
+    def settle(self) -> None:
+        """Make everything durable (syncfs)."""
+        for inode in self.inodes.values():
+            inode.sync(mtime=True)
+
+    def visible(self) -> int:
+        """Return a hash of all that processes can see, locks included."""
+        return hash(
+            tuple(
+                (i.visible(), hash(i.holder)) for i in self.inodes.values() if i.nlink
+            )
+        )
+
+    def content(self) -> tuple[object, ...]:
+        """Return the reachable files by name: equal disks have equal contents."""
+        return _content(self, self.root)
+
+    # -- crashes ---------------------------------------------------------------
+
+    def killed(self) -> SimDisk:
+        """Return the disk as the survivors of a kill -9 of everybody see it."""
+        copy = SimDisk(now_ns=self.now_ns)
+        copy.blocks = self.blocks
+        copy.processes = self.processes
+        copy.inodes = {
+            i.ino: Inode(
+                i.ino, i.mode, i.uid, i.mtime_ns, i.ctime_ns, i.data,
+                {n: list(v) for n, v in i.sectors.items()}, list(i.sizes),
+                list(i.mtimes), dict(i.entries), dict(i.durable), list(i.ops), i.nlink,
+                None, i.digest,
+            )
+            for i in self.inodes.values()
+        }  # fmt: skip
+        copy.root = copy.inodes[1]
+        return copy
+
+    def choices(self) -> list[Choice]:
+        """Return the independent choices that a power loss makes."""
+        found: list[Choice] = []
+        for inode in self.inodes.values():
+            found += (
+                Choice(inode.ino, "names", [*closed_subsets(group)])
+                for group in components(inode.ops)
+            )
+            if inode.is_dir():
+                continue
+            for number, versions in inode.sectors.items():
+                if len(versions) > 1:
+                    found.append(Choice(inode.ino, f"sector {number}", [*versions]))
+            if len(inode.sizes) > 1:
+                found.append(Choice(inode.ino, "size", [*dict.fromkeys(inode.sizes)]))
+            if len(inode.mtimes) > 1:
+                found.append(Choice(inode.ino, "mtime", [*dict.fromkeys(inode.mtimes)]))
+        return found
+
+    def crash_states(self, *, cap: int = 256, seed: int = 0) -> Iterator[SimDisk]:
+        """Yield distinct disks that a power loss now may leave.
+
+        All of them when there are at most *cap* combinations; otherwise nothing
+        persisted, everything persisted, each inode and each single choice alone
+        present or missing, and seeded samples up to *cap* in all.
+        """
+        choices = self.choices()
+        seen: set[int] = set()
+        for picks in picked(choices, cap, random.Random(seed)):
+            disk = self._lose(choices, picks)
+            key = hash(disk.content())
+            if key not in seen:
+                seen.add(key)
+                yield disk
+
+    def _lose(self, choices: list[Choice], picks: tuple[int, ...]) -> SimDisk:
+        chosen: dict[tuple[int, str], object] = {}
+        names: dict[int, list[DirOp]] = {}
+        for choice, pick in zip(choices, picks, strict=True):
+            option = choice.options[pick]
+            if isinstance(option, tuple):
+                names.setdefault(choice.ino, []).extend(option)
+            else:
+                chosen[choice.ino, choice.what] = option
+        disk = SimDisk(now_ns=self.now_ns)
+        disk.blocks, disk.processes = self.blocks, self.processes
+        disk.inodes = {
+            i.ino: _after_loss(i, chosen, names.get(i.ino, []))
+            for i in self.inodes.values()
+        }
+        disk.root = disk.inodes[1]
+        _count_links(disk)
+        return disk
+
+
+def _content(disk: SimDisk, inode: Inode) -> tuple[object, ...]:
+    if not inode.is_dir():
+        return (inode.mode, inode.mtime_ns, inode.data)
+    return tuple(
+        (name, _content(disk, disk.inodes[ino]))
+        for name, ino in sorted(inode.entries.items())
+    )
+
+
+def _after_loss(
+    inode: Inode, chosen: dict[tuple[int, str], object], ops: list[DirOp]
+) -> Inode:
+    entries = dict(inode.durable)
+    for op in ops:
+        op.apply(entries)
+    size = chosen.get((inode.ino, "size"), inode.sizes[-1])
+    mtime = chosen.get((inode.ino, "mtime"), inode.mtime_ns)
+    assert isinstance(size, int)
+    assert isinstance(mtime, int)
+    data = bytearray(inode.data.ljust(size, b"\0"))
+    for number in inode.sectors:
+        version = chosen.get((inode.ino, f"sector {number}"))
+        if isinstance(version, bytes):
+            start = number * SECTOR
+            data = data.ljust(start, b"\0")
+            data[start : start + SECTOR] = version
+    content = bytes(data[:size])
+    lost = Inode(inode.ino, inode.mode, inode.uid, mtime, inode.ctime_ns, content)
+    lost.sizes, lost.mtimes = [size], [mtime]
+    lost.entries, lost.durable = entries, dict(entries)
+    return lost
+
+
+def _count_links(disk: SimDisk) -> None:
+    disk.root.nlink = 1
+    for inode in disk.inodes.values():
+        for ino in inode.entries.values():
+            disk.inodes[ino].nlink += 1
+    disk.inodes = {ino: i for ino, i in disk.inodes.items() if i.nlink}
+
+
+def picked(
+    choices: list[Choice], cap: int, rng: random.Random
+) -> Iterator[tuple[int, ...]]:
+    """Yield one option index per choice: all combinations, or extremes and samples."""
+    counts = [len(c.options) for c in choices]
+    total = 1
+    for count in counts:
+        total = min(total * count, cap + 1)
+    if total <= cap:
+        yield from itertools.product(*(range(count) for count in counts))
+        return
+    done = 0
+    for picks in extremes(choices):
+        yield picks
+        done += 1
+    while done < cap:
+        yield tuple(rng.randrange(count) for count in counts)
+        done += 1
+
+
+def extremes(choices: list[Choice]) -> Iterator[tuple[int, ...]]:
+    """Yield nothing and everything persisted, and each alone present or missing."""
+    nothing = (0,) * len(choices)
+    everything = tuple(len(c.options) - 1 for c in choices)
+    yield nothing
+    yield everything
+    for base, other in ((nothing, everything), (everything, nothing)):
+        for ino in dict.fromkeys(c.ino for c in choices):
+            mine = [c.ino == ino for c in choices]
+            trio = zip(mine, base, other, strict=True)
+            yield tuple(o if is_mine else b for is_mine, b, o in trio)
+        for at, choice in enumerate(choices):
+            for option in range(len(choice.options)):
+                if option != base[at]:
+                    yield (*base[:at], option, *base[at + 1 :])

@@ -217,8 +217,8 @@ def decode_header(buffer: Buffer, path: str) -> Header:
         queue_id=buffer[_ID_AT : _ID_AT + _ID_LENGTH].decode("ascii").rstrip(),
         data_length=int(buffer[84:100], 16),
         data_crc=int(buffer[100:108], 16),
-        origin=buffer[108:116],
-        reference=buffer[_REF_AT : _REF_AT + _REF_LENGTH].rstrip(),
+        origin=bytes(buffer[108:116]),
+        reference=bytes(buffer[_REF_AT : _REF_AT + _REF_LENGTH]).rstrip(),
     )
 
 

@@ -154,8 +154,8 @@ class QueueEntry:
             (State.TRASHED, self.trashed_at != 0 and not self.is_live),
             (State.HELD, self.is_held),
             (State.ACTIVE, locked),
-            (State.DOUBT, RState.UNKNOWN in states),
-            (State.FAILED, RState.FAILED in states),
+            (State.DOUBT, RState.UNKNOWN.value in states),
+            (State.FAILED, RState.FAILED.value in states),
             (State.PAUSED, paused),
             (State.DEFERRED, self.tries > 0),
         )

@@ -1,0 +1,186 @@
+"""Sequence S: how a message gets into a queue directory, all of it or nothing.
+
+The rename of tf to qf is the commit; the message is acknowledged only after
+the directory that holds the new name was synced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiq.errors import SpoolUnavailable
+from tuiq.spool import control
+from tuiq.spool.control import Origin
+from tuiq.spool.flags import MState
+from tuiq.spool.fs import pwrite_all, write_all
+from tuiq.spool.layout import make_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tuiq.mail.envelope import Envelope
+    from tuiq.spool.layout import QueueDirectory
+
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
+_BLOCK = 256 * 1024
+"""Bytes gathered before a write(2) of data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A message on its way into the spool."""
+
+    envelope: Envelope
+    data: Iterable[bytes]
+    """Chunks in wire form: CRLF line ends only, the last one ends in CRLF."""
+    birth_us: int
+    """Microseconds since the epoch."""
+    received: Callable[[str], bytes] | None = None
+    """Makes the Received line (with CRLF) from the queue id; None: none."""
+    queue_id: str | None = None
+    """A fixed id (bounces, drop files); None: a fresh random one."""
+    origin: Origin = Origin.LOCAL
+    reference: bytes = b""
+
+
+def submit(directory: QueueDirectory, draft: Draft) -> str:
+    """Store *draft* durably and return its queue id; wakes watching runners.
+
+    Raises FileExistsError when a fixed id is taken, SpoolUnavailable when the
+    disk refuses; nothing is left behind then.
+    """
+    queue_id, fd = submit_locked(directory, draft)
+    directory.fs.close(fd)
+    return queue_id
+
+
+def submit_locked(directory: QueueDirectory, draft: Draft) -> tuple[str, int]:
+    """Do as ``submit``, but return the control file still open and locked."""
+    writing = _Writing(directory)
+    try:
+        writing.reserve(draft)
+        writing.write_data(draft)
+        writing.write_control(draft)
+        writing.commit()
+    except FileExistsError:
+        writing.undo()
+        raise
+    except OSError as error:
+        writing.undo()
+        raise SpoolUnavailable(
+            f"{directory.path}: cannot store the message: "
+            f"{(error.strerror or str(error)).lower()}; nothing was queued, try again"
+        ) from error
+    except BaseException:
+        writing.undo()
+        raise
+    directory.fs.close(writing.df)
+    return writing.queue_id, writing.tf
+
+
+class _Writing:
+    """One submission under way: what exists so far, so that it can be undone."""
+
+    def __init__(self, directory: QueueDirectory) -> None:
+        self.directory = directory
+        self.fs = directory.fs
+        self.queue_id = ""
+        self.df = -1
+        self.tf = -1
+        self.renamed = False
+        self.length = 0
+        self.crc = 0
+
+    def reserve(self, draft: Draft) -> None:
+        """Create the data file; its name is the reservation of the id (S2)."""
+        while self.df < 0:
+            self.queue_id = draft.queue_id or make_id(draft.birth_us)
+            try:
+                self.df = self.fs.open(
+                    "df" + self.queue_id,
+                    _CREATE,
+                    self.directory.file_mode,
+                    dir_fd=self.directory.df_fd,
+                )
+            except FileExistsError:
+                if draft.queue_id:
+                    self.queue_id = ""
+                    raise
+        self.fs.fchmod(self.df, self.directory.file_mode)
+        self.fs.flock(self.df)
+
+    def write_data(self, draft: Draft) -> None:
+        """Write and sync the data, then its name (S3-S4)."""
+        if draft.received is not None:
+            self._write(draft.received(self.queue_id))
+        pending: list[bytes] = []
+        size = 0
+        for chunk in draft.data:
+            pending.append(chunk)
+            size += len(chunk)
+            if size >= _BLOCK:
+                self._write(b"".join(pending))
+                pending.clear()
+                size = 0
+        self._write(b"".join(pending))
+        self.fs.fsync(self.df)
+        self.fs.fsync(self.directory.df_fd)
+
+    def _write(self, data: bytes) -> None:
+        self.crc = zlib.crc32(data, self.crc)
+        self.length += len(data)
+        if data:
+            write_all(self.fs, self.df, data)
+
+    def write_control(self, draft: Draft) -> None:
+        """Write and sync the control file under its temporary name (S5)."""
+        name = "tf" + self.queue_id
+        self.tf = self.fs.open(
+            name, _CREATE, self.directory.file_mode, dir_fd=self.directory.qf_fd
+        )
+        self.fs.fchmod(self.tf, self.directory.file_mode)
+        self.fs.flock(self.tf)
+        message = control.Message(
+            queue_id=self.queue_id,
+            birth_us=draft.birth_us,
+            envelope=draft.envelope,
+            data_length=self.length,
+            data_crc=self.crc,
+            origin=draft.origin,
+            reference=draft.reference,
+        )
+        write_all(self.fs, self.tf, control.encode(message))
+        self.fs.futimens(self.tf, draft.birth_us * 1000)
+        self.fs.fsync(self.tf)
+
+    def commit(self) -> None:
+        """Give the control file its name, durably (S6-S7)."""
+        qf_fd = self.directory.qf_fd
+        self.fs.rename("tf" + self.queue_id, "qf" + self.queue_id, dir_fd=qf_fd)
+        self.renamed = True
+        self.fs.fsync(qf_fd)
+
+    def undo(self) -> None:
+        """Leave nothing deliverable behind; best effort, GC does the rest."""
+        if not self.queue_id:
+            return
+        if self.renamed:
+            with contextlib.suppress(OSError):
+                pwrite_all(self.fs, self.tf, MState.FINISHED.value, control.MSTATE)
+                self.fs.fdatasync(self.tf)
+        directory = self.directory
+        control_name = "qf" if self.renamed else "tf"
+        names = [("df" + self.queue_id, directory.df_fd)] if self.df >= 0 else []
+        if self.tf >= 0:
+            names.append((control_name + self.queue_id, directory.qf_fd))
+        for name, dir_fd in names:
+            with contextlib.suppress(OSError):
+                self.fs.unlink(name, dir_fd=dir_fd)
+        for fd in (self.df, self.tf):
+            if fd >= 0:
+                with contextlib.suppress(OSError):
+                    self.fs.close(fd)

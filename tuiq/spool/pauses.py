@@ -1,0 +1,359 @@
+"""Pause files: what stands still by an operator's word, and until when.
+
+One small file per pause in ``pauses/``.  Its existence is the pause, its first
+byte says whether it still counts:
+
+    spool                 the whole spool
+    dir.<uuid>            one queue directory, by its ``.tuiq-id``
+    dom.<32 hex digits>   one destination: a recipient domain or a next hop;
+                          the digits begin the sha256 of its lower-case name
+
+Content: six lines, each ended by LF, text escaped by ``printable``: ``H`` (or
+``-`` once resumed), until (epoch seconds, 0 = until resumed), since (epoch
+seconds), who, the name, the reason.
+
+A pause is created as tmp, fsync, rename, fsync of the directory.  A resume flips
+the first byte, fdatasync, then unlinks and syncs the directory: a crash in
+between leaves a ``-`` that no longer pauses.  ``.lock`` keeps a resume from
+unlinking the newer pause that somebody renamed over the one it read.  Whatever
+cannot be read or understood pauses and is told: a reader fails closed.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from tuiq.errors import SpoolUnavailable
+from tuiq.log import printable
+from tuiq.spool.fs import pread_all, pwrite_all, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiq.clock import Clock
+    from tuiq.spool.fs import Fs
+
+SETTLED_NS = 20_000_000
+"""A directory changed this long ago cannot change again under the same mtime."""
+LOCK_FILE = ".lock"
+_LARGEST = 16 * 1024
+_ENDLESS = float("inf")
+
+
+class Scope(StrEnum):
+    """What a pause stops; the value is how its file name begins."""
+
+    SPOOL = "spool"
+    DIRECTORY = "dir."
+    DESTINATION = "dom."
+
+
+def file_name(scope: Scope, name: bytes | str = b"") -> str:
+    """Return the file's name; *name* is a UUID, a domain or a next hop."""
+    if scope is Scope.SPOOL:
+        return scope.value
+    raw = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
+    if scope is Scope.DIRECTORY:
+        return scope.value + raw.decode("utf-8", "surrogateescape")
+    return scope.value + sha256(raw.lower()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """One pause that counts."""
+
+    scope: Scope
+    file: str
+    """Its name in ``pauses/``."""
+    name: str = ""
+    """What is paused, escaped; empty for the spool or when it cannot be read."""
+    until: int = 0
+    """Epoch seconds; 0 = until somebody resumes it."""
+    since: int = 0
+    """Epoch seconds; 0 = unknown."""
+    who: str = ""
+    reason: str = ""
+    damage: str = ""
+    """One sentence when the file cannot be understood (it pauses all the same)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseSet:
+    """All pauses that count at one moment; lookups do no I/O."""
+
+    pauses: tuple[Pause, ...] = ()
+    """Sorted by file name."""
+    by_file: dict[str, Pause] = field(default_factory=dict)
+    spool: Pause | None = None
+    """The pause of the whole spool."""
+
+    def directory(self, uuid: str) -> Pause | None:
+        """Return the pause of the queue directory with this UUID."""
+        return self.by_file.get(Scope.DIRECTORY.value + uuid) if self.by_file else None
+
+    def destination(self, name: bytes | str) -> Pause | None:
+        """Return the pause of this recipient domain or next hop."""
+        if not self.by_file:
+            return None
+        return self.by_file.get(file_name(Scope.DESTINATION, name))
+
+    def first(
+        self, *, uuid: str, domain: bytes | str, next_hop: bytes | str
+    ) -> Pause | None:
+        """Return the widest pause in the way of mail to *domain*, if any."""
+        if not self.by_file:
+            return None
+        return (
+            self.spool
+            or self.directory(uuid)
+            or self.destination(next_hop)
+            or self.destination(domain)
+        )
+
+
+NOTHING = PauseSet()
+
+
+class Pauses:
+    """The pause files of one spool; one object per thread."""
+
+    def __init__(
+        self, fs: Fs, dir_fd: int, clock: Clock, *, file_mode: int = 0o600
+    ) -> None:
+        """Work in the directory *dir_fd*, which the caller keeps open."""
+        self._fs = fs
+        self._dir_fd = dir_fd
+        self._clock = clock
+        self._file_mode = file_mode
+        # What current() answered last, and what that rests on.
+        self._set = NOTHING
+        self._mtime_ns = -1
+        self._fresh_until = 0.0
+
+    def current(self) -> PauseSet:
+        """Return the pauses that count now; one fstat(2) when nothing changed.
+
+        A ``-`` left by a resume that died before its unlink is noticed at the next
+        change of the directory or by ``sweep``.
+        """
+        mtime_ns = self._fs.fstat(self._dir_fd).st_mtime_ns
+        if mtime_ns == self._mtime_ns and self._clock.now() < self._fresh_until:
+            return self._set
+        now_ns = self._clock.now_ns()
+        self._set, expiry = self._read_all(now_ns / 1e9)
+        self._fresh_until = expiry
+        self._mtime_ns = mtime_ns if now_ns - mtime_ns >= SETTLED_NS else -1
+        return self._set
+
+    def pause(
+        self,
+        scope: Scope,
+        name: bytes | str = b"",
+        *,
+        who: str,
+        reason: str = "",
+        until: int = 0,
+    ) -> Pause:
+        """Write a pause, durably; one that exists for the same name is replaced."""
+        pause = Pause(
+            scope=scope,
+            file=file_name(scope, name),
+            name=printable(name),
+            until=until,
+            since=int(self._clock.now()),
+            who=printable(who),
+            reason=printable(reason),
+        )
+        temporary = f"{pause.file}.{os.getpid()}.{self._clock.now_ns():x}.tmp"
+        with self._changing():
+            self._write(temporary, _encode(pause))
+            self._fs.rename(temporary, pause.file, dir_fd=self._dir_fd)
+            self._fs.fsync(self._dir_fd)
+        return pause
+
+    def resume(self, scope: Scope, name: bytes | str = b"") -> bool:
+        """End a pause, durably; False when there was none."""
+        with self._changing():
+            return self._remove(file_name(scope, name))
+
+    def sweep(self) -> list[str]:
+        """Remove expired and resumed pauses, return their names, look anew.
+
+        Called by the runner now and then.  Leaves everything when somebody else is
+        changing pauses just now.
+        """
+        now = self._clock.now()
+        self._mtime_ns = -1
+        over = [file for file, pause in self._files() if not _counts(pause, now)]
+        if not over:  # taking the lock is an event that wakes the runner again
+            return []
+        try:
+            with self._changing():
+                return [file for file in over if self._sweep_one(file, now)]
+        except SpoolUnavailable:
+            return []
+
+    def _sweep_one(self, file: str, now: float) -> bool:
+        """Remove *file* unless it became a pause that counts again."""
+        if _counts(self._read(file), now):
+            return False
+        return self._remove(file)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep other processes from changing pauses; raise SpoolUnavailable."""
+        flags = os.O_RDWR | os.O_CREAT
+        fd = self._fs.open(LOCK_FILE, flags, self._file_mode, dir_fd=self._dir_fd)
+        try:
+            try:
+                self._fs.flock(fd)
+            except BlockingIOError:
+                raise SpoolUnavailable(
+                    "pauses/.lock: another process is changing pauses just now; "
+                    "try again, or see tuiq locks for who that is"
+                ) from None
+            yield
+        finally:
+            self._fs.close(fd)
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Create *name* and sync its content; nothing is left when that fails."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        fd = self._fs.open(name, flags, self._file_mode, dir_fd=self._dir_fd)
+        try:
+            self._fs.fchmod(fd, self._file_mode)
+            write_all(self._fs, fd, content)
+            self._fs.fsync(fd)
+        except OSError:
+            self._fs.unlink(name, dir_fd=self._dir_fd)
+            raise
+        finally:
+            self._fs.close(fd)
+
+    def _remove(self, file: str) -> bool:
+        """Flip the byte and unlink *file*; the caller holds ``.lock``."""
+        try:
+            self._flip(file)
+            self._fs.unlink(file, dir_fd=self._dir_fd)
+        except FileNotFoundError:
+            return False
+        self._fs.fsync(self._dir_fd)
+        return True
+
+    def _flip(self, file: str) -> None:
+        """Make the first byte ``-``; what is no regular file is left to unlink."""
+        flags = os.O_WRONLY | os.O_NONBLOCK
+        try:
+            fd = self._fs.open(file, flags, dir_fd=self._dir_fd)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a symlink, a FIFO, a foreign owner: unlink decides
+            return
+        try:
+            pwrite_all(self._fs, fd, b"-", 0)
+            self._fs.fdatasync(fd)
+        finally:
+            self._fs.close(fd)
+
+    def _files(self) -> list[tuple[str, Pause | None]]:
+        """Read every pause file; None is one that was resumed or just went."""
+        names = sorted(self._fs.listdir(self._dir_fd))
+        return [(name, self._read(name)) for name in names if _scope(name)]
+
+    def _read_all(self, now: float) -> tuple[PauseSet, float]:
+        """Return what counts at *now*, and when the first of it ends."""
+        pauses = [p for _, p in self._files() if p is not None and _counts(p, now)]
+        if not pauses:
+            return NOTHING, _ENDLESS
+        by_file = {pause.file: pause for pause in pauses}
+        found = PauseSet(
+            pauses=tuple(pauses),
+            by_file=by_file,
+            spool=by_file.get(Scope.SPOOL.value),
+        )
+        return found, min([p.until for p in pauses if p.until], default=_ENDLESS)
+
+    def _read(self, file: str) -> Pause | None:
+        """Read one pause; None when it was resumed or is gone."""
+        try:
+            flags = os.O_RDONLY | os.O_NONBLOCK
+            fd = self._fs.open(file, flags, dir_fd=self._dir_fd)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return _damaged(file, f"cannot be opened: {error.strerror}")
+        try:
+            content = pread_all(self._fs, fd, _LARGEST, 0)
+        except OSError as error:
+            return _damaged(file, f"cannot be read: {error.strerror}")
+        finally:
+            self._fs.close(fd)
+        return _decode(file, content)
+
+
+def _counts(pause: Pause | None, now: float) -> bool:
+    return pause is not None and not 0 < pause.until <= now
+
+
+def _scope(file: str) -> Scope | None:
+    """Return what *file* pauses; None for ``.lock``, ``*.tmp``, foreign names."""
+    if file == Scope.SPOOL.value:
+        return Scope.SPOOL
+    if file.endswith(".tmp"):
+        return None
+    scopes = (Scope.DIRECTORY, Scope.DESTINATION)
+    return next((scope for scope in scopes if file.startswith(scope.value)), None)
+
+
+def _encode(pause: Pause) -> bytes:
+    fields = (pause.until, pause.since, pause.who, pause.name, pause.reason)
+    return ("H\n" + "".join(f"{value}\n" for value in fields)).encode()
+
+
+def _decode(file: str, content: bytes) -> Pause | None:
+    """Return the pause in *content*; None when it was resumed."""
+    if content[:1] == b"-":
+        return None
+    lines = _lines(content)
+    if lines is None or lines[0] != "H":
+        return _damaged(file, "is not a pause file of this tuiq, or damaged")
+    try:
+        until, since = int(lines[1]), int(lines[2])
+    except ValueError:
+        return _damaged(file, "has a time that cannot be read")
+    if until < 0:
+        return _damaged(file, "has a time that cannot be read")
+    return Pause(
+        scope=_scope(file) or Scope.SPOOL,
+        file=file,
+        until=until,
+        since=since,
+        who=lines[3],
+        name=lines[4],
+        reason=lines[5],
+    )
+
+
+def _lines(content: bytes) -> list[str] | None:
+    """Return the six lines, escaped again; None unless there are six whole ones."""
+    *lines, rest = content.split(b"\n")
+    if rest or len(lines) != 6:
+        return None
+    return [printable(line) for line in lines]
+
+
+def _damaged(file: str, reason: str) -> Pause:
+    scope = _scope(file) or Scope.SPOOL
+    return Pause(
+        scope=scope,
+        file=file,
+        name=file.removeprefix(Scope.DIRECTORY.value)
+        if scope is Scope.DIRECTORY
+        else "",
+        damage=f"pauses/{printable(file)}: {reason}; it pauses until you remove it",
+    )

@@ -276,6 +276,8 @@ def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
         return claim
     try:
         if claim.mstate == MState.FINISHED:
+            # The F may be a dead runner's that no sync has covered yet.
+            claim.sync()
             remove(claim)
             raise MessageGone(queue_id)
         raise MessageDamaged(directory.path_of("qf" + queue_id), *_LEFT[claim.mstate])

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuiq.config import DAY, HOUR, MEBIBYTE, kinds, load, settings, split_host_port
-from tuiq.config.writer import effective, template
 from tuiq.config.settings import host_name
+from tuiq.config.writer import effective, template
 from tuiq.errors import ConfigError
 
 MINIMAL = '[spool]\nqueues = "q.*"\n'

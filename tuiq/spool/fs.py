@@ -210,20 +210,34 @@ class OsFs:
 
     def listdir(self, dir_fd: int) -> list[str]:
         """See ``Fs``."""
-        return os.listdir(dir_fd)
+        own = _reopen(dir_fd)
+        try:
+            return os.listdir(own)
+        finally:
+            os.close(own)
 
     def scan(self, dir_fd: int) -> Iterator[tuple[str, int]]:
         """See ``Fs``."""
-        with os.scandir(dir_fd) as entries:
-            for entry in entries:
-                try:
-                    yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns
-                except FileNotFoundError:
-                    continue
+        own = _reopen(dir_fd)
+        try:
+            with os.scandir(dir_fd) as entries:
+                for entry in entries:
+                    try:
+                        yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns
+                    except FileNotFoundError:
+                        continue
+        finally:
+            os.close(own)
 
     def statvfs(self, fd: int) -> os.statvfs_result:
         """See ``Fs``."""
         return os.fstatvfs(fd)
+
+
+def _reopen(dir_fd: int) -> int:
+    """Open a directory anew: two threads that list through one open file share its
+    position, and each misses what the other read."""
+    return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
 
 
 def write_all(fs: Fs, fd: int, data: bytes) -> None:

@@ -103,6 +103,8 @@ class Sequence:
     """Checked after recovery."""
     clock_step_ns: int = 3600 * 10**9
     """How much later the recovery happens."""
+    make: Callable[[SimDisk, str], SimFs] = SimFs
+    """Starts the process of the action; mutants replace it."""
 
     def start(self) -> tuple[SimDisk, Ledger]:
         """Return a disk at rest after the set-up."""
@@ -160,7 +162,7 @@ class _Explorer:
         done, number = False, 0
         while not done:
             disk, ledger = base.killed(), outside.copy()
-            process = SimFs(disk, self.sequence.name)
+            process = self.sequence.make(disk, self.sequence.name)
             done = run_until(self.sequence.action, process, ledger, number)
             self.counts.calls = number
             where = "after the last call" if done else f"before call {number + 1}"
@@ -189,8 +191,9 @@ class _Explorer:
         self.counts.sampled |= total > cap
         fresh = []
         for state, how in states:
-            # A killed disk still holds undecided writes; a lost one holds none.
-            key = hash((state.content(), how, tuple(ledger.events)))
+            # After a kill, what may still get lost is a part of the state.
+            undecided = tuple((c.ino, c.what, len(c.options)) for c in state.choices())
+            key = hash((state.content(), undecided, tuple(ledger.events)))
             if key not in self.seen:
                 self.seen.add(key)
                 fresh.append((state, how))

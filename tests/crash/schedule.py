@@ -34,6 +34,8 @@ class Race:
     actors: dict[str, Body]
     check: Check
     """Checked when all actors are done."""
+    make: Callable[[SimDisk, str], SimFs] = SimFs
+    """Starts the process of an actor; mutants replace it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +76,9 @@ class Tried:
 class Actor:
     """One process with its greenlet, stopped before its pending call."""
 
-    def __init__(self, name: str, body: Body, disk: SimDisk, ledger: Ledger) -> None:
+    def __init__(self, process: SimFs, body: Body, ledger: Ledger) -> None:
         """Start *body* and run it to its first visible call."""
-        self.process = SimFs(disk, name)
+        self.process = process
         self.process.at_call(self._gate)
         self.pending: Call | None = None
         self.done = False
@@ -125,7 +127,7 @@ class _Run:
         self.disk, self.ledger = race.start()
         self.race = race
         self.actors = [
-            Actor(name, body, self.disk, self.ledger)
+            Actor(race.make(self.disk, name), body, self.ledger)
             for name, body in race.actors.items()
         ]
         self.path: tuple[Choice, ...] = ()

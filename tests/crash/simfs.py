@@ -182,6 +182,12 @@ class SimFs:
         """Return a descriptor of the directory at *path* (not a crash point)."""
         return self._install(self.disk.lookup(path), os.O_RDONLY)
 
+    def name_of(self, fd: int) -> str:
+        """Return a name of the file behind *fd*; empty when it has none."""
+        ino = self.table[fd].inode.ino
+        names = (i.entries.items() for i in self.disk.inodes.values())
+        return next((n for e in names for n, number in e if number == ino), "")
+
     def _install(self, inode: Inode, flags: int) -> int:
         fd = next(self._serial)
         self.table[fd] = Description((self.number, fd), inode, flags)

@@ -1,0 +1,68 @@
+"""Broken variants of the protocol: each must break the invariant named for it.
+
+A mutant is either a process that leaves out certain system calls (below) or a
+shipped function replaced by a faulty one (beside the test that uses it).  A
+mutant that no explorer catches fails the suite: the explorer is blind then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crash.explore import Violation
+from tests.crash.simfs import SimFs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def expect_caught(run: Callable[[], object], invariant: str) -> str:
+    """Run a mutant's exploration; return what caught it.
+
+    Fails when nothing did, or when it was something other than *invariant*.
+    """
+    try:
+        run()
+    except Violation as violation:
+        assert violation.invariant == invariant, str(violation)
+        return f"caught by invariant {violation.invariant}"
+    pytest.fail(f"the mutant survived: {invariant} was expected to break")
+
+
+class NoQfDirectorySync(SimFs):
+    """fsync of the directory of the control files does nothing."""
+
+    def fsync(self, fd: int) -> None:
+        """See ``Fs``."""
+        if self.name_of(fd) != "qf":
+            super().fsync(fd)
+
+
+class NoDfDirectorySync(SimFs):
+    """fsync of the directory of the data files does nothing."""
+
+    def fsync(self, fd: int) -> None:
+        """See ``Fs``."""
+        if self.name_of(fd) != "df":
+            super().fsync(fd)
+
+
+class NoDataSync(SimFs):
+    """fsync and fdatasync of a data file do nothing."""
+
+    def fsync(self, fd: int) -> None:
+        """See ``Fs``."""
+        if self.name_of(fd) == "df" or self.name_of(fd)[:2] != "df":
+            super().fsync(fd)
+
+
+class NoMarkSync(SimFs):
+    """fdatasync and syncfs do nothing: marks and MSTATE F are not waited for."""
+
+    def fdatasync(self, fd: int) -> None:
+        """See ``Fs``."""
+
+    def syncfs(self, fd: int) -> None:
+        """See ``Fs``."""

@@ -1,0 +1,1 @@
+"""What operators do: filters, selections, verbs and the account kept of them."""

@@ -220,7 +220,7 @@ class OsFs:
         """See ``Fs``."""
         own = _reopen(dir_fd)
         try:
-            with os.scandir(dir_fd) as entries:
+            with os.scandir(own) as entries:
                 for entry in entries:
                     try:
                         yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns

@@ -1,0 +1,297 @@
+"""Runner status: what a runner is doing, for everybody who only looks.
+
+``run/<name>.lock`` is flocked while the runner lives and is never replaced;
+``run/<name>.status`` beside it is one JSON object, replaced by rename a few times
+a second, never synced.  A reader takes no lock: whether a runner is alive is the
+kernel's word (``holders``), not the file's.
+
+The members of the object are the fields of ``RunnerStatus`` (without ``alive``)
+and, in ``connections``, those of ``Connection``.  Readers ignore members they do
+not know and use the default for missing ones: runner and reader may be of
+different versions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tuiq.errors import SpoolUnavailable
+from tuiq.log import printable
+from tuiq.spool.fs import write_all
+from tuiq.spool.holders import LockReader, Place
+
+if TYPE_CHECKING:
+    from tuiq.clock import Clock
+    from tuiq.spool.fs import Fs
+    from tuiq.spool.holders import LockTable
+
+RUN_DIRECTORY = "run"
+_LARGEST = 4 * 1024 * 1024
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One SMTP connection of a runner."""
+
+    destination: str
+    phase: str
+    """As ``SessionWatcher.phase`` names it: connect, ehlo, mail, data, dot, idle …"""
+    since: float
+    """Epoch seconds at which the phase began."""
+    opened: float = 0.0
+    """Epoch seconds at which the connection was begun."""
+    message: str = ""
+    """Queue id; empty between transactions."""
+    directory: str = ""
+    """The message's queue directory."""
+    recipients: int = 0
+    """Recipients of the running transaction."""
+    transactions: int = 0
+    """Transactions finished on this connection."""
+    rate: float = 0.0
+    """Recipients a second, lately."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerStatus:
+    """What one runner process said about itself."""
+
+    name: str
+    """``supervisor``, ``worker-1`` …; names its two files."""
+    pid: int = 0
+    """As the runner sees it; another number outside its pid namespace."""
+    program: str = ""
+    host: str = ""
+    pid_namespace: int = 0
+    """Inode of the runner's pid namespace; 0 = unknown."""
+    version: str = ""
+    """The tuiq version."""
+    mode: str = "daemon"
+    """``daemon`` or ``once``."""
+    phase: str = "running"
+    """``starting``, ``running`` or ``draining``."""
+    started: float = 0.0
+    """Epoch seconds."""
+    written: float = 0.0
+    """Epoch seconds of this status."""
+    directories: tuple[str, ...] = ()
+    """Names of the queue directories it serves."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """Totals since start: delivered, deferred, failed, in_doubt …"""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Per second, lately, under the counters' names."""
+    fd_used: int = 0
+    fd_limit: int = 0
+    idle: str = ""
+    """Why nothing is being sent; empty while something is."""
+    notes: tuple[str, ...] = ()
+    """Sentences an operator should read (low disk, suspect directory)."""
+    connections: tuple[Connection, ...] = ()
+    alive: bool | None = None
+    """The kernel's word; None: holder not visible from here."""
+
+
+class StatusWriter:
+    """A running runner's name: holds its lock, replaces its status file."""
+
+    def __init__(self, fs: Fs, run_fd: int, name: str, clock: Clock) -> None:
+        """Take ``<name>.lock`` in the directory *run_fd*.
+
+        Raises SpoolUnavailable, naming the pid, when that runner is alive.
+        """
+        self._fs = fs
+        self._run_fd = run_fd
+        self._clock = clock
+        self.name = name
+        flags = os.O_RDWR | os.O_CREAT
+        self._lock_fd = fs.open(f"{name}.lock", flags, dir_fd=run_fd)
+        try:
+            fs.flock(self._lock_fd)
+        except OSError as error:
+            fs.close(self._lock_fd)
+            if isinstance(error, BlockingIOError):
+                raise SpoolUnavailable(_busy(run_fd, name)) from None
+            raise
+
+    def write(self, status: RunnerStatus) -> bool:
+        """Replace the status file; False when that failed (delivery goes on)."""
+        data = encode(replace(status, name=self.name, written=self._clock.now()))
+        temporary = f"{self.name}.status.tmp"
+        try:
+            self._create(temporary, data)
+            self._fs.rename(temporary, f"{self.name}.status", dir_fd=self._run_fd)
+        except OSError:
+            return False
+        return True
+
+    def _create(self, name: str, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        fd = self._fs.open(name, flags, dir_fd=self._run_fd)
+        try:
+            write_all(self._fs, fd, data)
+        finally:
+            self._fs.close(fd)
+
+    def close(self) -> None:
+        """Remove the status file, then give the name back."""
+        with suppress(OSError):
+            self._fs.unlink(f"{self.name}.status", dir_fd=self._run_fd)
+        self._fs.close(self._lock_fd)
+
+
+def _busy(run_fd: int, name: str) -> str:
+    """Say who runs under *name*."""
+    table = LockReader().read([Place(name=RUN_DIRECTORY, fd=run_fd)])
+    lock = table.find(RUN_DIRECTORY, f"{name}.lock")
+    who = f"pid {lock.holder.pid}" if lock else "a process not visible from here"
+    return (
+        f"run/{name}.lock: another runner serves this spool ({who}); "
+        "stop it first, or let it do the work"
+    )
+
+
+def own_pid_namespace() -> int:
+    """Return the inode of this process's pid namespace; 0 = unknown."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0
+
+
+def encode(status: RunnerStatus) -> bytes:
+    """Return the content of a status file."""
+    members = asdict(status)
+    del members["alive"]
+    return json.dumps(members, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(data: bytes, name: str) -> RunnerStatus:
+    """Return the status in *data*; what cannot be used has its default."""
+    try:
+        members = json.loads(data)
+    except ValueError:
+        members = {}
+    if not isinstance(members, dict):
+        members = {}
+    connections = members.pop("connections", [])
+    status = _build(RunnerStatus(name=name), {**members, "name": name, "alive": None})
+    if not isinstance(connections, list):
+        return status
+    blank = Connection(destination="", phase="", since=0.0)
+    found = tuple(_build(blank, c) for c in connections if isinstance(c, dict))
+    return replace(status, connections=found)
+
+
+def _build(default: _T, members: dict[str, Any]) -> _T:
+    """Return *default* changed by those *members* that have the right type."""
+    changes = {}
+    for spec in fields(default):  # type: ignore[arg-type]
+        value = members.get(spec.name)
+        old = getattr(default, spec.name)
+        if isinstance(old, tuple) and isinstance(value, list):
+            value = tuple(printable(item) for item in value if isinstance(item, str))
+        elif isinstance(old, float) and type(value) is int:
+            value = float(value)
+        elif isinstance(old, dict) and isinstance(value, dict):
+            value = {printable(k): v for k, v in value.items() if _is_number(v)}
+        elif isinstance(value, str):
+            value = printable(value)
+        if type(value) is type(old):
+            changes[spec.name] = value
+    return replace(default, **changes)  # type: ignore[type-var]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def read_statuses(spool: Path, reader: LockReader | None = None) -> list[RunnerStatus]:
+    """Return all runners of the spool, alive or not, by name; takes no lock."""
+    try:
+        fd = os.open(spool / RUN_DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return []
+    try:
+        names = {n.removesuffix(".status") for n in os.listdir(fd) if _is_status(n)}
+        reader = reader or LockReader()
+        table = reader.read([Place(name=RUN_DIRECTORY, fd=fd)])
+        locks = {
+            lock.file.removesuffix(".lock"): lock.holder.pid
+            for lock in table.locks
+            if lock.file.endswith(".lock")
+        }
+        seen = [_read_one(fd, name) for name in sorted(names | locks.keys())]
+        return [
+            replace(
+                status,
+                pid=locks.get(status.name, status.pid),
+                alive=True if status.name in locks else _unless_hidden(status, table),
+            )
+            for status in seen
+        ]
+    finally:
+        os.close(fd)
+
+
+def _is_status(name: str) -> bool:
+    return name.endswith(".status") and not name.startswith(".")
+
+
+def _unless_hidden(status: RunnerStatus, table: LockTable) -> bool | None:
+    """Return False for a dead runner, None if its lock would be invisible here."""
+    if table.complete or status.pid_namespace == own_pid_namespace():
+        return False
+    return None
+
+
+def _read_one(run_fd: int, name: str) -> RunnerStatus:
+    """Read one status file; without one, a status that knows only its name."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(f"{name}.status", flags, dir_fd=run_fd)
+    except OSError:
+        return RunnerStatus(name=name)
+    try:
+        return decode(os.read(fd, _LARGEST), name)
+    except OSError:
+        return RunnerStatus(name=name)
+    finally:
+        os.close(fd)
+
+
+def sweep_statuses(fs: Fs, run_fd: int, *, now: float, age: float) -> list[str]:
+    """Remove status files of dead runners and ``*.tmp`` older than *age* seconds.
+
+    Locks are never removed.  Only for a runner or ``tuiq check``: it tries locks.
+    """
+    swept = []
+    for name, mtime_ns in list(fs.scan(run_fd)):
+        if now - mtime_ns / 1e9 < age:
+            continue
+        if name.endswith(".tmp") or (_is_status(name) and _is_dead(fs, run_fd, name)):
+            with suppress(FileNotFoundError):
+                fs.unlink(name, dir_fd=run_fd)
+                swept.append(name)
+    return sorted(swept)
+
+
+def _is_dead(fs: Fs, run_fd: int, status_name: str) -> bool:
+    """Say whether nobody holds the lock beside a status file."""
+    lock = status_name.removesuffix(".status") + ".lock"
+    try:
+        fd = fs.open(lock, os.O_RDWR, dir_fd=run_fd)
+    except FileNotFoundError:
+        return True
+    try:
+        fs.flock(fd)
+    except BlockingIOError:
+        return False
+    finally:
+        fs.close(fd)
+    return True

@@ -1,0 +1,128 @@
+"""Checks what lies beside the queue directories: run/, pauses/, drop/ and others."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tuiq.log import printable
+from tuiq.spool import mend
+from tuiq.spool.check_place import check_mode, check_owner
+from tuiq.spool.finding import Finding, Kind
+from tuiq.spool.fs import OsFs
+from tuiq.spool.pauses import Pauses
+from tuiq.spool.status import read_statuses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tuiq.clock import Clock
+    from tuiq.config import Config
+
+DROP_MODE = 0o3733
+"""Everybody may put files in, nobody but the queue user may see or take them."""
+PRIVATE = ("run", "pauses", "journal", "audit", "reject")
+"""Directories of the spool that are the queue user's alone."""
+
+
+def check_services(
+    config: Config, clock: Clock, owner: os.stat_result
+) -> Iterator[Finding]:
+    """Yield what is wrong beside the queue directories; *owner* is their stat."""
+    spool = config.spool_path
+    mode = 0o700 if config.spool.operator_group is None else 0o770
+    for name in PRIVATE:
+        path = spool / name
+        if path.is_dir():
+            yield from check_owner(path, path.stat(), owner.st_uid, owner.st_gid)
+            yield from check_mode(path, mode)
+    now, age = clock.now(), config.spool.orphan_age
+    for name in ("run", "pauses"):
+        if (spool / name).is_dir():
+            yield from _leftovers(spool / name, now - age)
+    if (spool / "run").is_dir():
+        yield from _run(spool / "run")
+    if (spool / "pauses").is_dir():
+        yield from _pauses(spool / "pauses", clock)
+    if (spool / "drop").is_dir():
+        yield from _drop(spool, owner)
+
+
+def _leftovers(directory: Path, before: float) -> Iterator[Finding]:
+    """Find temporary files whose writer did not come to the rename."""
+    for path in sorted(directory.glob("*.tmp")):
+        if path.lstat().st_mtime <= before:
+            yield _stale(path, "was left by a process that died while writing")
+
+
+def _run(run: Path) -> Iterator[Finding]:
+    for status in read_statuses(run.parent):
+        path = run / f"{status.name}.status"
+        if status.alive is False and path.exists():
+            yield _stale(path, "belongs to a runner that is not alive")
+    for path in sorted(run.glob("suspect.*")):
+        yield Finding(
+            kind=Kind.SUSPECT,
+            path=printable(str(path)),
+            reason="says that a sync failed in this queue directory, so nothing is "
+            "sent from it",
+            remedy="check the disk and the kernel's log, then restart the runner: it "
+            "writes everything again and removes this file",
+        )
+
+
+def _stale(path: Path, reason: str) -> Finding:
+    return Finding(
+        kind=Kind.STALE,
+        path=printable(str(path)),
+        reason=reason,
+        remedy=f"rm {printable(str(path))}",
+        repair=partial(mend.remove_garbage, path),
+    )
+
+
+def _pauses(directory: Path, clock: Clock) -> Iterator[Finding]:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = Pauses(OsFs(), fd, clock).current().pauses
+    finally:
+        os.close(fd)
+    for pause in found:
+        if pause.damage:
+            yield Finding(
+                kind=Kind.DAMAGED_PAUSE,
+                path=printable(str(directory / pause.file)),
+                reason="cannot be understood, so it pauses until it is gone",
+                remedy="if nothing should be paused, remove the file "
+                f"(--repair: to {directory.parent}/reject)",
+                repair=partial(mend.reject, directory.parent, [directory / pause.file]),
+            )
+
+
+def _drop(spool: Path, owner: os.stat_result) -> Iterator[Finding]:
+    """Look at drop/, where strangers may put things."""
+    drop = spool / "drop"
+    yield from check_owner(drop, drop.stat(), owner.st_uid, owner.st_gid)
+    mode = stat.S_IMODE(drop.stat().st_mode)
+    if mode != DROP_MODE:
+        yield Finding(
+            kind=Kind.WRONG_MODE,
+            path=str(drop),
+            reason=f"has mode {mode:04o} instead of {DROP_MODE:04o}",
+            remedy=f"chmod {DROP_MODE:04o} {drop}",
+            repair=partial(mend.set_mode, drop, DROP_MODE),
+        )
+    for path in sorted(drop.iterdir()):
+        info = path.lstat()
+        if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
+            yield Finding(
+                kind=Kind.NOT_A_FILE,
+                path=printable(str(path)),
+                reason=f"put there by uid {info.st_uid}, is no plain file with one "
+                "name, and is not taken as mail",
+                remedy=f"ask them, then remove it (--repair: to {spool}/reject)",
+                repair=partial(mend.reject, spool, [path]),
+            )

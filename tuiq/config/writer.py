@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiq.config.settings import SECTIONS
@@ -28,6 +29,8 @@ class Effective:
     key: str
     value: str
     """TOML text, as it could stand in the file."""
+    plain: str | float | bool | None
+    """The value itself: seconds, bytes, text; None: not set."""
     where: str
     """The file that sets it, or ``default``."""
 
@@ -35,19 +38,23 @@ class Effective:
 def effective(config: Config) -> list[Effective]:
     """Return every setting of *config* and where it came from."""
     return [
-        Effective(
-            section=section,
-            key=setting.name,
-            value=setting.metadata["kind"].write(
-                getattr(getattr(config, section), setting.name)
-            ),
-            where=str(config.source)
-            if (section, setting.name) in config.given
-            else "default",
-        )
+        _effective(config, section, setting)
         for section, settings in SECTIONS.items()
         for setting in fields(settings)
     ]
+
+
+def _effective(config: Config, section: str, setting: Field[Any]) -> Effective:
+    """Return one setting as it is in effect."""
+    value = getattr(getattr(config, section), setting.name)
+    given = (section, setting.name) in config.given
+    return Effective(
+        section=section,
+        key=setting.name,
+        value=setting.metadata["kind"].write(value),
+        plain=str(value) if isinstance(value, Path) else value,
+        where=str(config.source) if given else "default",
+    )
 
 
 def template(values: Mapping[tuple[str, str], Any]) -> str:
@@ -67,7 +74,7 @@ def template(values: Mapping[tuple[str, str], Any]) -> str:
     return "\n".join(lines)
 
 
-def _default(setting: Any) -> Any:
+def _default(setting: Field[Any]) -> Any:
     """Return the default of a dataclass field."""
     if setting.default_factory is not MISSING:
         return setting.default_factory()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from tuiq.errors import SpoolUnsafe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 RESERVE_BYTES = 1024 * 1024
@@ -92,7 +92,7 @@ def _fill_queue_directory(
     fd: int, path: Path, *, owner: Owner, made: list[str]
 ) -> None:
     """Add the dot files of a queue directory that are not there."""
-    files = {
+    files: dict[str, Callable[[], bytes]] = {
         ".tuiq-id": lambda: f"{uuid.uuid4()}\n".encode(),
         ".lock": lambda: b"",
         ".lockprobe": lambda: b"",

@@ -1,0 +1,179 @@
+"""``tuiq``: find out what is asked for and load no more than that needs.
+
+Called as ``sendmail``, ``mailq`` or ``newaliases`` (by a symlink), it is that program.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import tuiq
+from tuiq import config
+from tuiq.cli.commands import COMMANDS, GROUPS
+from tuiq.cli.diagnostics import ExitCode, guarded
+from tuiq.errors import ConfigError, UsageError
+from tuiq.log import printable
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+_PROGRAMS = {
+    "sendmail": "tuiq.cli.sendmail",
+    "newaliases": "tuiq.cli.sendmail",
+    "mailq": "tuiq.cli.mailq",
+}
+_USAGE = """\
+usage: tuiq COMMAND ...           COMMAND --help tells what it takes
+       tuiq --run [--once] [-v]   deliver: until stopped, or once what is due
+       tuiq --version
+"""
+
+
+def main() -> int:
+    """Run the command line of this process; return the exit status."""
+    module = _PROGRAMS.get(os.path.basename(sys.argv[0]))
+    if module:
+        return _program(module)
+    return guarded(lambda: dispatch(sys.argv[1:]))
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Do what *arguments* ask for; return the exit status."""
+    if arguments[:1] == ["sendmail"]:
+        return _sendmail(arguments[1:], None)
+    options = _global_parser().parse_args(arguments)
+    word, *rest = options.words or [""]
+    if options.help or options.version:
+        print(help_text() if options.help else f"tuiq {tuiq.__version__}")
+        return ExitCode.OK
+    if options.run:
+        return _run(options, options.words)
+    if options.once or options.verbose:
+        raise UsageError("--once and -v belong to --run; see tuiq --help")
+    if word == "sendmail":
+        return _sendmail(rest, options.config)
+    return _command(word, rest, options.config) if word else _greet(options.config)
+
+
+def help_text() -> str:
+    """Return the overview of all words."""
+    lines = [_USAGE]
+    for title, words in GROUPS.items():
+        lines.append(f"{title}:")
+        lines += [f"  {word:<10} {command.about}" for word, command in words.items()]
+        lines.append("")
+    lines.append(
+        "All take --config FILE. Without it the settings come from $TUIQ_CONFIG, else\n"
+        "./tuiq.toml, else ~/.config/tuiq/tuiq.toml, else /etc/tuiq/tuiq.toml."
+    )
+    return "\n".join(lines)
+
+
+def _parser_class() -> type[argparse.ArgumentParser]:
+    """Return argparse's parser with errors that go the way of all errors."""
+    import argparse
+    from typing import NoReturn
+
+    class Parser(argparse.ArgumentParser):
+        """A parser that raises instead of exiting."""
+
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"{message}; see {self.prog} --help")
+
+    return Parser
+
+
+def _global_parser() -> argparse.ArgumentParser:
+    """Return the parser of what may stand before the word."""
+    parser = _parser_class()(prog="tuiq", add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", metavar="FILE")
+    parser.add_argument("--run", action="store_true")
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("--version", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("words", nargs="...")
+    return parser
+
+
+def _program(module: str) -> int:
+    """Run a program of its own, which reads ``sys.argv`` itself."""
+    status: int = importlib.import_module(module).main()
+    return status
+
+
+def _sendmail(rest: list[str], file: str | None) -> int:
+    """Run sendmail with *rest* as its arguments, every one of them."""
+    if file:
+        os.environ["TUIQ_CONFIG"] = os.path.abspath(file)
+    sys.argv[:] = ["sendmail", *rest]
+    return _program("tuiq.cli.sendmail")
+
+
+def _run(options: argparse.Namespace, words: list[str]) -> int:
+    """Run the delivery process."""
+    if words:
+        raise UsageError(f"--run takes no {words[0]!r}; see tuiq --help")
+    service = importlib.import_module("tuiq.runner.service")
+    status: int = service.run(
+        config.load(options.config), once=options.once, verbose=options.verbose
+    )
+    return status
+
+
+def _command(word: str, rest: list[str], file: str | None) -> int:
+    """Run the command behind *word*."""
+    command = COMMANDS.get(word)
+    if command is None:
+        raise UsageError(_unknown(word))
+    module = importlib.import_module(command.module)
+    about = f"{command.about[:1].upper()}{command.about[1:]}."
+    parser = _parser_class()(prog=f"tuiq {word}", description=about, allow_abbrev=False)
+    parser.set_defaults(command=word)
+    parser.add_argument(
+        "--config", metavar="FILE", default=file, help="the tuiq.toml to go by"
+    )
+    module.register(parser)
+    args = parser.parse_args(rest)
+    loader: Callable[[], config.Config] = functools.cache(
+        functools.partial(config.load, args.config)
+    )
+    status: int = module.run(args, loader)
+    return status
+
+
+def _unknown(word: str) -> str:
+    """Return the complaint about a word that is no command."""
+    import difflib
+
+    if word.startswith("-"):
+        return f"there is no option {word}; see tuiq --help"
+    near = difflib.get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"there is no command {word!r}; {hint}see tuiq --help"
+
+
+def _greet(file: str | None) -> int:
+    """Say where the spool is and what to do next."""
+    print(f"tuiq {tuiq.__version__}, a mail queue you can see and trust\n")
+    try:
+        settings = config.load(file)
+    except ConfigError as error:
+        print(printable(str(error)))
+        print("\ntuiq demo         see it work, nothing to set up")
+        print("tuiq init DIR     make a spool")
+    else:
+        print(printable(f"spool     {settings.spool_path}"))
+        print(printable(f"settings  {settings.source}"))
+        smarthost = settings.delivery.smarthost
+        print(printable(f"smarthost {smarthost or 'none: nothing is delivered'}"))
+        print("\ntuiq mailq        what is in the queue")
+        print("tuiq status       what the runner is doing")
+        print("tuiq --run        deliver")
+    print("tuiq --help       everything else")
+    return ExitCode.OK

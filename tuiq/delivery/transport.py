@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tuiq.errors import DeliveryError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -30,6 +32,21 @@ class NextHop:
         """Return ``host:port``, IPv6 in brackets: the name of the destination."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+class DestinationFailed(DeliveryError):
+    """The next hop could not be reached, or did not let us in; try it later."""
+
+    def __init__(self, next_hop: NextHop, reply: Reply) -> None:
+        """Name the *next_hop* and its last words (or ours), a 4xx."""
+        self.next_hop = next_hop
+        self.reply = reply
+        said = bytes(reply).decode("utf-8", "backslashreplace")
+        super().__init__(f"{next_hop}: {said}")
+
+
+class NoDescriptors(DeliveryError):
+    """This process or machine has no file descriptor left (EMFILE, ENFILE)."""
 
 
 class Transaction(Protocol):
@@ -84,6 +101,8 @@ class Delivered:
     """The server takes no more than this many recipients per transaction."""
     lost: Reply | None = None
     """Why the session ended, when it did (421, timeout, connection lost)."""
+    begun: bool = True
+    """False: the session was found dead before ``begin``, and nothing was called."""
 
 
 class SessionWatcher(Protocol):

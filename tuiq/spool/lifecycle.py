@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tuiq.spool.flags import FINAL, MReq, RReq, RState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tuiq.config import RetryConfig
 
@@ -20,6 +20,8 @@ HORIZON = 30 * 86400
 """A soft time further ahead than this is damage and means *now*."""
 PARKED = 15 * 86400
 """How far ahead the index time of a message lies that waits for a person."""
+REPORT_RETRY = 300.0
+"""Seconds until a notice that could not be stored is tried again."""
 PAUSE_LOOK = 15 * 60
 """At the latest after this long a message behind a pause is looked at again."""
 BASE_DELAY = 400.0
@@ -79,35 +81,40 @@ def due_indexes(
     ]
 
 
+def header_next(slots: Iterable[tuple[int, int, int]]) -> int:
+    """Return the least next attempt of the todo recipients not held; 0 = now.
+
+    *slots* are (state byte, request byte, next attempt).
+    """
+    todo, hold = RState.TODO[0], RReq.HOLD[0]
+    return min((n for s, r, n in slots if s == todo and r != hold), default=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What the index time of a message depends on."""
 
     states: bytes
+    """RSTATE bytes; recipients in doubt that will be retried count as todo."""
     requests: bytes
     held: bool
     """The whole message is held."""
     nexts: Sequence[int]
-    header_next: int
-    """Epoch seconds before which nothing is tried; 0 = none."""
+    """Per slot when it is looked at next: its next attempt, or its pause's end."""
+    not_before: int
+    """Header next: epoch seconds before which nothing is tried; 0 = none."""
     trashed_at: int
     base: float
-    paused_until: float | None = None
-    """End of the pause in the way (0 = open-ended); None = no pause."""
+    unreported: bool = False
+    """A failure could not be reported yet and will be tried again."""
 
 
-def header_next(situation: Situation) -> int:
-    """Return the earliest next attempt among the todo recipients not held."""
+def is_waiting(situation: Situation) -> bool:
+    """Say whether some recipient will be tried without an operator's doing."""
     todo, hold = RState.TODO[0], RReq.HOLD[0]
-    return min(
-        (
-            next_
-            for state, request, next_ in zip(
-                situation.states, situation.requests, situation.nexts, strict=True
-            )
-            if state == todo and request != hold
-        ),
-        default=0,
+    return not situation.held and any(
+        state == todo and request != hold
+        for state, request in zip(situation.states, situation.requests, strict=True)
     )
 
 
@@ -117,16 +124,11 @@ def index_time(
     """Return the mtime that makes runners look at the message at the right time."""
     if is_settled(situation.states):
         return situation.trashed_at + keep if situation.trashed_at else now
-    todo, hold = RState.TODO[0], RReq.HOLD[0]
-    waiting = not situation.held and any(
-        state == todo and request != hold
-        for state, request in zip(situation.states, situation.requests, strict=True)
-    )
-    if not waiting:
+    if situation.unreported:
+        return now + REPORT_RETRY
+    if not is_waiting(situation):
         return now + PARKED
-    if situation.paused_until is not None:
-        look = now + PAUSE_LOOK
-        return min(situation.paused_until, look) if situation.paused_until else look
-    when = max(float(situation.header_next), 0.0)
+    slots = zip(situation.states, situation.requests, situation.nexts, strict=True)
+    when = float(max(situation.not_before, header_next(slots)))
     expiry = situation.base + retry.lifetime
     return min(when, expiry) if expiry > now else when

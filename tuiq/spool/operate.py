@@ -1,56 +1,203 @@
-"""Sequence X: what operators do to messages and recipients, from any front end."""
+"""Sequence X: what operators do to messages and recipients, from any front end.
+
+Every verb writes operators' bytes first, locked or not.  Where the lock can be
+had, they are applied at once as a delivering runner would; where it cannot,
+the holder applies them, and the answer tells what the operator may rely on.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuiq.errors import (
+    IllegalTransition,
+    MessageBusy,
+    MessageDamaged,
+    MessageGone,
+    SpoolUnsafe,
+    UnknownFormat,
+)
+from tuiq.spool.claim import Claim
+from tuiq.spool.finish import remove
+from tuiq.spool.lock import lock_control, open_control
+from tuiq.spool.passes import End, Pass
+from tuiq.spool.verbs import (
+    Answer,
+    Result,
+    Target,
+    Verb,
+    apply_locked,
+    ask_holder,
+    purge_damaged,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tuiq.spool.layout import QueueDirectory
+    from tuiq.spool.site import Site
+
+CHUNK = 1000
+"""Messages whose changes share one sync."""
 
 
-class Verb(StrEnum):
-    """Everything an operator can do to a message or to some of its recipients."""
-
-    HOLD = "hold"
-    RELEASE = "release"
-    FLUSH = "flush"
-    REQUEUE = "requeue"
-    DELETE = "delete"
-    UNDO = "undo"
-    PURGE = "purge"
-    BOUNCE = "bounce"
-    DELIVERED = "delivered"
+FEW = 16
+"""Up to this many changes are synced file by file; more with one syncfs."""
+SAME_BIRTH = 1e-3
+"""Seconds by which two readings of one birth may differ (float rounding)."""
+__all__ = ["Answer", "Result", "Target", "Verb", "operate"]
 
 
-class Result(StrEnum):
-    """How a verb ended for one target."""
-
-    ACTED = "acted"
-    """Done, and durable as far as the verb promises."""
-    GONE = "gone since"
-    """The message is not there any more: delivered, deleted or moved."""
-    IN_FLIGHT = "in flight"
-    """An attempt is under way; what happens then is in the text."""
-    REFUSED = "refused"
-    """Nothing was changed; the text says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a verb applies to; identity, never a position in a list."""
-
-    queue_id: str
-    birth: float | None = None
-    """Epoch seconds the message was seen with; None: do not compare."""
-    recipients: tuple[int, ...] | None = None
-    """Slot numbers; None = the whole message."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What became of one target."""
+@dataclass(slots=True)
+class _Work:
+    """One target under way: its answer, and what is open until the sync."""
 
     target: Target
-    result: Result
-    text: str
-    """One clause for people, such as ``no attempt will start``."""
-    changed: tuple[int, ...] = ()
-    """Slots whose state byte this verb changed."""
+    directory: QueueDirectory | None = None
+    answer: Answer | None = None
+    claim: Claim | None = None
+    visit: Pass | None = None
+    end: End = End.WAITING
+    fd: int = -1
+    """An unlocked descriptor with request bytes to sync, or -1."""
+    changed: list[int] = field(default_factory=list)
+
+    def say(self, result: Result, text: str) -> None:
+        """Settle the answer."""
+        self.answer = Answer(
+            target=self.target, result=result, text=text, changed=tuple(self.changed)
+        )
+
+
+def operate(
+    find: Callable[[str], QueueDirectory | None],
+    site: Site,
+    verb: Verb,
+    targets: Iterable[Target],
+    *,
+    chunk: int = CHUNK,
+) -> Iterator[Answer]:
+    """Do *verb* to each target; yield its answer once it is durable.
+
+    *find* returns the directory that holds a queue id.  Up to *chunk* messages
+    are locked at a time and share one sync; a flush on its own is not synced.
+    """
+    batches = iter(targets)
+    while batch := list(itertools.islice(batches, chunk)):
+        works = [_begin(find, site, verb, target) for target in batch]
+        _sync(works)
+        for work in works:
+            _close(work)
+            assert work.answer is not None
+            yield work.answer
+
+
+def _begin(
+    find: Callable[[str], QueueDirectory | None],
+    site: Site,
+    verb: Verb,
+    target: Target,
+) -> _Work:
+    work = _Work(target)
+    directory = work.directory = find(target.queue_id)
+    if directory is None:
+        work.say(Result.GONE, str(MessageGone(target.queue_id)))
+        return work
+    try:
+        _act(work, directory, site, verb)
+    except MessageGone as error:
+        work.say(Result.GONE, str(error))
+    except (MessageDamaged, SpoolUnsafe, IllegalTransition) as error:
+        work.say(Result.REFUSED, str(error))
+    except OSError as error:
+        work.say(Result.REFUSED, f"{target.queue_id}: {error.strerror}")
+    return work
+
+
+def _act(work: _Work, directory: QueueDirectory, site: Site, verb: Verb) -> None:
+    """Write the requests, then apply them if the lock can be had (X1-X6)."""
+    queue_id = work.target.queue_id
+    fd = open_control(directory, queue_id)
+    try:
+        if _try_lock(directory, queue_id, fd):
+            _act_locked(work, directory, fd, site=site, verb=verb)
+            return
+        request = ask_holder(directory, fd, work.target, verb)
+        # The holder may have let go before it could see the request.
+        if request.written and _try_lock(directory, queue_id, fd):
+            _act_locked(work, directory, fd, site=site, verb=verb)
+            return
+    except BaseException:
+        if work.claim is None:
+            directory.fs.close(fd)
+        raise
+    work.fd = fd
+    work.say(request.result, request.text)
+
+
+def _try_lock(directory: QueueDirectory, queue_id: str, fd: int) -> bool:
+    try:
+        lock_control(directory, queue_id, fd)
+    except MessageBusy:
+        return False
+    return True
+
+
+def _act_locked(
+    work: _Work, directory: QueueDirectory, fd: int, *, site: Site, verb: Verb
+) -> None:
+    """Apply *verb* as the lock holder; the claim stays open until the sync."""
+    target = work.target
+    try:
+        claim = Claim(directory, target.queue_id, fd)
+    except UnknownFormat:
+        raise
+    except MessageDamaged:
+        if verb is not Verb.PURGE:
+            raise
+        work.fd = purge_damaged(directory, target.queue_id, fd)
+        work.say(Result.ACTED, "damaged message removed for good")
+        return
+    work.claim = claim
+    if target.birth is not None and abs(claim.birth - target.birth) > SAME_BIRTH:
+        raise MessageGone(target.queue_id)
+    deed = apply_locked(claim, site, verb, target)
+    work.visit, work.end, work.changed = deed.visit, deed.end, deed.changed
+    work.say(deed.result, deed.text)
+
+
+def _sync(works: list[_Work]) -> None:
+    """Make everything written durable: a sync each, or one for many."""
+    open_works = [w for w in works if w.directory is not None and _fd(w) >= 0]
+    if len(open_works) <= FEW:
+        for work in open_works:
+            assert work.directory is not None
+            work.directory.fs.fdatasync(_fd(work))
+        return
+    devices: dict[int, tuple[QueueDirectory, int]] = {}
+    for work in open_works:
+        assert work.directory is not None
+        devices.setdefault(id(work.directory), (work.directory, _fd(work)))
+    for directory, fd in devices.values():
+        directory.fs.syncfs(fd)
+
+
+def _fd(work: _Work) -> int:
+    return work.claim.fd if work.claim is not None else work.fd
+
+
+def _close(work: _Work) -> None:
+    """Finish what is over, release the rest."""
+    assert work.directory is not None or _fd(work) < 0
+    if work.claim is None:
+        if work.fd >= 0 and work.directory is not None:
+            work.directory.fs.close(work.fd)
+    elif work.end is End.FINISHED:
+        remove(work.claim)
+        work.claim.close()
+    elif work.visit is not None:
+        work.visit.release()
+    else:
+        work.claim.close()

@@ -75,6 +75,13 @@ class TextLog:
         pwrite_all(self.directory.fs, self.fd, data, self._end)
         self._end += len(data)
 
+    def restart(self, lines: Iterable[bytes]) -> None:
+        """Begin the file anew with *lines*; a crash in between loses texts only."""
+        self.directory.fs.truncate(self.fd, 0)
+        self._end = 0
+        self._torn = False
+        self.append(lines)
+
     def sync(self) -> None:
         """Make everything appended durable, and the name of a new file too."""
         fs = self.directory.fs

@@ -1,0 +1,103 @@
+"""Sequence GC: files without their message, told apart from ones being written.
+
+A submitter keeps its df and tf locked while it lives, so a lock that can be
+taken proves that nobody is coming back for the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from tuiq.spool.layout import split_name
+
+if TYPE_CHECKING:
+    from tuiq.spool.layout import QueueDirectory
+
+ATTACHED = ("tf", "df", "bf", "xf")
+
+
+def discard_orphan(directory: QueueDirectory, prefix: str, queue_id: str) -> bool:
+    """Unlink a file of a message that does not exist; say whether it is gone.
+
+    False when somebody is writing it, or when its message exists after all.
+    """
+    fs, dir_fd = directory.fs, directory.fd_of(prefix)
+    name = prefix + queue_id
+    try:
+        fd = fs.open(name, os.O_RDWR | os.O_NONBLOCK, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # not a regular file of ours: for a person
+    try:
+        fs.flock(fd)
+        if has_control(directory, queue_id) or _is_being_written(directory, queue_id):
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            fs.unlink(name, dir_fd=dir_fd)
+    except BlockingIOError:
+        return False
+    finally:
+        fs.close(fd)
+    return True
+
+
+def has_control(directory: QueueDirectory, queue_id: str) -> bool:
+    """Say whether the message has a control file."""
+    try:
+        directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_being_written(directory: QueueDirectory, queue_id: str) -> bool:
+    """Say whether a submitter holds the message's tf: its rename may come."""
+    fs = directory.fs
+    try:
+        fd = fs.open("tf" + queue_id, os.O_RDWR | os.O_NONBLOCK, dir_fd=directory.qf_fd)
+    except FileNotFoundError:
+        # The rename may have happened between the two looks.
+        return has_control(directory, queue_id)
+    except OSError:
+        return False
+    try:
+        fs.flock(fd)
+    except BlockingIOError:
+        return True
+    finally:
+        fs.close(fd)
+    return False
+
+
+def find_orphans(
+    directory: QueueDirectory, *, now: float, age: float
+) -> list[tuple[str, str]]:
+    """Return (prefix, queue id) of old files whose message has no control file."""
+    fs = directory.fs
+    listed: dict[int, list[tuple[str, int]]] = {}
+    for fd in {directory.df_fd, directory.xf_fd, directory.qf_fd}:
+        listed[fd] = list(fs.scan(fd))
+    # The control files are listed last: a message submitted meanwhile has one.
+    present = set(directory.ids())
+    limit = (now - age) * 1e9
+    found = []
+    for entries in listed.values():
+        for name, mtime_ns in entries:
+            parts = split_name(name)
+            if parts is None or parts[0] not in ATTACHED or parts[1] in present:
+                continue
+            if mtime_ns <= limit:
+                found.append(parts)
+    return sorted(found, key=lambda parts: (ATTACHED.index(parts[0]), parts[1]))
+
+
+def collect(directory: QueueDirectory, *, now: float, age: float) -> list[str]:
+    """Remove orphans older than *age* seconds; return their names."""
+    return [
+        prefix + queue_id
+        for prefix, queue_id in find_orphans(directory, now=now, age=age)
+        if discard_orphan(directory, prefix, queue_id)
+    ]

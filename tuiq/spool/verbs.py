@@ -1,0 +1,388 @@
+"""What each operator verb writes: request bytes without the lock, states with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tuiq.errors import MessageDamaged, MessageGone
+from tuiq.spool import control
+from tuiq.spool.finish import remove
+from tuiq.spool.flags import GENERATIONS, MHold, MReq, MState, RReq, RState
+from tuiq.spool.fs import pread_all, pwrite_all
+from tuiq.spool.lock import is_same_file
+from tuiq.spool.passes import End, Pass, record, retry_in_doubt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiq.spool.claim import Claim
+    from tuiq.spool.layout import QueueDirectory
+    from tuiq.spool.site import Site
+
+
+class Verb(StrEnum):
+    """Everything an operator can do to a message or to some of its recipients."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    FLUSH = "flush"
+    REQUEUE = "requeue"
+    DELETE = "delete"
+    UNDO = "undo"
+    PURGE = "purge"
+    BOUNCE = "bounce"
+    DELIVERED = "delivered"
+
+
+class Result(StrEnum):
+    """How a verb ended for one target."""
+
+    ACTED = "acted"
+    """Done, and durable as far as the verb promises."""
+    GONE = "gone since"
+    """The message is not there any more: delivered, deleted or moved."""
+    IN_FLIGHT = "in flight"
+    """An attempt is under way; what happens then is in the text."""
+    REFUSED = "refused"
+    """Nothing was changed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a verb applies to; identity, never a position in a list."""
+
+    queue_id: str
+    birth: float | None = None
+    """Epoch seconds the message was seen with; None: do not compare."""
+    recipients: tuple[int, ...] | None = None
+    """Slot numbers; None = the whole message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of one target."""
+
+    target: Target
+    result: Result
+    text: str
+    """One clause for people, such as ``no attempt will start``."""
+    changed: tuple[int, ...] = ()
+    """Slots whose state byte this verb changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """The operators' bytes that say a verb."""
+
+    offset: int
+    message: bytes
+    recipient: bytes
+    """RREQ for single recipients; empty: the verb needs the lock for those."""
+    waiting: str
+    """What the holder will do with a recipient that is in flight."""
+
+
+_REQUESTS: dict[Verb, _Bytes] = {
+    Verb.HOLD: _Bytes(control.MHOLD, b"H", b"H", "held if it defers"),
+    Verb.RELEASE: _Bytes(control.MHOLD, b"-", b"-", "released"),
+    Verb.DELETE: _Bytes(control.MREQ, b"X", b"X", "cancelled if it defers"),
+    Verb.BOUNCE: _Bytes(control.MREQ, b"B", b"B", "bounced if it defers"),
+    Verb.PURGE: _Bytes(control.MREQ, b"P", b"", "removed if it defers"),
+    Verb.FLUSH: _Bytes(control.FLUSHGEN, b"", b"", "tried again after this attempt"),
+}
+_TRY_AGAIN = "in flight: another process holds it; try again when the attempt is over"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What asking a busy holder came to."""
+
+    result: Result
+    text: str
+    written: bool = False
+    """Request bytes were written."""
+
+
+def _needs_lock(verb: Verb, target: Target) -> bool:
+    request = _REQUESTS.get(verb)
+    if request is None:
+        return True
+    return target.recipients is not None and not request.recipient
+
+
+def ask_holder(
+    directory: QueueDirectory, fd: int, target: Target, verb: Verb
+) -> Request:
+    """Write *verb* as request bytes of a busy message and say what follows (X3-X5).
+
+    Order matters: the bytes first, then the states.  A recipient seen as T after
+    the request was written gets no further attempt, because the holder writes A
+    before it reads requests.
+    """
+    fs = directory.fs
+    path = directory.path_of("qf" + target.queue_id)
+    header = control.decode_header(pread_all(fs, fd, control.SLOTS, 0), path)
+    if target.birth is not None and abs(header.birth_us / 1e6 - target.birth) > 1e-3:
+        raise MessageGone(target.queue_id)
+    if _needs_lock(verb, target):
+        return Request(Result.IN_FLIGHT, _TRY_AGAIN)
+    _write_requests(directory, fd, header.count, target, verb)
+    if not is_same_file(directory, target.queue_id, fd):
+        raise MessageGone(target.queue_id)
+    return _read_back(directory, fd, header.count, target, verb)
+
+
+def _write_requests(
+    directory: QueueDirectory, fd: int, count: int, target: Target, verb: Verb
+) -> None:
+    """Write the operators' bytes of *verb*, one at a time."""
+    fs, request = directory.fs, _REQUESTS[verb]
+    if target.recipients is None:
+        if request.message:
+            pwrite_all(fs, fd, request.message, request.offset)
+    else:
+        for index in target.recipients:
+            if not 0 <= index < count:
+                raise MessageGone(f"{target.queue_id}/{index + 1}")
+            offset = control.slot_at(index) + control.S_REQUEST
+            pwrite_all(fs, fd, request.recipient, offset)
+    if verb in {Verb.RELEASE, Verb.FLUSH}:
+        _request_flush(directory, fd)
+
+
+def _request_flush(directory: QueueDirectory, fd: int) -> None:
+    """Make FLUSHGEN differ from FLUSHACK and from what it was."""
+    fs = directory.fs
+    generation, acknowledged = pread_all(fs, fd, 2, control.FLUSHGEN)
+    at = (GENERATIONS.find(generation) + 1) % len(GENERATIONS)
+    if GENERATIONS[at] == acknowledged:
+        at = (at + 1) % len(GENERATIONS)
+    pwrite_all(fs, fd, GENERATIONS[at : at + 1], control.FLUSHGEN)
+
+
+def _read_back(
+    directory: QueueDirectory, fd: int, count: int, target: Target, verb: Verb
+) -> Request:
+    """Say from the states what the request will do (X5)."""
+    fs, request = directory.fs, _REQUESTS[verb]
+    buffer = pread_all(fs, fd, control.slot_at(count), 0)
+    states = control.column_of(count, buffer, control.S_STATE)
+    chosen = range(count) if target.recipients is None else target.recipients
+    found = {states[index] for index in chosen}
+    if verb in {Verb.FLUSH, Verb.RELEASE}:
+        return Request(Result.ACTED, f"in flight now; {request.waiting}", written=True)
+    if found & set(b"AU"):
+        text = f"in flight: {request.waiting}"
+        return Request(Result.IN_FLIGHT, text, written=True)
+    if found & set(b"TF"):
+        return Request(Result.ACTED, "no attempt will start", written=True)
+    return Request(Result.REFUSED, "too late: already settled", written=True)
+
+
+@dataclass(slots=True)
+class Deed:
+    """What a verb did under the lock."""
+
+    visit: Pass | None
+    result: Result
+    text: str
+    end: End = End.WAITING
+    changed: list[int] = field(default_factory=list)
+
+
+def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
+    """Do *verb* as the holder of the lock (X2); the caller syncs and releases.
+
+    Raises MessageGone, MessageDamaged, IllegalTransition.
+    """
+    _check_state(claim, verb)
+    if target.recipients is not None and any(
+        not 0 <= index < claim.count for index in target.recipients
+    ):
+        raise MessageGone(f"{claim.queue_id}/{max(target.recipients) + 1}")
+    before = claim.states
+    visit = Pass(claim, site)
+    visit.spell_out()
+    chosen = (
+        list(range(claim.count))
+        if target.recipients is None
+        else sorted(set(target.recipients))
+    )
+    refusal = _refusal(claim, verb, chosen)
+    if refusal:
+        return Deed(visit, Result.REFUSED, refusal, visit.conclude())
+    if _needs_lock(verb, target):
+        text = _UNDER_LOCK[verb](claim, site, chosen)
+    else:
+        text = _DONE[verb]
+        _write_requests(claim.directory, claim.fd, claim.count, target, verb)
+        claim.changed = True
+    end = visit.apply()
+    after = claim.states
+    changed = [i for i in range(claim.count) if before[i] != after[i]]
+    return Deed(visit, Result.ACTED, text, end, changed)
+
+
+def _check_state(claim: Claim, verb: Verb) -> None:
+    """Refuse what only a move or a person may touch; finish what is over."""
+    mstate = claim.mstate
+    if mstate == MState.QUEUED:
+        return
+    path = claim.directory.path_of("qf" + claim.queue_id)
+    if mstate == MState.FINISHED:
+        remove(claim)
+        raise MessageGone(claim.queue_id)
+    if mstate == MState.CORRUPT:
+        if verb in {Verb.REQUEUE, Verb.PURGE}:
+            claim.set_message(MState.QUEUED)
+            return
+        raise MessageDamaged(
+            path, "was found damaged", "tuiq requeue it once repaired, or tuiq purge it"
+        )
+    raise MessageDamaged(path, "belongs to an unfinished move", "leave it to tuiq move")
+
+
+_LIVE = b"TAUF"
+_TOUCHES: dict[Verb, bytes] = {
+    Verb.HOLD: b"TAU",
+    Verb.FLUSH: b"T",
+    Verb.REQUEUE: b"TUF",
+    Verb.DELETE: _LIVE,
+    Verb.UNDO: b"X",
+    Verb.BOUNCE: b"TU",
+    Verb.DELIVERED: b"TUF",
+}
+"""States that a verb can do something about; absent: it needs none."""
+
+
+def _refusal(claim: Claim, verb: Verb, chosen: list[int]) -> str:
+    """Say why *verb* has nothing to do, else empty."""
+    states = claim.states
+    if verb is Verb.RELEASE:
+        held = [claim.requests[index] == RReq.HOLD[0] for index in chosen]
+        return "" if claim.hold != MHold.NONE or any(held) else "not held"
+    touched = _TOUCHES.get(verb)
+    if touched is None or any(states[index] in touched for index in chosen):
+        return ""
+    if verb is Verb.UNDO:
+        return "nothing was deleted that could be restored"
+    found = {states[index] for index in chosen}
+    if found & set(b"X"):
+        return "deleted; tuiq undo restores it"
+    bounced = found <= set(b"B")
+    return "already bounced: the sender was told" if bounced else "already settled"
+
+
+_DONE: dict[Verb, str] = {
+    Verb.HOLD: "held",
+    Verb.RELEASE: "released, due now",
+    Verb.FLUSH: "due now",
+    Verb.DELETE: "deleted; tuiq undo restores it while it is in the trash",
+    Verb.BOUNCE: "given up; the sender is told",
+    Verb.PURGE: "removed for good",
+}
+
+
+def _flush_some(claim: Claim, _site: Site, chosen: list[int]) -> str:
+    _make_due(claim, [i for i in chosen if claim.states[i] == RState.TODO[0]])
+    return _DONE[Verb.FLUSH]
+
+
+def _make_due(claim: Claim, indexes: list[int]) -> None:
+    """Let these recipients be tried at the next look."""
+    for index in indexes:
+        at = control.slot_at(index)
+        slot = bytes(claim.buffer[at : at + control.SLOT])
+        claim.put_slot(
+            index,
+            tries=claim.slot_tries(index),
+            next_=0,
+            code=slot[control.S_CODE : control.S_STATUS],
+            status=slot[control.S_STATUS : control.S_HEAP],
+        )
+    claim.put_number(control.NEXT, 8, 0)
+
+
+def _clear_requests(claim: Claim, chosen: list[int]) -> None:
+    """Take back delete and bounce requests, durably, before a slot returns to T."""
+    if claim.request != MReq.NONE:
+        claim.put(control.MREQ, MReq.NONE.value)
+    requests = claim.requests
+    for index in chosen:
+        if requests[index] in b"XB":
+            offset = control.slot_at(index) + control.S_REQUEST
+            claim.put(offset, RReq.NONE.value)
+    claim.sync()
+
+
+def _requeue(claim: Claim, site: Site, chosen: list[int]) -> str:
+    states = claim.states
+    failed = [i for i in chosen if states[i] == RState.FAILED[0]]
+    doubt = [i for i in chosen if states[i] == RState.UNKNOWN[0]]
+    _clear_requests(claim, chosen)
+    claim.put_number(control.BASE, 8, int(site.clock.now()))
+    claim.put_number(control.TRIES, 4, 0)
+    claim.put(control.OPENED, b"0")
+    claim.mark(failed, RState.TODO)
+    retry_in_doubt(claim, site, doubt)
+    _make_due(claim, [i for i in chosen if states[i] in b"TUF"])
+    bounced = sum(states[i] == RState.BOUNCED[0] for i in chosen)
+    if bounced:
+        return f"due now, tries reset; {bounced} already bounced stay so"
+    return "due now, tries reset"
+
+
+def _undo(claim: Claim, _site: Site, chosen: list[int]) -> str:
+    cancelled = [i for i in chosen if claim.states[i] == RState.CANCELLED[0]]
+    _clear_requests(claim, cancelled)
+    claim.mark(cancelled, RState.TODO)
+    claim.put_number(control.TRASHED, 8, 0)
+    return f"{len(cancelled)} recipients restored"
+
+
+def _delivered(claim: Claim, site: Site, chosen: list[int]) -> str:
+    states = claim.states
+    open_ones = [i for i in chosen if states[i] in b"TUF"]
+    claim.mark(open_ones, RState.CANCELLED)
+    for index in open_ones:
+        claim.put_slot(
+            index,
+            tries=claim.slot_tries(index),
+            next_=0,
+            code=b"250",
+            status=b"",
+        )
+    record(claim, site, "delivered_by_operator", open_ones)
+    return "counted as delivered, by your word"
+
+
+_UNDER_LOCK: dict[Verb, Callable[[Claim, Site, list[int]], str]] = {
+    Verb.FLUSH: _flush_some,
+    Verb.REQUEUE: _requeue,
+    Verb.UNDO: _undo,
+    Verb.DELIVERED: _delivered,
+    Verb.PURGE: lambda claim, _site, _chosen: _refuse_partial_purge(claim),
+}
+
+
+def _refuse_partial_purge(claim: Claim) -> str:
+    raise MessageDamaged(
+        claim.queue_id,
+        "single recipients cannot be purged",
+        "tuiq delete the recipients, or tuiq purge the message",
+    )
+
+
+def purge_damaged(directory: QueueDirectory, queue_id: str, fd: int) -> int:
+    """Remove a damaged message whose header is sound; return *fd*, still locked."""
+    fs = directory.fs
+    pwrite_all(fs, fd, MState.FINISHED.value, control.MSTATE)
+    fs.fdatasync(fd)
+    for prefix in ("df", "xf", "bf", "qf"):
+        try:
+            fs.unlink(prefix + queue_id, dir_fd=directory.fd_of(prefix))
+        except FileNotFoundError:
+            continue
+    return fd

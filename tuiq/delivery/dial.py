@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ async def dial(next_hop: NextHop, patience: float) -> socket.socket:
         # The resolver calls its own lack of descriptors an unknown host.
         _socket(socket.AF_INET, 0).close()
         raise _failed(next_hop, b"4.4.3", "look up", error) from error
-    failure: OSError = OSError("no address")
+    failure: OSError = OSError(errno.EADDRNOTAVAIL, "no address")
     for family, _, number, _, address in found:
         try:
             return await _connect(_socket(family, number), address, patience)
@@ -69,7 +70,9 @@ async def _connect(
 def _failed(
     next_hop: NextHop, status: bytes, verb: str, error: OSError
 ) -> DestinationFailed:
-    why = error.strerror or str(error) or "timed out"
+    # asyncio puts its own words in the place of the system's.
+    told = error.strerror if isinstance(error, socket.gaierror) else ""
+    why = told or (os.strerror(error.errno) if error.errno else "timed out")
     text = f"cannot {verb} {next_hop}: {why}".encode("utf-8", "backslashreplace")
     return DestinationFailed(next_hop, Reply(code=451, enhanced=status, text=text))
 

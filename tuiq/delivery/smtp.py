@@ -208,9 +208,10 @@ class _Opening:
         try:
             with self._blaming(b"4.7.5"):
                 self._heard(await client.starttls(timeout=self.config.command_timeout))
+            # With TLS 1.3 the server's objection comes after our handshake.
+            await self._greet(client)
         except DestinationFailed as failure:
             raise _HandshakeFailed(failure.reply) from failure
-        await self._greet(client)
         return True
 
     async def _log_in(self, client: aiosmtplib.SMTP, *, safe: bool) -> None:

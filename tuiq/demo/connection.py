@@ -174,6 +174,8 @@ class Connection(asyncio.Protocol):
             act = _NORMAL
         else:
             act = Act(reply=step) if isinstance(step, bytes) else step
+        if act.reply == b"" and not act.drop:
+            act = Act(until=asyncio.Event())
         if act.delay or act.until is not None:
             self._flush()
             self._wait(self._later(act, normal, then))
@@ -355,13 +357,15 @@ class Connection(asyncio.Protocol):
                 transport, self, context, server_side=True
             )
         except OSError:
+            upgraded = None
+        self._waiting = None
+        if upgraded is None or upgraded.is_closing():
+            # Without a finished handshake nobody calls connection_lost.
             transport.abort()
-            self._waiting = None
             self.connection_lost(None)
             return
         self._transport = upgraded
         self.tls = True
-        self._waiting = None
         self._reset()
         self._pump()
 

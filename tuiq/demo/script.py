@@ -20,7 +20,7 @@ class Act:
     """What to do at one point instead of, or around, the normal answer."""
 
     reply: bytes | None = None
-    """The answer without its last CRLF; None: the normal one; empty: none at all."""
+    """The answer without its last CRLF; None: the normal one; empty: none, for ever."""
     end: bytes = b"\r\n"
     """What follows a non-empty answer."""
     delay: float = 0.0

@@ -33,7 +33,11 @@ def discard_orphan(directory: QueueDirectory, prefix: str, queue_id: str) -> boo
         return False  # not a regular file of ours: for a person
     try:
         fs.flock(fd)
-        if has_control(directory, queue_id) or _is_being_written(directory, queue_id):
+        if not _is_named(directory, name, dir_fd, fd):
+            return False  # removed meanwhile; the name may be a new submission's
+        if has_control(directory, queue_id):
+            return False
+        if prefix != "tf" and _is_being_written(directory, queue_id):
             return False
         with contextlib.suppress(FileNotFoundError):
             fs.unlink(name, dir_fd=dir_fd)
@@ -42,6 +46,16 @@ def discard_orphan(directory: QueueDirectory, prefix: str, queue_id: str) -> boo
     finally:
         fs.close(fd)
     return True
+
+
+def _is_named(directory: QueueDirectory, name: str, dir_fd: int, fd: int) -> bool:
+    """Say whether *name* still leads to the file behind *fd*."""
+    held = directory.fs.fstat(fd)
+    try:
+        named = directory.fs.stat(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return False
+    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
 
 
 def has_control(directory: QueueDirectory, queue_id: str) -> bool:

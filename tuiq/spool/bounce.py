@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from tuiq.errors import SpoolUnavailable
 from tuiq.mail import dsn
 from tuiq.mail.dsn import Kind
-from tuiq.spool import control, texts
+from tuiq.spool import control, journal, texts
 from tuiq.spool.control import Origin
 from tuiq.spool.flags import Notice, RState
 from tuiq.spool.fs import pread_all
+from tuiq.spool.journal import Event
 from tuiq.spool.layout import base32_bytes, make_id
 from tuiq.spool.orphans import discard_orphan, has_control
 from tuiq.spool.submit import Draft, submit
@@ -118,19 +119,21 @@ def _send(
         reference=claim.queue_id.encode(),
     )
     _submit_once(claim.directory, draft, queue_id)
-    site.recorder.record(
-        _EVENTS[kind],
-        claim.queue_id,
-        recipients=[(r.index, r.address) for r in _numbered(claim, indexes)],
-        relay=queue_id,
+    event = Event(
+        kind=_EVENTS[kind],
+        queue_id=claim.queue_id,
+        directory=claim.directory.name,
+        text=f"notice {queue_id}",
+        recipients=[(r.index + 1, r.address) for r in _numbered(claim, indexes)],
     )
+    site.recorder.append((event,))
     return queue_id
 
 
 _EVENTS = {
-    Kind.FAILED: "bounced",
-    Kind.DELAYED: "delay_notice",
-    Kind.RELAYED: "relayed_notice",
+    Kind.FAILED: journal.Kind.BOUNCED,
+    Kind.DELAYED: journal.Kind.DELAYED_NOTICE,
+    Kind.RELAYED: journal.Kind.RELAYED_NOTICE,
 }
 
 
@@ -236,6 +239,8 @@ def _submit_once(directory: QueueDirectory, draft: Draft, queue_id: str) -> None
             submit(directory, draft)
         except FileExistsError:
             if has_control(directory, queue_id):
+                # Whoever wrote it may have died before its name was durable.
+                directory.fs.fsync(directory.qf_fd)
                 return
             for prefix in ("tf", "df"):
                 discard_orphan(directory, prefix, queue_id)

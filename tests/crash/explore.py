@@ -157,19 +157,19 @@ class _Explorer:
 
     def run(self) -> Counts:
         """Try every crash point of the action."""
-        base, outside = self.sequence.start()
+        base, before = self.sequence.start()
         found: list[tuple[SimDisk, Ledger, str]] = []
         done, number = False, 0
         while not done:
-            disk, ledger = base.killed(), outside.copy()
+            disk, ledger = base.killed(), before.copy()
             process = self.sequence.make(disk, self.sequence.name)
             done = run_until(self.sequence.action, process, ledger, number)
             self.counts.calls = number
             where = "after the last call" if done else f"before call {number + 1}"
-            for state, how in self._states(disk, self.caps.power, ledger):
+            for state, outside, how in self._states(disk, self.caps.power, ledger):
                 self.counts.states += 1
-                self._attempt(state, ledger, f"{how} {where}")
-                found.append((state, ledger, f"{how} {where}"))
+                self._attempt(state, outside, f"{how} {where}")
+                found.append((state, outside, f"{how} {where}"))
             number += 1
         self.rng.shuffle(found)
         for state, ledger, where in found[: self.caps.nested]:
@@ -178,25 +178,24 @@ class _Explorer:
 
     def _states(
         self, disk: SimDisk, cap: int, ledger: Ledger
-    ) -> list[tuple[SimDisk, str]]:
+    ) -> list[tuple[SimDisk, Ledger, str]]:
         """Return the crash states of *disk* that were not seen before."""
-        states = [(disk.killed(), "kill -9")]
+        darkness = ledger.copy()
+        darkness.note("power loss")
+        states = [(disk.killed(), ledger, "kill -9")]
         states += [
-            (state, "power loss")
+            (state, darkness, "power loss")
             for state in disk.crash_states(cap=cap, seed=self.caps.seed)
         ]
-        total = 1
-        for choice in disk.choices():
-            total *= len(choice.options)
-        self.counts.sampled |= total > cap
-        fresh = []
-        for state, how in states:
-            # After a kill, what may still get lost is a part of the state.
-            undecided = tuple((c.ino, c.what, len(c.options)) for c in state.choices())
-            key = hash((state.content(), undecided, tuple(ledger.events)))
-            if key not in self.seen:
-                self.seen.add(key)
-                fresh.append((state, how))
+        self.counts.sampled |= disk.combinations() > cap
+        return [known for known in states if self._is_new(*known[:2])]
+
+    def _is_new(self, state: SimDisk, ledger: Ledger) -> bool:
+        # After a kill, what may still get lost is a part of the state.
+        undecided = tuple((c.ino, c.what, len(c.options)) for c in state.choices())
+        key = hash((state.content(), undecided, tuple(ledger.events)))
+        fresh = key not in self.seen
+        self.seen.add(key)
         return fresh
 
     def _attempt(self, state: SimDisk, ledger: Ledger, where: str) -> None:
@@ -222,9 +221,10 @@ class _Explorer:
         """Crash the recovery from *state* at each of its calls."""
         done, number = False, 0
         while not done:
-            disk, outside = state.killed(), ledger.copy()
-            done = self._recover(disk, outside, number)
-            for inner, how in self._states(disk, self.caps.nested_power, outside):
+            disk, before = state.killed(), ledger.copy()
+            done = self._recover(disk, before, number)
+            cap = self.caps.nested_power
+            for inner, outside, how in self._states(disk, cap, before):
                 self.counts.nested += 1
                 at = f"{how} in recovery before call {number + 1}, {where}"
                 self._attempt(inner, outside, at)

@@ -19,6 +19,7 @@ Owner and mode are durable at once: no recovery step depends on an older mode.
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import stat as statmod
 from dataclasses import dataclass, field
@@ -269,6 +270,10 @@ class SimDisk:
                 found.append(Choice(inode.ino, "mtime", [*dict.fromkeys(inode.mtimes)]))
         return found
 
+    def combinations(self) -> int:
+        """Return how many combinations of choices there are."""
+        return math.prod(len(choice.options) for choice in self.choices())
+
     def crash_states(self, *, cap: int = 256, seed: int = 0) -> Iterator[SimDisk]:
         """Yield distinct disks that a power loss now may leave.
 
@@ -351,10 +356,7 @@ def picked(
 ) -> Iterator[tuple[int, ...]]:
     """Yield one option index per choice: all combinations, or extremes and samples."""
     counts = [len(c.options) for c in choices]
-    total = 1
-    for count in counts:
-        total = min(total * count, cap + 1)
-    if total <= cap:
+    if math.prod(counts) <= cap:
         yield from itertools.product(*(range(count) for count in counts))
         return
     done = 0

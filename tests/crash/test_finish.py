@@ -37,7 +37,7 @@ def one_delivered(fs: SimFs, ledger: Ledger) -> None:
         envelope=envelope(b"a@x", b"b@y"), data=[BODY], birth_us=BIRTH, queue_id=ID
     )
     submit(queue, draft)
-    ledger.note("acknowledged", ID, 2)
+    ledger.note("acknowledged", ID, (b"a@x", b"b@y"))
 
 
 def deliver_and_finish(fs: SimFs, ledger: Ledger) -> None:

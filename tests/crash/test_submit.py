@@ -36,7 +36,7 @@ def submit_one(fs: SimFs, ledger: Ledger) -> None:
             queue_id=make_id(BIRTH, "00000000"),
         ),
     )
-    ledger.note("acknowledged", queue_id, 2)
+    ledger.note("acknowledged", queue_id, (b"a@x", b"b@y"))
 
 
 def sequence() -> Sequence:

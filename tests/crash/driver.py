@@ -1,0 +1,241 @@
+"""The smallest runner there is: shipped passes, a scripted server, no event loop.
+
+It performs the calls in the order in which the real runner performs them, and
+writes down for the ledger what the server and the journal have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from tests.crash.world import SimClock, open_queue
+from tuiq.config import BounceConfig, Config, RetryConfig, SpoolConfig
+from tuiq.errors import MessageBusy, MessageDamaged, MessageGone, SpoolUnavailable
+from tuiq.mail.outcome import Outcome, Verdict
+from tuiq.mail.reply import Reply
+from tuiq.spool.claim import claim_message
+from tuiq.spool.finish import remove
+from tuiq.spool.orphans import collect
+from tuiq.spool.passes import End, Pass, Start
+from tuiq.spool.site import Site
+
+if TYPE_CHECKING:
+    from tests.crash.explore import Ledger
+    from tests.crash.simfs import SimFs
+    from tuiq.mail.envelope import Recipient
+    from tuiq.spool.claim import Claim
+    from tuiq.spool.layout import QueueDirectory
+
+BATCH = 2
+"""Recipients per transaction."""
+EVENTS = {"possible_duplicate": "possible duplicate"}
+
+
+class Clock(Protocol):
+    """What the driver needs of a clock."""
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+
+    def now_ns(self) -> int:
+        """Return epoch nanoseconds."""
+
+    def boottime(self) -> float:
+        """Return seconds since boot."""
+
+
+class LedgerRecorder:
+    """A journal that is never lost."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def record(
+        self,
+        event: str,
+        queue_id: str,
+        *,
+        recipients: Sequence[tuple[int, bytes]] = (),
+        reply: Reply | None = None,
+        relay: str = "",
+    ) -> None:
+        """Note the event for each recipient."""
+        for index, _ in recipients:
+            # What the server saw is noted by the server.
+            if event != "delivered":
+                self.ledger.note(EVENTS.get(event, event), queue_id, index)
+
+    def sync(self) -> None:
+        """Do nothing: the ledger is durable."""
+
+
+class NoPauses:
+    """Nothing is paused."""
+
+    def until(
+        self, directory: QueueDirectory, recipients: Sequence[Recipient], relay: str
+    ) -> list[float | None]:
+        """Return no end of a pause for anybody."""
+        return [None] * len(recipients)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a scenario varies."""
+
+    in_doubt: str = "retry"
+    trash_keep: float = 86400.0
+    lifetime: float = 5 * 86400.0
+    delay_notice: float = 0.0
+    verdicts: Callable[[bytes, int], Verdict] = lambda address, attempt: (
+        Verdict.DELIVERED
+    )
+    """What the server says to an address at its attempt number (from 0)."""
+    pauses: object = field(default_factory=NoPauses)
+
+
+def by_name(address: bytes, attempt: int) -> Verdict:
+    """Answer as the local part says: ``ok``, ``later`` (then ok), ``no``, ``doubt``
+    (taken, but the connection dies before the verdict; then ok)."""
+    local = address.partition(b"@")[0].rstrip(b"0123456789")
+    if local == b"no":
+        return Verdict.FAILED
+    if attempt == 0 and local == b"later":
+        return Verdict.DEFERRED
+    if attempt == 0 and local == b"doubt":
+        return Verdict.IN_DOUBT
+    return Verdict.DELIVERED
+
+
+REPLIES = {
+    Verdict.DELIVERED: Reply(code=250, enhanced=b"2.0.0", text=b"taken"),
+    Verdict.DEFERRED: Reply(code=451, enhanced=b"4.7.1", text=b"later"),
+    Verdict.FAILED: Reply(code=550, enhanced=b"5.1.1", text=b"nobody"),
+    Verdict.IN_DOUBT: Reply(code=421, enhanced=b"4.4.2", text=b"connection lost"),
+}
+
+
+def make_site(fs: SimFs, ledger: Ledger, settings: Settings) -> Site:
+    """Return the site of a scenario."""
+    return Site(
+        config=Config(
+            spool=SpoolConfig(
+                queues="/sim/q.*",
+                in_doubt=settings.in_doubt,  # type: ignore[arg-type]
+                trash_keep=settings.trash_keep,
+            ),
+            retry=RetryConfig(
+                lifetime=settings.lifetime, delay_notice=settings.delay_notice
+            ),
+            bounce=BounceConfig(),
+        ),
+        recorder=LedgerRecorder(ledger),
+        pauses=settings.pauses,  # type: ignore[arg-type]
+        clock=SimClock(fs.disk),
+    )
+
+
+class Runner:
+    """Delivers messages of one queue directory, one after the other."""
+
+    def __init__(self, fs: SimFs, ledger: Ledger, settings: Settings) -> None:
+        self.fs = fs
+        self.ledger = ledger
+        self.settings = settings
+        self.directory = open_queue(fs)
+        self.site = make_site(fs, ledger, settings)
+        self.idle_fds = len(fs.table)
+
+    def deliver(self, queue_id: str) -> bool:
+        """Do one pass over a message; return whether it could be claimed."""
+        try:
+            claim = claim_message(self.directory, queue_id)
+        except (MessageGone, MessageBusy):
+            return False
+        attempt = Pass(claim, self.site, relay="mx.example.net:25")
+        try:
+            self._pass(attempt, claim)
+        except (MessageDamaged, SpoolUnavailable):
+            attempt.abandon()
+        assert len(self.fs.table) == self.idle_fds, "18 a descriptor was left open"
+        return True
+
+    def _pass(self, attempt: Pass, claim: Claim) -> None:
+        start = attempt.start()
+        if start is Start.FINISHED:
+            self.finish(claim)
+            return
+        if start is Start.IDLE:
+            return
+        for at in range(0, len(attempt.due), BATCH):
+            self._transact(attempt, claim, attempt.due[at : at + BATCH])
+        if attempt.end() is End.FINISHED:
+            self.finish(claim)
+        else:
+            if claim.changed:
+                self.sync(claim)
+            attempt.release()
+
+    def sync(self, claim: Claim) -> None:
+        """Make the marks durable, and write down that they are."""
+        claim.sync()
+        self.ledger.note("synced", claim.queue_id)
+
+    def finish(self, claim: Claim) -> None:
+        """Sync the F byte, then remove the files."""
+        self.sync(claim)
+        remove(claim)
+        claim.close()
+
+    def _transact(self, attempt: Pass, claim: Claim, batch: list[int]) -> None:
+        wanted = attempt.begin(batch)
+        verdicts = {i: self._ask(claim.queue_id, i, r.address) for i, r in wanted}
+        accepted = [i for i, v in verdicts.items() if v is not Verdict.FAILED]
+        refused = [i for i in verdicts if i not in accepted]
+        attempt.settle([_outcome(i, Verdict.FAILED) for i in refused])
+        if accepted:
+            for index in accepted:
+                self.ledger.note("dot", claim.queue_id, index)
+            attempt.dot(accepted)
+            for index, recipient in wanted:
+                if verdicts[index] in (Verdict.DELIVERED, Verdict.IN_DOUBT):
+                    self._take(claim, index, recipient, b"".join(attempt.data()))
+            attempt.settle([_outcome(i, verdicts[i]) for i in accepted])
+        attempt.commit_failures()
+
+    def _ask(self, queue_id: str, index: int, address: bytes) -> Verdict:
+        number = self.ledger.count("attempt", queue_id, index)
+        self.ledger.note("attempt", queue_id, index)
+        return self.settings.verdicts(address, number)
+
+    def _take(
+        self, claim: Claim, index: int, recipient: Recipient, data: bytes
+    ) -> None:
+        self.ledger.note("delivered", claim.queue_id, index)
+        if claim.header.origin.rstrip() == b"dsn":
+            original = claim.header.reference.decode()
+            self.ledger.note("notice", original, data)
+
+
+def _outcome(index: int, verdict: Verdict) -> Outcome:
+    return Outcome(index=index, verdict=verdict, reply=REPLIES[verdict])
+
+
+def run_all(
+    fs: SimFs,
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    rounds: int = 3,
+    hours: float = 9.0,
+) -> None:
+    """Collect garbage and deliver everything, *rounds* times, *hours* apart."""
+    runner = Runner(fs, ledger, settings)
+    for _ in range(rounds):
+        now = runner.site.clock.now()
+        collect(runner.directory, now=now, age=900.0)
+        for queue_id in sorted(runner.directory.ids()):
+            runner.deliver(queue_id)
+        fs.disk.now_ns += int(hours * 3600 * 10**9)

@@ -20,7 +20,6 @@ from tuiq.spool import control, journal, texts
 from tuiq.spool.control import Origin
 from tuiq.spool.flags import Notice, RState
 from tuiq.spool.fs import pread_all
-from tuiq.spool.journal import Event
 from tuiq.spool.layout import base32_bytes, make_id
 from tuiq.spool.orphans import discard_orphan, has_control
 from tuiq.spool.submit import Draft, submit
@@ -119,20 +118,18 @@ def _send(
         reference=claim.queue_id.encode(),
     )
     _submit_once(claim.directory, draft, queue_id)
-    event = Event(
-        kind=_EVENTS[kind],
-        queue_id=claim.queue_id,
-        directory=claim.directory.name,
-        text=f"notice {queue_id}",
-        recipients=[(r.index + 1, r.address) for r in _numbered(claim, indexes)],
+    site.recorder.record(
+        _EVENTS[kind],
+        claim.queue_id,
+        recipients=[(r.index, r.address) for r in _numbered(claim, indexes)],
+        relay=queue_id,
     )
-    site.recorder.append((event,))
     return queue_id
 
 
 _EVENTS = {
     Kind.FAILED: journal.Kind.BOUNCED,
-    Kind.DELAYED: journal.Kind.DELAYED_NOTICE,
+    Kind.DELAYED: journal.Kind.DELAY_NOTICE,
     Kind.RELAYED: journal.Kind.RELAYED_NOTICE,
 }
 

@@ -237,8 +237,8 @@ class Claim:
 
     def sync(self) -> None:
         """Make everything written so far durable (fdatasync)."""
+        self.changed = False  # first: a mark made meanwhile needs the next sync
         self.directory.fs.fdatasync(self.fd)
-        self.changed = False
 
     def set_index_time(self, when: float) -> None:
         """Set the mtime, the hint at which runners look at the message again."""

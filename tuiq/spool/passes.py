@@ -28,6 +28,7 @@ from tuiq.spool.bounce import (
 from tuiq.spool.finish import mark_finished
 from tuiq.spool.flags import MHold, MState, RReq, RState
 from tuiq.spool.fs import pread_all
+from tuiq.spool.journal import Kind
 from tuiq.spool.requests import live_indexes, wishes
 from tuiq.spool.texts import Line, TextLog, escape, format_line
 from tuiq.spool.transcript import Transcript
@@ -157,7 +158,7 @@ class Pass:
 
     def _cancel(self, indexes: list[int]) -> None:
         self.claim.mark(indexes, RState.CANCELLED)
-        self._record("cancelled", indexes)
+        self._record(Kind.CANCELLED, indexes)
 
     def _note_trash(self) -> None:
         """Set, or mend, the time at which the message went to the trash."""
@@ -300,7 +301,7 @@ class Pass:
         claim.mark([o.index for o in group], RState.DELIVERED)
         for outcome in group:
             self._put_slot(outcome, next_=0)
-        self._record_outcomes("delivered", group)
+        self._record_outcomes(Kind.DELIVERED, group)
 
     def _note_relayed(self, group: list[Outcome]) -> None:
         indexes = [o.index for o in group]
@@ -313,7 +314,7 @@ class Pass:
             self._tried.add(outcome.index)
         for reply, indexes in _by_reply(group):
             self._failures.stage(indexes, reply)
-        self._record_outcomes("failed", group)
+        self._record_outcomes(Kind.FAILED, group)
 
     def _settle_deferred(self, group: list[Outcome]) -> None:
         when = self.next_time()
@@ -322,7 +323,7 @@ class Pass:
             self._tried.add(outcome.index)
         self._transcript.note(group, int(self.site.clock.now()))
         self._reply = group[0].reply
-        self._record_outcomes("deferred", group)
+        self._record_outcomes(Kind.DEFERRED, group)
         self._back_to_todo([o.index for o in group])
 
     def _settle_in_doubt(self, group: list[Outcome]) -> None:
@@ -331,7 +332,7 @@ class Pass:
             self._put_slot(outcome, next_=when)
             self._tried.add(outcome.index)
         self._reply = group[0].reply
-        self._record_outcomes("in_doubt", group)
+        self._record_outcomes(Kind.IN_DOUBT, group)
 
     def _settle_untried(self, group: list[Outcome]) -> None:
         self._back_to_todo([o.index for o in group])
@@ -379,7 +380,7 @@ class Pass:
             self._unreached = True
         self._tried.update(live)
         self._reply = reply
-        self._record("deferred", live, reply)
+        self._record(Kind.DEFERRED, live, reply)
 
     def next_time(self) -> int:
         """Return when this pass's deferrals are tried again; drawn once."""
@@ -484,9 +485,7 @@ class Pass:
             yield
         except SpoolUnavailable as error:
             reply = Reply(code=452, enhanced=b"4.3.1", text=str(error).encode())
-            self.site.recorder.record(
-                "notice_not_stored", self.claim.queue_id, reply=reply
-            )
+            record(self.claim, self.site, Kind.NOTICE_NOT_STORED, (), reply)
 
     def _acknowledge_flush(self) -> None:
         """Answer the flush seen at claim, unless some recipients went untried."""
@@ -509,7 +508,7 @@ class Pass:
             bytes(reply),
         )
         self._failures.stage(indexes, Reply(code=554, enhanced=b"5.4.7", text=text))
-        self._record("expired", indexes, reply)
+        self._record(Kind.EXPIRED, indexes, reply)
 
     def _notice_due(self) -> bool:
         claim, delay = self.claim, self.site.config.retry.delay_notice
@@ -612,12 +611,12 @@ class Pass:
             status=status,
         )
 
-    def _record_outcomes(self, event: str, group: list[Outcome]) -> None:
+    def _record_outcomes(self, event: Kind, group: list[Outcome]) -> None:
         for reply, indexes in _by_reply(group):
             self._record(event, indexes, reply)
 
     def _record(
-        self, event: str, indexes: Sequence[int], reply: Reply | None = None
+        self, event: Kind, indexes: Sequence[int], reply: Reply | None = None
     ) -> None:
         if indexes:
             record(self.claim, self.site, event, indexes, reply, self.relay)
@@ -674,7 +673,7 @@ def _by_reply(group: Sequence[Outcome]) -> list[tuple[Reply, list[int]]]:
 def record(
     claim: Claim,
     site: Site,
-    event: str,
+    kind: Kind,
     indexes: Sequence[int],
     reply: Reply | None = None,
     relay: str = "",
@@ -682,7 +681,7 @@ def record(
     """Write one journal event about recipients of a claimed message."""
     addresses = [r.address for r in claim.recipients(indexes)]
     site.recorder.record(
-        event,
+        kind,
         claim.queue_id,
         recipients=list(zip(indexes, addresses, strict=True)),
         reply=reply,
@@ -694,7 +693,7 @@ def retry_in_doubt(claim: Claim, site: Site, indexes: list[int]) -> None:
     """Let recipients in doubt be tried again: named in the journal first, then T."""
     if not indexes:
         return
-    record(claim, site, "possible_duplicate", indexes)
+    record(claim, site, Kind.POSSIBLE_DUPLICATE, indexes)
     site.recorder.sync()
     claim.mark(indexes, RState.TODO)
 

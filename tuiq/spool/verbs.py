@@ -11,6 +11,7 @@ from tuiq.spool import control
 from tuiq.spool.finish import remove
 from tuiq.spool.flags import GENERATIONS, MHold, MReq, MState, RReq, RState
 from tuiq.spool.fs import pread_all, pwrite_all
+from tuiq.spool.journal import Kind
 from tuiq.spool.lock import is_same_file
 from tuiq.spool.passes import End, Pass, record, retry_in_doubt
 
@@ -354,7 +355,7 @@ def _delivered(claim: Claim, site: Site, chosen: list[int]) -> str:
             code=b"250",
             status=b"",
         )
-    record(claim, site, "delivered_by_operator", open_ones)
+    record(claim, site, Kind.OPERATOR, open_ones)
     return "counted as delivered, by your word"
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tuiq.errors import SpoolUnsafe
+from tuiq.spool.layout import RESERVE_BYTES
 from tuiq.spool.setup import (
-    RESERVE_BYTES,
     SUBDIRECTORIES,
     Owner,
     create_queue_directory,
@@ -119,7 +119,7 @@ def test_a_directory_that_others_can_change_is_refused(
     create_spool(spool)
     (spool / name).chmod(loose)
 
-    with pytest.raises(SpoolUnsafe, match="chmod go-w"):
+    with pytest.raises(SpoolUnsafe, match="other users can change it; chmod 7"):
         create_spool(spool)
 
 
@@ -168,7 +168,7 @@ def test_a_queue_directory_behind_a_link_must_be_as_safe(tmp_path: Path) -> None
     disk.chmod(0o777)
     (spool / "q.1").symlink_to(disk)
 
-    with pytest.raises(SpoolUnsafe, match="chmod go-w"):
+    with pytest.raises(SpoolUnsafe, match="other users can change it; chmod 7"):
         create_spool(spool)
     assert list(disk.iterdir()) == []
 
@@ -191,6 +191,16 @@ def test_root_gives_everything_to_the_queue_user(tmp_path: Path) -> None:
     for path in [spool, *everything(spool)]:
         assert (path.stat().st_uid, path.stat().st_gid) == (1234, 4321)
     assert mode(spool / "drop") == 0o3733
+
+
+def test_a_shared_spool_lets_the_group_act(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    operators = Owner(uid=os.geteuid(), gid=os.getegid(), shared=True)
+    create_spool(spool, owner=operators)
+
+    for path in everything(spool):
+        assert mode(path) == (0o770 if path.is_dir() else 0o660)
+    assert create_spool(spool, owner=operators) == []
 
 
 @as_root

@@ -19,15 +19,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiq.config.kinds import RESERVED
 from tuiq.errors import SpoolUnsafe
+from tuiq.spool import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-RESERVE_BYTES = 1024 * 1024
-"""Length of ``.reserve``, the ballast that is freed when a mark cannot be written."""
-SUBDIRECTORIES = ("audit", "journal", "pauses", "reject", "run")
+DROP = "drop"
+SUBDIRECTORIES = tuple(sorted(RESERVED - {DROP}))
+"""What lies beside the queue directories in every spool."""
 
 _DROP_MODE = 0o3733
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -40,6 +42,18 @@ class Owner:
 
     uid: int
     gid: int
+    shared: bool = False
+    """Whether the group may act on the queue (``operator_group``)."""
+
+    @property
+    def directory_mode(self) -> int:
+        """Return the mode of directories."""
+        return 0o770 if self.shared else 0o700
+
+    @property
+    def file_mode(self) -> int:
+        """Return the mode of files."""
+        return 0o660 if self.shared else 0o600
 
     @classmethod
     def caller(cls) -> Owner:
@@ -57,7 +71,7 @@ def create_spool(
     """
     owner = owner or Owner.caller()
     made: list[str] = []
-    mode = 0o711 if drop else 0o700
+    mode = owner.directory_mode | (0o011 if drop else 0)
     with _directory(path, mode=mode, owner=owner, made=made, follow=True) as fd:
         if drop:
             os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o011)
@@ -71,7 +85,7 @@ def create_spool(
             ) as queue:
                 _fill_queue_directory(queue, target, owner=owner, made=made)
         if drop:
-            _create_drop(path / "drop", owner=owner, made=made, parent=fd)
+            _create_drop(path / DROP, owner=owner, made=made, parent=fd)
         os.fsync(fd)
     return made
 
@@ -93,11 +107,11 @@ def _fill_queue_directory(
 ) -> None:
     """Add the dot files of a queue directory that are not there."""
     files: dict[str, Callable[[], bytes]] = {
-        ".tuiq-id": lambda: f"{uuid.uuid4()}\n".encode(),
-        ".lock": lambda: b"",
-        ".lockprobe": lambda: b"",
+        layout.UUID_FILE: lambda: f"{uuid.uuid4()}\n".encode(),
+        layout.LOCK_FILE: lambda: b"",
+        layout.PROBE_FILE: lambda: b"",
         # Random, or a file system that compresses would set nothing aside.
-        ".reserve": lambda: os.urandom(RESERVE_BYTES),
+        layout.RESERVE_FILE: lambda: os.urandom(layout.RESERVE_BYTES),
     }
     for name, content in files.items():
         if not _has_file(fd, name, path=path, owner=owner):
@@ -109,9 +123,9 @@ def _fill_queue_directory(
 def _create_drop(path: Path, *, owner: Owner, made: list[str], parent: int) -> None:
     """Make the drop directory and the lock of its ingester."""
     with _directory(path, mode=_DROP_MODE, owner=owner, made=made, parent=parent) as fd:
-        if not _has_file(fd, ".lock", path=path, owner=owner):
-            _write_new(fd, ".lock", b"", owner=owner)
-            made.append(str(path / ".lock"))
+        if not _has_file(fd, layout.LOCK_FILE, path=path, owner=owner):
+            _write_new(fd, layout.LOCK_FILE, b"", owner=owner)
+            made.append(str(path / layout.LOCK_FILE))
         os.fsync(fd)
 
 
@@ -121,7 +135,7 @@ def _directory(
     *,
     owner: Owner,
     made: list[str],
-    mode: int = 0o700,
+    mode: int | None = None,
     parent: int | None = None,
     follow: bool = False,
 ) -> Iterator[int]:
@@ -132,6 +146,7 @@ def _directory(
     is checked all the same.
     """
     name = path if parent is None else path.name
+    mode = owner.directory_mode if mode is None else mode
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
         new = True
@@ -189,8 +204,10 @@ def _refuse_unsafe(
         if stat.S_IMODE(found.st_mode) != mode:
             wrong = f"mode {stat.S_IMODE(found.st_mode):04o} instead of {mode:04o}"
             raise SpoolUnsafe(str(path), wrong, f"chmod {mode:o} {path}")
-    elif found.st_mode & 0o022:
-        raise SpoolUnsafe(str(path), "other users can change it", f"chmod go-w {path}")
+    elif found.st_mode & 0o022 & ~owner.directory_mode:
+        raise SpoolUnsafe(
+            str(path), "other users can change it", f"chmod {mode:o} {path}"
+        )
 
 
 def _has_file(fd: int, name: str, *, path: Path, owner: Owner) -> bool:
@@ -215,7 +232,7 @@ def _write_new(fd: int, name: str, content: bytes, *, owner: Owner) -> None:
         os.unlink(temporary, dir_fd=fd)  # of an init that died here
     file = os.open(temporary, _NEW_FILE, 0o600, dir_fd=fd)
     try:
-        os.fchmod(file, 0o600)
+        os.fchmod(file, owner.file_mode)
         os.fchown(file, owner.uid, owner.gid)
         view = memoryview(content)
         while view:

@@ -3,17 +3,21 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from tuiq.errors import SpoolUnavailable
+from tuiq.mail.envelope import Recipient
 from tuiq.spool.fs import OsFs
 from tuiq.spool.pauses import LOCK_FILE, NOTHING, Pauses, Scope, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tuiq.spool.layout import QueueDirectory
 
 
 @dataclass
@@ -108,6 +112,30 @@ def test_first_names_the_widest_pause(place: Place) -> None:
     ):
         written = pauses.pause(scope, name, who="anna")
         assert pauses.current().first(**way) == written  # type: ignore[arg-type]
+
+
+def test_until_tells_each_recipient_the_last_end_of_its_pauses(place: Place) -> None:
+    pauses = place.pauses()
+    directory = cast("QueueDirectory", SimpleNamespace(uuid="u1"))
+    recipients = [
+        Recipient(address=b"a@" + domain)
+        for domain in (b"one.example", b"two.example", b"three.example")
+    ]
+
+    def ends() -> list[float | None]:
+        return pauses.until(directory, recipients, "mx.example:25")
+
+    assert ends() == [None, None, None]
+    now = int(time.time())
+    pauses.pause(Scope.DESTINATION, "one.example", who="anna", until=now + 100)
+    pauses.pause(Scope.DESTINATION, "TWO.example", who="anna")
+    assert ends() == [now + 100, 0, None]
+    pauses.pause(Scope.DESTINATION, "mx.example:25", who="anna", until=now + 50)
+    assert ends() == [now + 100, 0, now + 50]
+    pauses.pause(Scope.DIRECTORY, "u1", who="anna", until=now + 200)
+    assert ends() == [now + 200, 0, now + 200]
+    pauses.pause(Scope.SPOOL, who="anna")
+    assert ends() == [0, 0, 0]
 
 
 def test_resume_ends_a_pause_and_says_when_there_was_none(place: Place) -> None:

@@ -33,10 +33,12 @@ from tuiq.log import printable
 from tuiq.spool.fs import pread_all, pwrite_all, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tuiq.clock import Clock
+    from tuiq.mail.envelope import Recipient
     from tuiq.spool.fs import Fs
+    from tuiq.spool.layout import QueueDirectory
 
 SETTLED_NS = 20_000_000
 """A directory changed this long ago cannot change again under the same mtime."""
@@ -120,7 +122,7 @@ NOTHING = PauseSet()
 
 
 class Pauses:
-    """The pause files of one spool; one object per thread."""
+    """The pause files of one spool; safe to use from any thread."""
 
     def __init__(
         self, fs: Fs, dir_fd: int, clock: Clock, *, file_mode: int = 0o600
@@ -130,10 +132,9 @@ class Pauses:
         self._dir_fd = dir_fd
         self._clock = clock
         self._file_mode = file_mode
-        # What current() answered last, and what that rests on.
-        self._set = NOTHING
-        self._mtime_ns = -1
-        self._fresh_until = 0.0
+        # What current() answered last, the mtime that rests on (-1: none), and the
+        # time at which the first pause in it ends; replaced as a whole.
+        self._known: tuple[PauseSet, int, float] = (NOTHING, -1, 0.0)
 
     def current(self) -> PauseSet:
         """Return the pauses that count now; one fstat(2) when nothing changed.
@@ -142,13 +143,29 @@ class Pauses:
         change of the directory or by ``sweep``.
         """
         mtime_ns = self._fs.fstat(self._dir_fd).st_mtime_ns
-        if mtime_ns == self._mtime_ns and self._clock.now() < self._fresh_until:
-            return self._set
+        found, known_ns, expiry = self._known
+        if mtime_ns == known_ns and self._clock.now() < expiry:
+            return found
         now_ns = self._clock.now_ns()
-        self._set, expiry = self._read_all(now_ns / 1e9)
-        self._fresh_until = expiry
-        self._mtime_ns = mtime_ns if now_ns - mtime_ns >= SETTLED_NS else -1
-        return self._set
+        found, expiry = self._read_all(now_ns / 1e9)
+        settled = now_ns - mtime_ns >= SETTLED_NS
+        self._known = (found, mtime_ns if settled else -1, expiry)
+        return found
+
+    def until(
+        self, directory: QueueDirectory, recipients: Sequence[Recipient], relay: str
+    ) -> list[float | None]:
+        """Return per recipient the end of its pause: 0 open-ended, None not paused.
+
+        Of several pauses in the way the last to end counts.
+        """
+        found = self.current()
+        if not found.by_file:
+            return [None] * len(recipients)
+        whole = (found.spool, found.directory(directory.uuid), found.destination(relay))
+        domains = {recipient.domain for recipient in recipients}
+        ends = {d: _last_end((*whole, found.destination(d))) for d in domains}
+        return [ends[recipient.domain] for recipient in recipients]
 
     def pause(
         self,
@@ -188,7 +205,7 @@ class Pauses:
         changing pauses just now.
         """
         now = self._clock.now()
-        self._mtime_ns = -1
+        self._known = (NOTHING, -1, 0.0)
         over = [file for file, pause in self._files() if not _counts(pause, now)]
         if not over:  # taking the lock is an event that wakes the runner again
             return []
@@ -294,6 +311,14 @@ class Pauses:
         finally:
             self._fs.close(fd)
         return _decode(file, content)
+
+
+def _last_end(pauses: Sequence[Pause | None]) -> float | None:
+    """Return when the last of *pauses* ends; 0 = open-ended, None = none is there."""
+    ends = [float(pause.until) for pause in pauses if pause is not None]
+    if not ends:
+        return None
+    return 0.0 if 0.0 in ends else max(ends)
 
 
 def _counts(pause: Pause | None, now: float) -> bool:

@@ -1,0 +1,316 @@
+r"""The delivery journal: what happened to which recipient, for people and tools.
+
+``journal/delivery.jsonl`` holds one JSON object per line (UTF-8, text escaped by
+``printable``, so that no line can act on a terminal).  Members, always in this
+order; those that say nothing are left out:
+
+    time         epoch seconds, a float
+    event        one word of ``Kind``
+    id           queue id of the message
+    directory    its queue directory
+    sender       envelope sender; ``<>`` for a notice
+    relay        next hop or server; of ``bounced`` and notices: the notice's id
+    code         SMTP reply code, a number
+    status       enhanced status (RFC 3463)
+    text         reply text, reason or sentence
+    recipients   list of [number, address]; numbers count from 1, as ``tuiq show``
+    size         message size in bytes
+    pid          process that wrote the line
+    who          operator who asked for it
+
+Recipients with one outcome in one transaction share a line, and all lines of a
+transaction are one write(2) with O_APPEND: several processes may write.  At
+``max_bytes`` the file becomes ``delivery.jsonl.1`` and so on up to ``keep``, under
+a flock on ``.lock``; other writers notice within a second.  Lines are in the order
+of writing, which may differ from that of ``time`` by as much.
+
+The journal serves explanations, never decisions.  A full disk costs lines, which
+are counted and told, and delivery goes on; only ``sync`` insists, for the one
+event that has to be safe before the next step (``possible_duplicate``).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tuiq.errors import SpoolUnavailable
+from tuiq.log import printable
+from tuiq.mail.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tuiq.clock import Clock
+    from tuiq.config import JournalConfig
+    from tuiq.spool.fs import Fs
+
+FILE = "delivery.jsonl"
+LOCK_FILE = ".lock"
+LOOK_EVERY = 1.0
+"""Seconds between looks at the file's size and identity."""
+LINE_START = b'{"time":'
+"""How every line begins; JSON escapes quotes, so no text can contain it."""
+
+_log = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """What a line tells."""
+
+    QUEUED = "queued"
+    """The message was accepted into the queue."""
+    ATTEMPT = "attempt"
+    """A transaction with these recipients began."""
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    """The final dot left and no verdict came."""
+    POSSIBLE_DUPLICATE = "possible_duplicate"
+    """A recipient in doubt is tried again: it may get the message twice."""
+    BOUNCED = "bounced"
+    """The failure was reported to the sender."""
+    DELAY_NOTICE = "delay_notice"
+    """The sender was told about a delay."""
+    RELAYED_NOTICE = "relayed_notice"
+    """The sender was told that the next hop sends no success notices."""
+    NOTICE_NOT_STORED = "notice_not_stored"
+    """A notice could not be queued and is made later."""
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    """By an operator."""
+    FINISHED = "finished"
+    """Nothing is left to do; the message's files are removed."""
+    CONNECTION = "connection"
+    """A next hop could not be used; ``text`` says why."""
+    TLS_FALLBACK = "tls_fallback"
+    """A TLS handshake failed; the mail goes in the clear."""
+    OPERATOR = "operator"
+    """An operator's verb; ``text`` names it."""
+    PURGED = "purged"
+    """Trash was removed for good."""
+    DAMAGED = "damaged"
+    """A file that a person has to look at."""
+    RUNNER = "runner"
+    """A runner started, drained or ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line to be written; text is escaped on the way."""
+
+    kind: Kind | str
+    time: float | None = None
+    """Epoch seconds; None = now."""
+    queue_id: str = ""
+    directory: str = ""
+    sender: bytes | None = None
+    """None: not told."""
+    relay: str = ""
+    code: int = 0
+    status: bytes = b""
+    text: bytes | str = b""
+    recipients: Sequence[tuple[int, bytes]] = ()
+    """(number from 1, address)."""
+    size: int | None = None
+    who: str = ""
+
+    def encode(self, now: float, pid: int) -> bytes:
+        """Return the line, LF included."""
+        members: dict[str, Any] = {
+            "time": round(now if self.time is None else self.time, 3),
+            "event": str(self.kind),
+            "id": self.queue_id,
+            "directory": self.directory,
+            "sender": None if self.sender is None else printable(self.sender or b"<>"),
+            "relay": printable(self.relay),
+            "code": self.code,
+            "status": printable(self.status),
+            "text": printable(self.text),
+            "recipients": [(n, printable(address)) for n, address in self.recipients],
+            "size": self.size,
+            "pid": pid,
+            "who": printable(self.who),
+        }
+        kept = {k: v for k, v in members.items() if k == "time" or v}
+        line = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        return line.encode() + b"\n"
+
+
+class Journal:
+    """The writing end; safe to use from any thread."""
+
+    def __init__(
+        self, fs: Fs, dir_fd: int, config: JournalConfig, clock: Clock
+    ) -> None:
+        """Append in the directory *dir_fd*, which the caller keeps open.
+
+        Nothing is opened before the first event.
+        """
+        self._fs = fs
+        self._dir_fd = dir_fd
+        self._config = config
+        self._clock = clock
+        self.lost = 0
+        """Events that could not be written since the start."""
+        # Under the lock: the open file, when it was looked at, whether the last
+        # write ended within a line, whether the last one failed.
+        self._lock = threading.Lock()
+        self._fd: int | None = None
+        self._looked = 0.0
+        self._torn = False
+        self._failing = False
+
+    def append(self, events: Iterable[Event]) -> bool:
+        """Write all *events* with one write(2); False when that failed."""
+        now, pid = self._clock.now(), os.getpid()
+        lines = [event.encode(now, pid) for event in events]
+        if not lines:
+            return True
+        with self._lock:
+            try:
+                self._write(b"".join(lines))
+            except OSError as error:
+                self._fail(len(lines), error)
+                return False
+            if self._failing:
+                self._failing = False
+                _log.warning("journal: can be written again; %d events lost", self.lost)
+        return True
+
+    def record(
+        self,
+        event: str,
+        queue_id: str,
+        *,
+        recipients: Sequence[tuple[int, bytes]] = (),
+        reply: Reply | None = None,
+        relay: str = "",
+    ) -> None:
+        """Append one event about slots of a message (``site.Recorder``)."""
+        said = reply or Reply(code=0)
+        line = Event(
+            kind=event,
+            queue_id=queue_id,
+            recipients=[(index + 1, address) for index, address in recipients],
+            code=said.code,
+            status=said.enhanced,
+            text=said.text,
+            relay=relay,
+        )
+        self.append((line,))
+
+    def sync(self) -> None:
+        """Make what was appended durable; raise SpoolUnavailable if it may not be."""
+        with self._lock:
+            try:
+                if self._fd is not None:
+                    self._fs.fdatasync(self._fd)
+            except OSError as error:
+                self._fail(0, error)
+            if self._failing:
+                raise SpoolUnavailable(
+                    "journal: its last events are not safe; "
+                    "make room on its disk, recipients in doubt wait for that"
+                )
+
+    def close(self) -> None:
+        """Close the file; a later event opens it again."""
+        with self._lock:
+            self._close()
+
+    def _fail(self, count: int, error: OSError) -> None:
+        """Count lost events; tell the first of a series, then keep quiet."""
+        self.lost += count
+        if not self._failing:
+            _log.error(
+                "journal: cannot be written: %s; delivery goes on without it",
+                error.strerror or error,
+            )
+        self._failing = True
+
+    def _write(self, data: bytes) -> None:
+        fd = self._current()
+        if self._torn:
+            data = b"\n" + data
+        done = self._fs.write(fd, data)
+        self._torn = done < len(data)
+        while done < len(data):
+            done += self._fs.write(fd, data[done:])
+        self._torn = False
+
+    def _current(self) -> int:
+        """Return the file to append to, looking at it once a second."""
+        now = self._clock.boottime()
+        if self._fd is not None and 0 <= now - self._looked < LOOK_EVERY:
+            return self._fd
+        self._looked = now
+        if self._fd is not None and not self._is_current(self._fd):
+            self._fs.fdatasync(self._fd)  # sync() is about the next file from here on
+            self._close()
+        fd = self._opened()
+        if self._fs.fstat(fd).st_size < self._config.max_bytes:
+            return fd
+        self._rotate(fd)
+        return self._opened()
+
+    def _opened(self) -> int:
+        """Return the open file, opening it when it is not."""
+        if self._fd is None:
+            self._fd = self._open()
+        return self._fd
+
+    def _is_current(self, fd: int) -> bool:
+        """Say whether the open file is still the one that is written to."""
+        try:
+            info = self._fs.stat(FILE, dir_fd=self._dir_fd)
+        except FileNotFoundError:
+            return False
+        return info.st_ino == self._fs.fstat(fd).st_ino
+
+    def _open(self) -> int:
+        """Open the file, creating it durably."""
+        flags = os.O_WRONLY | os.O_APPEND
+        try:
+            return self._fs.open(FILE, flags, dir_fd=self._dir_fd)
+        except FileNotFoundError:
+            fd = self._fs.open(FILE, flags | os.O_CREAT, dir_fd=self._dir_fd)
+        self._fs.fsync(self._dir_fd)
+        return fd
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            self._fs.close(self._fd)
+            self._fd = None
+
+    def _rotate(self, fd: int) -> None:
+        """Rename the full file away, unless another process does so just now."""
+        flags = os.O_RDWR | os.O_CREAT
+        lock = self._fs.open(LOCK_FILE, flags, dir_fd=self._dir_fd)
+        try:
+            self._fs.flock(lock)
+            self._fs.fdatasync(fd)
+            if self._is_current(fd):
+                for number in range(self._config.keep, 0, -1):
+                    self._shift(number)
+                if self._config.keep == 0:
+                    self._fs.unlink(FILE, dir_fd=self._dir_fd)
+                self._fs.fsync(self._dir_fd)
+            self._close()
+        except BlockingIOError:
+            return
+        finally:
+            self._fs.close(lock)
+
+    def _shift(self, number: int) -> None:
+        """Give the file before it the name with *number*, the oldest is dropped."""
+        older = f"{FILE}.{number - 1}" if number > 1 else FILE
+        with suppress(FileNotFoundError):
+            self._fs.rename(older, f"{FILE}.{number}", dir_fd=self._dir_fd)

@@ -1,0 +1,172 @@
+"""Reading the delivery journal back: what happened to a message or an address.
+
+The format is the business of ``journal``.  Takes no lock and may run while
+writers append and rotate; lines cut short by a crash are mended or left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from tuiq.log import printable
+from tuiq.spool.journal import FILE, LINE_START
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line of the journal; members as ``journal`` describes them, escaped."""
+
+    time: float = 0.0
+    event: str = ""
+    queue_id: str = ""
+    directory: str = ""
+    sender: str = ""
+    relay: str = ""
+    code: int = 0
+    status: str = ""
+    text: str = ""
+    recipients: tuple[tuple[int, str], ...] = ()
+    """(number, address); only those asked for."""
+    size: int | None = None
+    pid: int = 0
+    who: str = ""
+    members: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The whole object as it was written."""
+
+
+def trace(journal: Path, needle: str = "") -> Iterator[Record]:
+    """Yield the events about *needle*, oldest first: a queue id or an address.
+
+    An address (anything with ``@``; case does not matter) finds events that name it
+    as a recipient, of which only it is told, or as the sender.  Empty: all events.
+    """
+    wanted = printable(needle).lower()
+    quoted = json.dumps(wanted, ensure_ascii=False)[1:-1].encode()
+    with ExitStack() as stack:
+        files = [stack.enter_context(file) for file in _open_all(journal)]
+        for file in files:
+            for line in file:
+                if quoted not in line.lower():
+                    continue
+                record = parse(line)
+                found = record and _about(record, wanted)
+                if found:
+                    yield found
+
+
+def _open_all(journal: Path) -> list[BinaryIO]:
+    """Open all files of the journal, oldest first.
+
+    Opened from the newest on: what a rotation renames meanwhile is met a second time
+    under its next name, never missed.
+    """
+    files: dict[tuple[int, int], BinaryIO] = {}
+    for name in [FILE, *_rotated(journal)]:
+        try:
+            file = (journal / name).open("rb")
+        except FileNotFoundError:
+            continue
+        info = os.fstat(file.fileno())
+        if files.setdefault((info.st_dev, info.st_ino), file) is not file:
+            file.close()
+    return list(reversed(files.values()))
+
+
+def _rotated(journal: Path) -> list[str]:
+    """Return names of rotated files, newest first, and one that may yet appear."""
+    prefix = FILE + "."
+    try:
+        names = os.listdir(journal)
+    except FileNotFoundError:
+        return []
+    numbers = {
+        int(name[len(prefix) :])
+        for name in names
+        if name.startswith(prefix) and name[len(prefix) :].isdecimal()
+    }
+    return [prefix + str(n) for n in range(1, max(numbers, default=0) + 2)]
+
+
+def parse(line: bytes) -> Record | None:
+    """Return the event in *line*; None when there is none to be read.
+
+    What a torn line left before the last beginning of an event is dropped.
+    """
+    start = line.rfind(LINE_START)
+    if start < 0:
+        return None
+    try:
+        members = json.loads(line[start:])
+    except ValueError:
+        return None
+    values: dict[str, Any] = {
+        "queue_id" if name == "id" else name: _clean(members.get(name), kind)
+        for name, kind in _KINDS.items()
+        if name in members
+    }
+    return Record(
+        **{name: value for name, value in values.items() if value is not None},
+        recipients=_recipients(members.get("recipients")),
+        members=members,
+    )
+
+
+_KINDS: dict[str, type] = {
+    "time": float,
+    "event": str,
+    "id": str,
+    "directory": str,
+    "sender": str,
+    "relay": str,
+    "code": int,
+    "status": str,
+    "text": str,
+    "size": int,
+    "pid": int,
+    "who": str,
+}
+
+
+def _clean(value: object, kind: type) -> object:
+    """Return *value* when it is of *kind*, text escaped, else None."""
+    if kind is float and isinstance(value, int):
+        return float(value)
+    if isinstance(value, str) and kind is str:
+        return printable(value)
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None
+
+
+def _recipients(pairs: object) -> tuple[tuple[int, str], ...]:
+    found = []
+    for pair in pairs if isinstance(pairs, list) else []:
+        match pair:
+            case [int(number), str(address)]:
+                found.append((number, printable(address)))
+    return tuple(found)
+
+
+def _about(record: Record, wanted: str) -> Record | None:
+    """Return *record* as far as it concerns *wanted* (lower case), else None."""
+    if not wanted or record.queue_id.lower() == wanted:
+        return record
+    if "@" not in wanted:
+        return None
+    hits = tuple(pair for pair in record.recipients if pair[1].lower() == wanted)
+    if not hits:
+        return record if record.sender.lower() == wanted else None
+    return Record(
+        **{
+            name: getattr(record, name)
+            for name in Record.__slots__
+            if name != "recipients"
+        },
+        recipients=hits,
+    )

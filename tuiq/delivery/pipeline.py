@@ -92,17 +92,20 @@ class Wire(asyncio.Protocol):
         if self.lost is not None:
             return
         before = len(self._replies)
+        garbage: Garbage | None = None
         try:
             self._reader.feed(data, self._replies)
-        except Garbage as garbage:
-            self.fail(protocol_error(garbage.sample))
+        except Garbage as error:
+            garbage = error
         arrived = len(self._replies) - before
         if arrived:
             self._stirred = self._loop.time()
             self._look_for_closing(before)
             if len(self._replies) > self._wanted + _MAX_STRAYS:
                 self.fail(protocol_error(b"more replies than commands"))
-        if arrived and len(self._replies) >= self._wanted:
+        if garbage is not None:
+            self.fail(protocol_error(garbage.sample))
+        elif arrived and len(self._replies) >= self._wanted:
             self._wake()
 
     def _look_for_closing(self, start: int) -> None:
@@ -180,8 +183,14 @@ class Wire(asyncio.Protocol):
         self._wake()
 
     def misled(self, reply: Reply) -> None:
-        """End the session over a *reply* that does not fit what was asked."""
-        self.fail(protocol_error(escaped(bytes(reply))))
+        """End the session over a *reply* that does not fit what was asked.
+
+        It came before anything else that may have ended the session meanwhile, so
+        it is the reason.
+        """
+        self.fail(reply)
+        self.hung_up = False
+        self.lost = protocol_error(escaped(bytes(reply)))
 
     async def close(self, patience: float) -> None:
         """Close the transport and see it closed; after *patience* seconds abort."""

@@ -7,6 +7,7 @@ the script delays holds up what comes after it, and nothing else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
@@ -352,17 +353,19 @@ class Connection(asyncio.Protocol):
         transport, context = self._transport, self._script.tls
         if transport is None or context is None:
             return
+        upgraded = None
         try:
-            upgraded = await self._loop.start_tls(
-                transport, self, context, server_side=True
-            )
-        except OSError:
-            upgraded = None
-        self._waiting = None
+            with contextlib.suppress(OSError):
+                upgraded = await self._loop.start_tls(
+                    transport, self, context, server_side=True
+                )
+        finally:
+            self._waiting = None
+            if upgraded is None or upgraded.is_closing():
+                # Without a finished handshake nobody calls connection_lost.
+                transport.abort()
+                self.connection_lost(None)
         if upgraded is None or upgraded.is_closing():
-            # Without a finished handshake nobody calls connection_lost.
-            transport.abort()
-            self.connection_lost(None)
             return
         self._transport = upgraded
         self.tls = True

@@ -10,9 +10,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from tuiq.errors import IllegalTransition, MessageDamaged, MessageGone
+from tuiq.errors import IllegalTransition, MessageDamaged
 from tuiq.spool import control
-from tuiq.spool.finish import remove
 from tuiq.spool.flags import LEGAL_MESSAGE, LEGAL_RECIPIENT, MState, RState
 from tuiq.spool.fs import pread_all, pwrite_all
 from tuiq.spool.lock import lock_control, open_control
@@ -263,30 +262,3 @@ def lock_message(directory: QueueDirectory, queue_id: str) -> Claim:
     except BaseException:
         directory.fs.close(fd)
         raise
-
-
-def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
-    """Lock a live message (C2-C4).
-
-    A finished one is removed (G3) and MessageGone raised; one that a move left
-    behind, or that waits for a person, raises MessageDamaged and is left alone.
-    """
-    claim = lock_message(directory, queue_id)
-    if claim.mstate == MState.QUEUED:
-        return claim
-    try:
-        if claim.mstate == MState.FINISHED:
-            # The F may be a dead runner's that no sync has covered yet.
-            claim.sync()
-            remove(claim)
-            raise MessageGone(queue_id)
-        raise MessageDamaged(directory.path_of("qf" + queue_id), *_LEFT[claim.mstate])
-    finally:
-        claim.close()
-
-
-_LEFT: dict[bytes, tuple[str, str]] = {
-    b"P": ("is a copy that a move has not finished", "leave it to tuiq move"),
-    b"M": ("was moved to another queue directory", "leave it to tuiq move"),
-    b"C": ("was found damaged", "see tuiq check; then tuiq requeue or tuiq delete"),
-}

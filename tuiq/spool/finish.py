@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from tuiq.errors import MessageDamaged, MessageGone
+from tuiq.spool.claim import Claim, lock_message
 from tuiq.spool.flags import MState
 
 if TYPE_CHECKING:
-    from tuiq.spool.claim import Claim
+    from tuiq.spool.layout import QueueDirectory
 
 _ORDER = ("df", "xf", "bf", "qf")
 _ORDER_UNSYNCED = ("qf", "df", "xf", "bf")
@@ -46,3 +48,30 @@ def finish_now(claim: Claim) -> None:
         remove(claim)
     finally:
         claim.close()
+
+
+def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
+    """Lock a live message (C2-C4).
+
+    A finished one is removed (G3) and MessageGone raised; one that a move left
+    behind, or that waits for a person, raises MessageDamaged and is left alone.
+    """
+    claim = lock_message(directory, queue_id)
+    if claim.mstate == MState.QUEUED:
+        return claim
+    try:
+        if claim.mstate == MState.FINISHED:
+            # The F may be a dead runner's that no sync has covered yet.
+            claim.sync()
+            remove(claim)
+            raise MessageGone(queue_id)
+        raise MessageDamaged(directory.path_of("qf" + queue_id), *_LEFT[claim.mstate])
+    finally:
+        claim.close()
+
+
+_LEFT: dict[bytes, tuple[str, str]] = {
+    b"P": ("is a copy that a move has not finished", "leave it to tuiq move"),
+    b"M": ("was moved to another queue directory", "leave it to tuiq move"),
+    b"C": ("was found damaged", "see tuiq check; then tuiq requeue or tuiq delete"),
+}

@@ -233,6 +233,7 @@ def _check_state(claim: Claim, verb: Verb) -> None:
         return
     path = claim.directory.path_of("qf" + claim.queue_id)
     if mstate == MState.FINISHED:
+        claim.sync()  # the F may be a dead runner's that no sync has covered yet
         remove(claim)
         raise MessageGone(claim.queue_id)
     if mstate == MState.CORRUPT:

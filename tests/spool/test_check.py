@@ -534,3 +534,39 @@ def test_a_damaged_pause_is_found_and_moved_away(spool: Path, config: Config) ->
     path.write_text("gibberish")
     repaired(config, Kind.DAMAGED_PAUSE, path)
     assert rejected(spool) == ["spool"]
+
+
+def test_a_full_disk_is_named(spool: Path, config: Config) -> None:
+    config = replace(
+        config,
+        spool=replace(config.spool, min_free_percent=100.0, min_free_bytes=1 << 62),
+    )
+    findings = look(config)
+    assert [(Kind.LOW_DISK, str(spool / q)) for q in ("q.1", "q.2")] == [
+        (f.kind, f.path) for f in findings
+    ]
+    assert "the floor is" in findings[0].reason
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "nfs4", "fuse.sshfs"])
+def test_a_file_system_that_loses_mail_is_named(
+    spool: Path, config: Config, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("tuiq.spool.disk.filesystem_type", lambda fd: kind)
+    findings = look(config)
+    assert [(Kind.FILE_SYSTEM, str(spool / q)) for q in ("q.1", "q.2")] == [
+        (f.kind, f.path) for f in findings
+    ]
+    assert findings[0].reason.startswith(f"is on {kind}, ")
+    assert findings[0].remedy == "put the queue on a local disk"
+
+
+def test_what_the_caller_may_not_read_is_named(
+    spool: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(spool / "q.1"))
+
+    monkeypatch.setattr("tuiq.spool.check.check_directory", refuse)
+    kinds = {(f.kind, f.path) for f in look(config)}
+    assert (Kind.UNREADABLE, str(spool / "q.1")) in kinds

@@ -7,6 +7,7 @@ to explain.  Reading only; repairs are carried by the findings (``mend``).
 from __future__ import annotations
 
 import glob
+import os
 import stat
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from tuiq.spool.check_directory import check_directory
 from tuiq.spool.check_files import FileCheck
 from tuiq.spool.check_place import CheckedPlace, unreadable
 from tuiq.spool.check_services import check_services
+from tuiq.spool.disk import low_disk, refusal
 from tuiq.spool.finding import Finding, Kind
 from tuiq.spool.layout import UUID_FILE
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuiq.clock import Clock
-    from tuiq.config import Config
+    from tuiq.config import Config, SpoolConfig
 
 
 def check_spool(config: Config, clock: Clock) -> Iterator[Finding]:
@@ -74,6 +76,7 @@ def _check_queue(
     """Check one queue directory; *live* collects queue ids over all of them."""
     group = config.spool.operator_group is not None
     yield from check_directory(directory, mode=0o770 if group else 0o700)
+    yield from _check_disk(config.spool, directory)
     info = directory.stat()
     files = FileCheck(
         place=CheckedPlace(
@@ -96,6 +99,28 @@ def _check_queue(
                 reason=f"is live in {first} too, and both would be delivered",
                 remedy=f"compare them, then move one away: tuiq show {queue_id}",
             )
+
+
+def _check_disk(config: SpoolConfig, directory: Path) -> Iterator[Finding]:
+    """Report a file system that cannot hold a queue, or is nearly full."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        refused = refusal(directory, fd)
+        low = low_disk(os.fstatvfs(fd), config)
+    finally:
+        os.close(fd)
+    if refused is not None:
+        reason, _, remedy = refused.removeprefix(f"{directory}: ").rpartition("; ")
+        yield Finding(
+            kind=Kind.FILE_SYSTEM, path=str(directory), reason=reason, remedy=remedy
+        )
+    if low is not None:
+        yield Finding(
+            kind=Kind.LOW_DISK,
+            path=str(directory),
+            reason=str(low),
+            remedy="free some space; until then nothing is taken or sent here",
+        )
 
 
 def _check_top(spool: Path) -> Iterator[Finding]:

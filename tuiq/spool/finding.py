@@ -67,6 +67,10 @@ class Kind(StrEnum):
     """What programs call as ``sendmail`` on this host is not tuiq's."""
 
 
+NOTES = frozenset({Kind.SENDMAIL})
+"""Kinds that are worth knowing and no fault of the spool."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is wrong, where, and what to do about it."""
@@ -82,6 +86,11 @@ class Finding:
 
     Raises OSError or SpoolError, after which nothing was lost.
     """
+
+    @property
+    def is_note(self) -> bool:
+        """Say whether it is told without counting as a fault."""
+        return self.kind in NOTES
 
     def __str__(self) -> str:
         """Return the one sentence that names file and remedy."""

@@ -1,0 +1,158 @@
+"""What bears on a message from outside its file, looked at once for a whole view.
+
+Locks, runners, pauses and disks; taken together they give the state words their
+missing halves (*active*, *paused*) and explain why a message is not moving.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuiq.actions.filter_match import Context
+from tuiq.spool.disk import low_disk
+from tuiq.spool.entry import State
+from tuiq.spool.holders import LockReader, LockTable, queue_places
+from tuiq.spool.pauses import NOTHING, Pause, PauseSet
+from tuiq.spool.status import Connection, RunnerStatus, read_statuses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.layout import QueueDirectory
+    from tuiq.spool.spool import Spool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Who has a message locked, and what they do with it as far as they tell."""
+
+    pid: int
+    program: str
+    """Its name, unescaped; empty when it cannot be known."""
+    since: float
+    """Epoch seconds: of the SMTP phase where one is told, else of the process."""
+    phase: str = ""
+    """SMTP phase; empty when the holder is not talking to a server."""
+    destination: str = ""
+    recipients: int = 0
+    """Recipients of the running transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """One look around a spool."""
+
+    now: float
+    lifetime: float = 0.0
+    """Seconds from ``base`` after which a failed try is the last one."""
+    trash_keep: float = 0.0
+    in_doubt: str = "retry"
+    next_hop: str = ""
+    """Where all mail goes: the smarthost."""
+    concurrency: int = 0
+    """Connections to one destination at a time."""
+    locks: LockTable = field(default_factory=LockTable)
+    runners: tuple[RunnerStatus, ...] = ()
+    pauses: PauseSet = NOTHING
+    uuids: Mapping[str, str] = field(default_factory=dict)
+    """Queue directory's name -> its UUID."""
+    low_disk: Mapping[str, str] = field(default_factory=dict)
+    """Queue directory's name -> why nothing is attempted there."""
+
+    @property
+    def alive(self) -> list[RunnerStatus]:
+        """Return the runners that live, or may live where they cannot be seen."""
+        return [runner for runner in self.runners if runner.alive is not False]
+
+    def connections(self) -> list[Connection]:
+        """Return the connections of all living runners."""
+        return [c for runner in self.alive for c in runner.connections]
+
+    def work(self, queue_id: str) -> Work | None:
+        """Return who works on a message; None when its lock is free."""
+        lock = self.locks.messages.get(queue_id)
+        if lock is None:
+            return None
+        holder = lock.holder
+        for connection in self.connections():
+            if connection.message == queue_id:
+                return Work(
+                    pid=holder.pid,
+                    program=holder.program,
+                    since=connection.since,
+                    phase=connection.phase,
+                    destination=connection.destination,
+                    recipients=connection.recipients,
+                )
+        return Work(pid=holder.pid, program=holder.program, since=holder.since)
+
+    def pause(self, entry: QueueEntry) -> Pause | None:
+        """Return what keeps every open recipient of a message from being tried."""
+        pauses = self.pauses
+        if not pauses.pauses:
+            return None
+        whole = pauses.spool or pauses.directory(self.uuids.get(entry.directory, ""))
+        hop = pauses.destination(self.next_hop) if self.next_hop else None
+        if whole or hop:
+            return whole or hop
+        found: Pause | None = None
+        for view in entry.recipients():
+            if view.state in b"TA":
+                domain = view.address.rpartition(b"@")[2]
+                found = pauses.destination(domain)
+                if found is None:
+                    return None
+        return found
+
+    def state(self, entry: QueueEntry) -> State:
+        """Return the state word of a message."""
+        return entry.state(
+            locked=entry.queue_id in self.locks.messages,
+            paused=self.pause(entry) is not None,
+        )
+
+    def expires(self, entry: QueueEntry) -> int:
+        """Return the epoch second from which a failed try is the last one."""
+        return int(entry.base + self.lifetime)
+
+    def context(self, headers: Callable[[QueueEntry], bytes]) -> Context:
+        """Return what a filter needs to know."""
+        return Context(
+            now=self.now,
+            locked=frozenset(self.locks.messages),
+            paused=lambda entry: self.pause(entry) is not None,
+            headers=headers,
+            route=lambda _domain: self.next_hop,
+        )
+
+
+def look_around(spool: Spool) -> Circumstances:
+    """Look at locks, runners, pauses and disks of an open spool; take no lock."""
+    config = spool.config
+    directories = spool.directories
+    reader = LockReader()
+    return Circumstances(
+        now=spool.clock.now(),
+        lifetime=config.retry.lifetime,
+        trash_keep=config.spool.trash_keep,
+        in_doubt=config.spool.in_doubt,
+        next_hop=config.delivery.smarthost,
+        concurrency=config.delivery.concurrency,
+        locks=reader.read(queue_places(directories)),
+        runners=tuple(read_statuses(spool.path, reader)),
+        pauses=spool.pauses.current(),
+        uuids={directory.name: directory.uuid for directory in directories},
+        low_disk=_low_disks(spool, directories),
+    )
+
+
+def _low_disks(spool: Spool, directories: Sequence[QueueDirectory]) -> dict[str, str]:
+    found = {}
+    for directory in directories:
+        space = directory.fs.statvfs(directory.qf_fd)
+        low = low_disk(space, spool.config.spool)
+        if low is not None:
+            found[directory.name] = str(low)
+    return found

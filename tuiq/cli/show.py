@@ -1,0 +1,280 @@
+"""``tuiq show``: one message, whole: envelope, recipients, header, body, transcript."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiq.actions.circumstances import Circumstances, look_around
+from tuiq.actions.explain import explain, recipient_reasons
+from tuiq.actions.lookup import find_id, split_recipient
+from tuiq.actions.words import age, instant, plural, size
+from tuiq.cli.layouts import holder_json
+from tuiq.cli.render import Column, json_line, table, text
+from tuiq.errors import MessageGone, UsageError
+from tuiq.log import printable
+from tuiq.mail import headers
+from tuiq.spool.flags import RReq, RState
+from tuiq.spool.spool import open_spool
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from tuiq.config import Config
+    from tuiq.spool.entry import QueueEntry, RecipientView
+    from tuiq.spool.spool import Spool
+
+PREVIEW_BYTES = 64 * 1024
+PREVIEW_LINES = 20
+"""Lines of the body that are shown unless ``--body`` asks for all."""
+_COLUMNS = (
+    Column(title="N", right=True),
+    Column(title="STATE"),
+    Column(title="TRIES", right=True),
+    Column(title="NEXT", right=True),
+    Column(title="RECIPIENT"),
+    Column(title="LAST REPLY"),
+)
+_STATE_WORDS = {
+    RState.TODO.value: "todo",
+    RState.ATTEMPT.value: "attempt",
+    RState.UNKNOWN.value: "in doubt",
+    RState.DELIVERED.value: "delivered",
+    RState.FAILED.value: "failed",
+    RState.BOUNCED.value: "bounced",
+    RState.CANCELLED.value: "cancelled",
+}
+_ASKED = {
+    RReq.HOLD.value: "held",
+    RReq.CANCEL.value: "cancel asked",
+    RReq.BOUNCE.value: "bounce asked",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A message with everything that is told about it."""
+
+    entry: QueueEntry
+    around: Circumstances
+    recipients: list[RecipientView]
+    reasons: dict[int, bytes]
+    """Slot -> what was last said about it, escaped."""
+    header: bytes
+    """The header block in wire form."""
+    body: bytes
+    """The beginning of the body."""
+    cut: bool
+    """Whether there is more of it."""
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``tuiq show``."""
+    parser.add_argument(
+        "id", metavar="ID", help="a message, part of its id, or ID/N for a recipient"
+    )
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--json", action="store_true", help="one JSON object")
+    part.add_argument("--headers", action="store_true", help="the decoded header only")
+    part.add_argument("--body", action="store_true", help="the whole body only")
+    part.add_argument(
+        "--raw", action="store_true", help="the data, byte for byte as it will be sent"
+    )
+
+
+def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
+    """Show one message."""
+    wanted, number = split_recipient(args.id)
+    with open_spool(config_loader()) as spool:
+        entry = spool.entry(find_id(spool.directories, wanted))
+        if args.raw:
+            write_raw(spool.read_data(entry))
+            return 0
+        limit = None if args.body else PREVIEW_BYTES
+        shown = examine(spool, entry, number=number, limit=limit)
+    if args.json:
+        print(json_line(as_json(shown)))
+        return 0
+    lines = as_text(shown)
+    if args.headers:
+        lines = header_lines(shown)
+    elif args.body:
+        lines = body_lines(shown)
+    for line in lines:
+        print(line)
+    return 0
+
+
+def write_raw(data: bytes) -> None:
+    """Write message data as it is, but never to a terminal, which would obey it."""
+    if sys.stdout.isatty():
+        for line in data.split(b"\r\n"):
+            print(printable(line))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+
+
+def examine(
+    spool: Spool, entry: QueueEntry, *, number: int | None, limit: int | None
+) -> Shown:
+    """Collect what there is to know about *entry*; *limit* bytes of its data."""
+    views = entry.recipients()
+    if number is not None and not entry.damage:
+        if number >= len(views):
+            raise UsageError(
+                f"{entry.queue_id}/{number + 1}: the message has "
+                f"{plural(len(views), 'recipient')}"
+            )
+        views = [views[number]]
+    try:
+        data = spool.read_data(entry, limit=limit)
+    except MessageGone:
+        data = b""
+    header, _, body = data.partition(b"\r\n\r\n")
+    return Shown(
+        entry=entry,
+        around=look_around(spool),
+        recipients=views,
+        reasons=recipient_reasons(spool.directory(entry.directory), entry, views),
+        header=header,
+        body=body,
+        cut=limit is not None and entry.size > len(data),
+    )
+
+
+def as_text(shown: Shown) -> Iterator[str]:
+    """Yield the message for people."""
+    yield from _summary(shown)
+    yield ""
+    yield from table(_COLUMNS, (_recipient_row(shown, v) for v in shown.recipients))
+    yield ""
+    yield from header_lines(shown)
+    yield ""
+    lines = list(body_lines(shown))
+    yield from lines[:PREVIEW_LINES]
+    if shown.cut or len(lines) > PREVIEW_LINES:
+        yield f"[more: tuiq show --body {shown.entry.queue_id}]"
+
+
+def _summary(shown: Shown) -> Iterator[str]:
+    entry, around = shown.entry, shown.around
+    facts = [
+        ("message", f"{entry.queue_id}, {around.state(entry).value}"),
+        ("why", explain(entry, around).text),
+        ("from", f"<{printable(entry.sender)}>"),
+        ("arrived", _arrived(entry, around.now)),
+        ("size", f"{size(entry.size)} ({plural(entry.size, 'byte')})"),
+        ("in", entry.directory),
+        ("left", f"{entry.left} of {plural(entry.count, 'recipient')}"),
+        ("tries", _tries(entry)),
+        ("expires", instant(around.expires(entry))),
+        ("last reply", printable(entry.last_reply) or "none"),
+    ]
+    envelope = None if entry.damage else entry.envelope()
+    if envelope is not None and (envelope.envid or envelope.ret):
+        facts.append(
+            ("dsn", printable(b"RET=%b ENVID=%b" % (envelope.ret, envelope.envid)))
+        )
+    for name, fact in facts:
+        yield f"{name:<11}{fact}"
+
+
+def _arrived(entry: QueueEntry, now: float) -> str:
+    who = "the system itself" if entry.uid is None else f"uid {entry.uid}"
+    via = f", via {printable(entry.via)}" if entry.via else ""
+    return f"{instant(entry.birth)} ({age(now - entry.birth)} ago) from {who}{via}"
+
+
+def _tries(entry: QueueEntry) -> str:
+    if not entry.tries:
+        return "none yet"
+    return f"{entry.tries}, the last at {instant(entry.last_attempt)}"
+
+
+def state_word(view: RecipientView) -> str:
+    """Return the state of a recipient in words, with what was asked for it."""
+    if view.state == RState.CANCELLED and view.code == b"250":
+        return "delivered, by operator's word"
+    word = _STATE_WORDS.get(view.state, f"unknown {printable(view.state)}")
+    if view.state not in (RState.TODO.value, RState.ATTEMPT.value):
+        return word
+    return _ASKED.get(view.request, word)
+
+
+def _recipient_row(shown: Shown, view: RecipientView) -> list[str]:
+    wait = max(view.next_attempt, shown.entry.next_attempt) - shown.around.now
+    is_open = view.state in b"TA"
+    return [
+        str(view.index + 1),
+        state_word(view),
+        str(view.tries),
+        (f"+{age(wait)}" if wait > 0 else "now") if is_open else "",
+        printable(view.address),
+        printable(shown.reasons.get(view.index, b"")),
+    ]
+
+
+def header_lines(shown: Shown) -> Iterator[str]:
+    """Yield each header field on one line, decoded, then escaped."""
+    for name, value in headers.fields(shown.header):
+        yield f"{printable(name)}: {printable(headers.decode(value))}"
+
+
+def body_lines(shown: Shown) -> Iterator[str]:
+    """Yield the lines of the body as they are, escaped."""
+    lines = shown.body.split(b"\r\n")
+    for line in lines[:-1] if not lines[-1] else lines:
+        yield printable(line)
+
+
+def as_json(shown: Shown) -> dict[str, object]:
+    """Return the message as a JSON value; the README documents the members."""
+    entry, around = shown.entry, shown.around
+    reason = explain(entry, around)
+    return {
+        "queue_id": entry.queue_id,
+        "directory": entry.directory,
+        "state": around.state(entry).value,
+        "cause": reason.cause.value,
+        "why": reason.text,
+        "sender": text(entry.sender),
+        "arrival_time": int(entry.birth),
+        "message_size": entry.size,
+        "attempts": entry.tries,
+        "last_attempt": entry.last_attempt or None,
+        "next_attempt": max(entry.next_attempt, int(entry.birth)),
+        "expires": around.expires(entry),
+        "trashed": entry.trashed_at or None,
+        "holder": holder_json(around, entry.queue_id),
+        "uid": entry.uid,
+        "via": text(entry.via),
+        "origin": text(entry.origin),
+        "delay_notice_sent": entry.warned,
+        "damage": entry.damage or None,
+        "recipients": [_recipient_json(shown, view) for view in shown.recipients],
+        "headers": [
+            [text(name), headers.decode(value)]
+            for name, value in headers.fields(shown.header)
+        ],
+        "body": text(shown.body),
+        "body_cut": shown.cut,
+    }
+
+
+def _recipient_json(shown: Shown, view: RecipientView) -> dict[str, object]:
+    return {
+        "number": view.index + 1,
+        "address": text(view.address),
+        "state": _STATE_WORDS.get(view.state, "unknown"),
+        "held": view.request == RReq.HOLD,
+        "attempts": view.tries,
+        "next_attempt": view.next_attempt or None,
+        "code": text(view.code) or None,
+        "status": text(view.status) or None,
+        "reply": text(shown.reasons.get(view.index, b"")) or None,
+        "notify": text(view.notify) or None,
+        "orcpt": text(view.orcpt) or None,
+    }

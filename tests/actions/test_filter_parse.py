@@ -140,8 +140,23 @@ def test_every_field_parses_in_every_spelling() -> None:
 
 
 SIMPLE = st.sampled_from(
-    ["a", "from:b", "dom:c|d", "state:due", "is:held", "age>2h", "size<=1M", "tries=3"]
-    + ["code:4.7", "err:/x.y/", "subject=z", "id:0", "queue:q.*", "route:mx", "last<1d"]
+    [
+        "a",
+        "from:b",
+        "dom:c|d",
+        "state:due",
+        "is:held",
+        "age>2h",
+        "size<=1M",
+        "tries=3",
+        "code:4.7",
+        "err:/x.y/",
+        "subject=z",
+        "id:0",
+        "queue:q.*",
+        "route:mx",
+        "last<1d",
+    ]
 )
 EXPRESSIONS = st.recursive(
     SIMPLE,

@@ -23,6 +23,7 @@ from tuiq.actions.filter_text import (
     text_test,
 )
 from tuiq.actions.filter_tree import And, Expression, Not, Term
+from tuiq.errors import MessageGone
 from tuiq.spool import control
 from tuiq.spool.entry import QueueEntry, RecipientView, State
 from tuiq.spool.flags import MState
@@ -57,7 +58,7 @@ class Context:
     paused: Callable[[QueueEntry], bool] = _never
     """Whether a pause keeps the message from being tried."""
     headers: Callable[[QueueEntry], bytes] = _nothing
-    """Reads the header lines of a message; only called for ``subject:``."""
+    """Reads the beginning of a message's data; only called for ``subject:``."""
     marked: frozenset[str] = frozenset()
     """Queue ids that were marked in the UI."""
     route: Callable[[bytes], str] = _no_route
@@ -218,7 +219,15 @@ class _Binder:
 
     def _subject(self, term: Term) -> Test:
         fits, headers = text_test(term), self.context.headers
-        return lambda entry: fits(subject_of(headers(entry)).encode(errors="replace"))
+
+        def test(entry: QueueEntry) -> bool:
+            try:
+                data = headers(entry)
+            except MessageGone:
+                return False
+            return fits(subject_of(data).encode(errors="replace"))
+
+        return test
 
     def _anywhere(self, term: Term) -> Test:
         fits, in_recipients = text_test(term), self._to(term)

@@ -96,14 +96,18 @@ def raw_test(term: Term) -> TextTest:
     return test
 
 
+_HEADER_END = re.compile(rb"(?m)^\r?\n")
 _SUBJECT = re.compile(
     rb"^subject[ \t]*:(.*(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE
 )
 
 
-def subject_of(headers: bytes) -> str:
-    """Return the decoded Subject of a header block; empty without one."""
-    match = _SUBJECT.search(headers)
+def subject_of(data: bytes) -> str:
+    """Return the decoded Subject; empty without one.
+
+    *data* is the beginning of a message; the header ends at the first empty line.
+    """
+    match = _SUBJECT.search(_HEADER_END.split(data, maxsplit=1)[0])
     if match is None:
         return ""
     folded = match[1].strip().decode("utf-8", "surrogateescape")

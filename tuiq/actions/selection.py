@@ -1,0 +1,261 @@
+"""Selections: the messages an action will be applied to, frozen before it starts.
+
+What was shown is what is acted on: a selection holds identities (id and birth) and
+never grows; a message that is gone or changed when its turn comes says so in its
+answer.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiq.actions.filter_match import open_recipients
+from tuiq.actions.filter_text import domain_of
+from tuiq.actions.lookup import split_recipient
+from tuiq.actions.slots import encode_slots
+from tuiq.actions.words import plural
+from tuiq.errors import MessageGone, UsageError
+from tuiq.log import printable
+from tuiq.spool.flags import MHold, MState
+from tuiq.spool.verbs import Target, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tuiq.actions.filter import Context, Filter
+    from tuiq.spool.entry import QueueEntry
+
+TOP_DOMAINS = 5
+SAMPLES = 3
+
+Pick = tuple["QueueEntry", "tuple[int, ...] | None"]
+"""A message and the slots that are meant; None = the whole message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One message of a selection, and what undoing must know about it."""
+
+    target: Target
+    unsettled: str = ""
+    """Slots in T, A, U or F when it was frozen, as ``slots`` writes them."""
+    hold: bool = False
+    """The message as a whole was held."""
+    held: str = ""
+    """Slots that were held one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What will be acted on, and what a person needs to see to agree."""
+
+    scope: str
+    """What was asked for: ``ALL``, ``filter from:x age>2h``, ``2 ids``."""
+    filter: str = ""
+    """The canonical filter text; empty without one."""
+    items: tuple[Item, ...] = ()
+    """Oldest first."""
+    gone: tuple[str, ...] = ()
+    """Ids that were asked for and are not there."""
+    size: int = 0
+    """Bytes of all messages."""
+    recipients: int = 0
+    """Recipients that will be affected."""
+    oldest: float | None = None
+    """Epoch seconds; None when empty."""
+    domains: tuple[tuple[bytes, int], ...] = ()
+    """The most frequent recipient domains with their recipients."""
+    domain_count: int = 0
+    """How many domains there are in all."""
+    samples: tuple[QueueEntry, ...] = ()
+    """The oldest few."""
+
+    @property
+    def count(self) -> int:
+        """Return the number of messages."""
+        return len(self.items)
+
+
+def freeze(
+    picks: Iterable[Pick],
+    *,
+    scope: str,
+    filter_text: str = "",
+    gone: Sequence[str] = (),
+) -> Selection:
+    """Turn *picks* into a selection."""
+    items: list[Item] = []
+    domains: Counter[bytes] = Counter()
+    samples: list[tuple[float, str, QueueEntry]] = []
+    size = 0
+    for entry, slots in picks:
+        items.append(_item(entry, slots))
+        size += entry.size
+        wanted = None if slots is None else set(slots)
+        domains.update(
+            domain_of(view.address)
+            for view in open_recipients(entry)
+            if wanted is None or view.index in wanted
+        )
+        # The negative birth makes the youngest the first to leave the heap.
+        heapq.heappush(samples, (-entry.birth, entry.queue_id, entry))
+        if len(samples) > SAMPLES:
+            heapq.heappop(samples)
+    oldest = [entry for _, _, entry in sorted(samples, reverse=True)]
+    return Selection(
+        scope=scope,
+        filter=filter_text,
+        items=tuple(sorted(items, key=lambda item: item.target.queue_id)),
+        gone=tuple(gone),
+        size=size,
+        recipients=domains.total(),
+        oldest=oldest[0].birth if oldest else None,
+        domains=tuple(domains.most_common(TOP_DOMAINS)),
+        domain_count=len(domains),
+        samples=tuple(oldest),
+    )
+
+
+def _item(entry: QueueEntry, slots: tuple[int, ...] | None) -> Item:
+    unsettled = [i for i, state in enumerate(entry.states) if state in b"TAUF"]
+    held = [i for i, request in enumerate(entry.requests) if request in b"H"]
+    return Item(
+        target=Target(queue_id=entry.queue_id, birth=entry.birth, recipients=slots),
+        unsettled=encode_slots(unsettled),
+        hold=entry.hold != MHold.NONE,
+        held=encode_slots(held),
+    )
+
+
+def in_trash(entry: QueueEntry) -> bool:
+    """Say whether nothing of the message is alive and something was deleted."""
+    return not entry.is_live and b"X" in entry.states
+
+
+def _deleted_slots(entry: QueueEntry) -> tuple[int, ...]:
+    """Return what was deleted, without what an operator marked delivered."""
+    views = entry.recipients() if b"X" in entry.states else []
+    return tuple(v.index for v in views if v.state == b"X" and v.code != b"250")
+
+
+def _has_deleted(entry: QueueEntry) -> bool:
+    return bool(_deleted_slots(entry))
+
+
+def _alive(entry: QueueEntry) -> bool:
+    return entry.is_live
+
+
+def _any_mail(entry: QueueEntry) -> bool:
+    return entry.is_live or in_trash(entry)
+
+
+def _meant(verb: Verb, chosen: Filter | None) -> Callable[[QueueEntry], bool]:
+    """Return the test for messages that a filter or ALL means under *verb*.
+
+    The trash is only meant by undo and purge, and by a filter that names it; what
+    a move left behind and files that are no control files are never meant.
+    """
+    if verb is Verb.UNDO:
+        fits = _has_deleted
+    elif verb is Verb.PURGE:
+        fits = in_trash
+    else:
+        fits = _any_mail if chosen is not None and chosen.wants_trash else _alive
+    mstates = (MState.QUEUED, MState.CORRUPT)
+    return lambda entry: entry.mstate in mstates and fits(entry)
+
+
+def pick_by_filter(
+    entries: Iterable[QueueEntry],
+    chosen: Filter,
+    context: Context,
+    *,
+    verb: Verb,
+    matching_recipients: bool = False,
+) -> Iterator[Pick]:
+    """Yield the messages that *chosen* selects; with only the slots that fit."""
+    test, meant = chosen.bind(context), _meant(verb, chosen)
+    for entry in entries:
+        if not (meant(entry) and test(entry)):
+            continue
+        slots = chosen.recipients(entry, context) if matching_recipients else None
+        if slots is None and verb is Verb.UNDO:
+            slots = _deleted_slots(entry)
+        if slots != ():
+            yield entry, slots
+
+
+def pick_all(entries: Iterable[QueueEntry], *, verb: Verb) -> Iterator[Pick]:
+    """Yield every message that ALL means."""
+    for entry in filter(_meant(verb, None), entries):
+        yield entry, _deleted_slots(entry) if verb is Verb.UNDO else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """One message as it was written: ``ID``, ``ID/2`` or ``ID:bob@example.org``."""
+
+    text: str
+    """The id, or a unique part of it."""
+    index: int | None = None
+    """Slot number."""
+    address: bytes | None = None
+
+    @classmethod
+    def parse(cls, word: str) -> Mention:
+        """Take *word* apart; raise UsageError."""
+        head, colon, address = word.partition(":")
+        text, index = split_recipient(head)
+        raw = address.encode("utf-8", "surrogateescape") if colon else None
+        return cls(text=text, index=index, address=raw)
+
+    def slots(self, entry: QueueEntry) -> tuple[int, ...] | None:
+        """Return the slots that are meant, None for all; raise UsageError."""
+        if self.index is not None:
+            if self.index >= entry.count:
+                raise UsageError(
+                    f"{entry.queue_id}/{self.index + 1}: the message has "
+                    f"{plural(entry.count, 'recipient')}"
+                )
+            return (self.index,)
+        if self.address is None:
+            return None
+        wanted = self.address.strip(b"<>").lower()
+        views = entry.recipients()
+        slots = tuple(v.index for v in views if v.address.lower() == wanted)
+        if not slots:
+            raise UsageError(
+                f"{entry.queue_id}: has no recipient {printable(self.address)}; "
+                f"see tuiq show {entry.queue_id}"
+            )
+        return slots
+
+
+def pick_by_ids(
+    words: Iterable[str], find: Callable[[str], QueueEntry]
+) -> tuple[list[Pick], list[str]]:
+    """Return the messages that *words* name, and the words that name none.
+
+    *find* raises MessageGone.  Several mentions of one message become one.
+    """
+    picks: dict[str, Pick] = {}
+    gone: dict[str, None] = {}
+    for mention in [Mention.parse(word) for word in words]:
+        try:
+            entry = find(mention.text)
+        except MessageGone:
+            gone[printable(mention.text)] = None
+            continue
+        slots = mention.slots(entry)
+        known = picks.get(entry.queue_id)
+        if known and slots is not None:
+            slots = None if known[1] is None else (*known[1], *slots)
+        picks[entry.queue_id] = (
+            entry,
+            None if slots is None else tuple(sorted(set(slots))),
+        )
+    return list(picks.values()), list(gone)

@@ -109,6 +109,7 @@ class Pass:
         self._report()
         self._apply_requests()
         if self._may_finish():
+            self._close_data()
             mark_finished(claim)
             return Start.FINISHED
         self.due = self._find_due()
@@ -585,6 +586,7 @@ class Pass:
 
     def abandon(self) -> None:
         """Close everything as a dying process would: the slots tell the truth."""
+        self._failures.staged.clear()
         self._close_data()
         self.claim.close()
 

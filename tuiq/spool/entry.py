@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageDamaged
@@ -98,6 +97,8 @@ class QueueEntry:
     """One sentence when the file cannot be trusted; the rest is then best effort."""
     raw: bytes = field(default=b"", repr=False)
     """The whole control file as read."""
+    header: control.Header | None = field(default=None, repr=False)
+    """Its sector 0; None when that cannot be trusted."""
 
     @property
     def is_live(self) -> bool:
@@ -112,7 +113,7 @@ class QueueEntry:
     def envelope(self) -> Envelope:
         """Return the envelope; damaged files raise MessageDamaged."""
         try:
-            return control.decode_envelope(_header(self.raw), self.raw)
+            return control.decode_envelope(self._sound_header(), self.raw)
         except ValueError as error:
             raise MessageDamaged(
                 f"{self.directory}/{self.queue_id}",
@@ -123,7 +124,7 @@ class QueueEntry:
     def recipients(self) -> list[RecipientView]:
         """Return all recipients in slot order; empty when they cannot be read."""
         try:
-            recipients = control.decode_recipients(_header(self.raw), self.raw)
+            recipients = control.decode_recipients(self._sound_header(), self.raw)
         except (ValueError, MessageDamaged):
             return []
         views = []
@@ -146,6 +147,10 @@ class QueueEntry:
             )
         return views
 
+    def _sound_header(self) -> control.Header:
+        """Return sector 0; raise MessageDamaged with what is wrong with it."""
+        return self.header or control.decode_header(self.raw, "control file")
+
     def state(self, *, locked: bool = False, paused: bool = False) -> State:
         """Return the state word; the caller knows about locks and pauses."""
         mstate, states = self.mstate, self.states
@@ -166,14 +171,11 @@ class QueueEntry:
         """Say whether no recipient may be attempted because an operator said so."""
         if self.hold != MHold.NONE:
             return True
+        if RReq.HOLD[0] not in self.requests:
+            return False
         pairs = zip(self.states, self.requests, strict=True)
         todo = [request for state, request in pairs if state == 0x54]
         return bool(todo) and all(request == RReq.HOLD[0] for request in todo)
-
-
-@lru_cache(maxsize=64)
-def _header(raw: bytes) -> control.Header:
-    return control.decode_header(raw, "control file")
 
 
 def decode_entry(raw: bytes, *, directory: str, name: str, mtime: float) -> QueueEntry:
@@ -218,6 +220,7 @@ def decode_entry(raw: bytes, *, directory: str, name: str, mtime: float) -> Queu
         via=attributes.get(b"via", b""),
         damage=damage,
         raw=raw,
+        header=header,
     )
 
 

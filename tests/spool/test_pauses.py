@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tuiq.errors import SpoolUnavailable
+from tuiq.errors import InputError, SpoolUnavailable
 from tuiq.mail.envelope import Recipient
 from tuiq.spool.fs import OsFs
 from tuiq.spool.pauses import LOCK_FILE, NOTHING, Pauses, Scope, file_name
@@ -266,6 +266,19 @@ def test_what_is_no_file_pauses_and_does_not_block(place: Place, kind: str) -> N
     pause = place.pauses().current().spool
     assert pause is not None
     assert pause.damage
+
+
+@pytest.mark.parametrize("name", ["", "../spool", "a b", "a\n", "x" * 65])
+def test_what_is_no_uuid_names_no_file(place: Place, name: str) -> None:
+    with pytest.raises(InputError, match="is no UUID"):
+        place.pauses().pause(Scope.DIRECTORY, name, who="anna")
+    assert os.listdir(place.path) == []
+
+
+def test_a_reason_too_long_to_be_read_back_is_refused(place: Place) -> None:
+    with pytest.raises(InputError, match="too long"):
+        place.pauses().pause(Scope.SPOOL, who="anna", reason="x" * 20_000)
+    assert os.listdir(place.path) == []
 
 
 def test_foreign_names_and_temporary_files_pause_nothing(place: Place) -> None:

@@ -23,14 +23,22 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from tuiq.errors import SpoolUnavailable
+from tuiq.errors import InputError, SpoolUnavailable
 from tuiq.log import printable
 from tuiq.spool.fs import pread_all, pwrite_all, write_all
+from tuiq.spool.pause import (
+    NOTHING,
+    Pause,
+    PauseSet,
+    Scope,
+    damaged,
+    decode,
+    encode,
+    file_name,
+    scope_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,85 +48,13 @@ if TYPE_CHECKING:
     from tuiq.spool.fs import Fs
     from tuiq.spool.layout import QueueDirectory
 
+__all__ = ["NOTHING", "Pause", "PauseSet", "Pauses", "Scope", "file_name"]
+
 SETTLED_NS = 20_000_000
 """A directory changed this long ago cannot change again under the same mtime."""
 LOCK_FILE = ".lock"
 _LARGEST = 16 * 1024
 _ENDLESS = float("inf")
-
-
-class Scope(StrEnum):
-    """What a pause stops; the value is how its file name begins."""
-
-    SPOOL = "spool"
-    DIRECTORY = "dir."
-    DESTINATION = "dom."
-
-
-def file_name(scope: Scope, name: bytes | str = b"") -> str:
-    """Return the file's name; *name* is a UUID, a domain or a next hop."""
-    if scope is Scope.SPOOL:
-        return scope.value
-    raw = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name
-    if scope is Scope.DIRECTORY:
-        return scope.value + raw.decode("utf-8", "surrogateescape")
-    return scope.value + sha256(raw.lower()).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """One pause that counts."""
-
-    scope: Scope
-    file: str
-    """Its name in ``pauses/``."""
-    name: str = ""
-    """What is paused, escaped; empty for the spool or when it cannot be read."""
-    until: int = 0
-    """Epoch seconds; 0 = until somebody resumes it."""
-    since: int = 0
-    """Epoch seconds; 0 = unknown."""
-    who: str = ""
-    reason: str = ""
-    damage: str = ""
-    """One sentence when the file cannot be understood (it pauses all the same)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseSet:
-    """All pauses that count at one moment; lookups do no I/O."""
-
-    pauses: tuple[Pause, ...] = ()
-    """Sorted by file name."""
-    by_file: dict[str, Pause] = field(default_factory=dict)
-    spool: Pause | None = None
-    """The pause of the whole spool."""
-
-    def directory(self, uuid: str) -> Pause | None:
-        """Return the pause of the queue directory with this UUID."""
-        return self.by_file.get(Scope.DIRECTORY.value + uuid) if self.by_file else None
-
-    def destination(self, name: bytes | str) -> Pause | None:
-        """Return the pause of this recipient domain or next hop."""
-        if not self.by_file:
-            return None
-        return self.by_file.get(file_name(Scope.DESTINATION, name))
-
-    def first(
-        self, *, uuid: str, domain: bytes | str, next_hop: bytes | str
-    ) -> Pause | None:
-        """Return the widest pause in the way of mail to *domain*, if any."""
-        if not self.by_file:
-            return None
-        return (
-            self.spool
-            or self.directory(uuid)
-            or self.destination(next_hop)
-            or self.destination(domain)
-        )
-
-
-NOTHING = PauseSet()
 
 
 class Pauses:
@@ -186,9 +122,12 @@ class Pauses:
             who=printable(who),
             reason=printable(reason),
         )
+        content = encode(pause)
+        if len(content) > _LARGEST:
+            raise InputError("pause: the name or the reason is too long; shorten it")
         temporary = f"{pause.file}.{os.getpid()}.{self._clock.now_ns():x}.tmp"
         with self._changing():
-            self._write(temporary, _encode(pause))
+            self._write(temporary, content)
             self._fs.rename(temporary, pause.file, dir_fd=self._dir_fd)
             self._fs.fsync(self._dir_fd)
         return pause
@@ -280,7 +219,7 @@ class Pauses:
     def _files(self) -> list[tuple[str, Pause | None]]:
         """Read every pause file; None is one that was resumed or just went."""
         names = sorted(self._fs.listdir(self._dir_fd))
-        return [(name, self._read(name)) for name in names if _scope(name)]
+        return [(name, self._read(name)) for name in names if scope_of(name)]
 
     def _read_all(self, now: float) -> tuple[PauseSet, float]:
         """Return what counts at *now*, and when the first of it ends."""
@@ -303,14 +242,14 @@ class Pauses:
         except FileNotFoundError:
             return None
         except OSError as error:
-            return _damaged(file, f"cannot be opened: {error.strerror}")
+            return damaged(file, f"cannot be opened: {error.strerror}")
         try:
             content = pread_all(self._fs, fd, _LARGEST, 0)
         except OSError as error:
-            return _damaged(file, f"cannot be read: {error.strerror}")
+            return damaged(file, f"cannot be read: {error.strerror}")
         finally:
             self._fs.close(fd)
-        return _decode(file, content)
+        return decode(file, content)
 
 
 def _last_end(pauses: Sequence[Pause | None]) -> float | None:
@@ -323,62 +262,3 @@ def _last_end(pauses: Sequence[Pause | None]) -> float | None:
 
 def _counts(pause: Pause | None, now: float) -> bool:
     return pause is not None and not 0 < pause.until <= now
-
-
-def _scope(file: str) -> Scope | None:
-    """Return what *file* pauses; None for ``.lock``, ``*.tmp``, foreign names."""
-    if file == Scope.SPOOL.value:
-        return Scope.SPOOL
-    if file.endswith(".tmp"):
-        return None
-    scopes = (Scope.DIRECTORY, Scope.DESTINATION)
-    return next((scope for scope in scopes if file.startswith(scope.value)), None)
-
-
-def _encode(pause: Pause) -> bytes:
-    fields = (pause.until, pause.since, pause.who, pause.name, pause.reason)
-    return ("H\n" + "".join(f"{value}\n" for value in fields)).encode()
-
-
-def _decode(file: str, content: bytes) -> Pause | None:
-    """Return the pause in *content*; None when it was resumed."""
-    if content[:1] == b"-":
-        return None
-    lines = _lines(content)
-    if lines is None or lines[0] != "H":
-        return _damaged(file, "is not a pause file of this tuiq, or damaged")
-    try:
-        until, since = int(lines[1]), int(lines[2])
-    except ValueError:
-        return _damaged(file, "has a time that cannot be read")
-    if until < 0:
-        return _damaged(file, "has a time that cannot be read")
-    return Pause(
-        scope=_scope(file) or Scope.SPOOL,
-        file=file,
-        until=until,
-        since=since,
-        who=lines[3],
-        name=lines[4],
-        reason=lines[5],
-    )
-
-
-def _lines(content: bytes) -> list[str] | None:
-    """Return the six lines, escaped again; None unless there are six whole ones."""
-    *lines, rest = content.split(b"\n")
-    if rest or len(lines) != 6:
-        return None
-    return [printable(line) for line in lines]
-
-
-def _damaged(file: str, reason: str) -> Pause:
-    scope = _scope(file) or Scope.SPOOL
-    return Pause(
-        scope=scope,
-        file=file,
-        name=file.removeprefix(Scope.DIRECTORY.value)
-        if scope is Scope.DIRECTORY
-        else "",
-        damage=f"pauses/{printable(file)}: {reason}; it pauses until you remove it",
-    )

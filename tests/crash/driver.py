@@ -10,20 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from tests.crash.simfs import SimFs
 from tests.crash.world import SimClock, open_queue
 from tuiq.config import BounceConfig, Config, RetryConfig, SpoolConfig
 from tuiq.errors import MessageBusy, MessageDamaged, MessageGone, SpoolUnavailable
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.mail.reply import Reply
-from tuiq.spool.claim import claim_message
-from tuiq.spool.finish import remove
+from tuiq.spool.finish import claim_message, remove
+from tuiq.spool.operate import Answer, Target, Verb, operate
 from tuiq.spool.orphans import collect
 from tuiq.spool.passes import End, Pass, Start
 from tuiq.spool.site import Site
 
 if TYPE_CHECKING:
     from tests.crash.explore import Ledger
-    from tests.crash.simfs import SimFs
+    from tests.crash.simdisk import SimDisk
     from tuiq.mail.envelope import Recipient
     from tuiq.spool.claim import Claim
     from tuiq.spool.layout import QueueDirectory
@@ -239,3 +240,30 @@ def run_all(
         for queue_id in sorted(runner.directory.ids()):
             runner.deliver(queue_id)
         fs.disk.now_ns += int(hours * 3600 * 10**9)
+
+
+def drain(disk: SimDisk, ledger: Ledger, settings: Settings) -> None:
+    """Deliver what is due at this moment until nothing is, as a runner would."""
+    fs = SimFs(disk, "drain")
+    runner = Runner(fs, ledger, settings)
+    for _ in range(4):
+        for name, mtime_ns in fs.scan(runner.directory.qf_fd):
+            if name.startswith("qf") and mtime_ns <= disk.now_ns:
+                runner.deliver(name[2:])
+    fs.kill()
+
+
+def act(
+    fs: SimFs, ledger: Ledger, settings: Settings, verb: Verb, target: Target
+) -> Answer:
+    """Perform an operator's verb; the ledger learns when it began and was answered."""
+    directory = open_queue(fs)
+    site = make_site(fs, ledger, settings)
+    idle_fds = len(fs.table)
+    # A call of its own, so that the operator may come at any moment of the race.
+    directory.ids()
+    ledger.note("asked", verb.value)
+    (answer,) = operate(lambda _: directory, site, verb, [target])
+    ledger.note("answered", verb.value, answer.result.value)
+    assert len(fs.table) == idle_fds, "18 a descriptor was left open"
+    return answer

@@ -56,5 +56,8 @@ def check_over(disk: SimDisk, ledger: Ledger) -> None:
 
 def test_deliver(report: Report) -> None:
     report("D ok", explore(sequence(b"ok@x", b"ok2@y"), Caps(power=300, nested=40)))
-    report("D mixed", explore(sequence(b"ok@x", b"later@y", b"doubt@z"), Caps(power=300, nested=40)))
+    report(
+        "D mixed",
+        explore(sequence(b"ok@x", b"later@y", b"doubt@z"), Caps(power=300, nested=40)),
+    )
     report("B", explore(sequence(b"no@x", b"ok@y"), Caps(power=300, nested=40)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-import pytest
-
 from tests.crash.conftest import Report
 from tests.crash.explore import Caps, Ledger, Sequence, explore
 from tests.crash.mutants import NoMarkSync, expect_caught
@@ -18,10 +16,7 @@ from tests.crash.world import (
     open_queue,
 )
 from tuiq.errors import MessageBusy, MessageGone
-from tuiq.spool import claim as claim_module
-from tuiq.spool import finish
-from tuiq.spool.claim import claim_message, lock_message
-from tuiq.spool.finish import finish_now
+from tuiq.spool.finish import claim_message, finish_now
 from tuiq.spool.flags import RState
 from tuiq.spool.layout import make_id
 from tuiq.spool.submit import Draft, submit

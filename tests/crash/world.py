@@ -176,7 +176,9 @@ def check_bodies(disk: SimDisk) -> None:
     for message in stored(disk).values():
         if message.mstate == b"Q" and not message.whole():
             length = "no" if message.body is None else str(len(message.body))
-            raise Violation("2 LIVE_WITHOUT_BODY", f"{message.queue_id}: {length} bytes")
+            raise Violation(
+                "2 LIVE_WITHOUT_BODY", f"{message.queue_id}: {length} bytes"
+            )
 
 
 def check_kept(disk: SimDisk, ledger: Ledger) -> None:

@@ -1,0 +1,242 @@
+"""T2: several processes on one spool, in every order of their system calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from tests.crash.conftest import Report
+from tests.crash.driver import Runner, Settings, act, by_name, drain
+from tests.crash.explore import Ledger, Violation
+from tests.crash.mutants import expect_caught
+from tests.crash.schedule import Body, Bounds, Race, search
+from tests.crash.simdisk import SimDisk
+from tests.crash.simfs import SimFs
+from tests.crash.test_deliver import ID, queue_mail
+from tests.crash.world import check_recovered, stored
+from tuiq.mail.envelope import Recipient
+from tuiq.spool.flags import RReq, RState
+from tuiq.spool.operate import Target, Verb
+from tuiq.spool.passes import End, Pass
+from tuiq.spool.requests import wishes
+
+MIXED = Settings(verdicts=by_name)
+CANCEL_BROKEN = "8 ATTEMPT_AFTER_CANCEL"
+HOLD_BROKEN = "9 ATTEMPT_WHILE_HELD"
+LOST = "10 REQUEST_LOST"
+
+
+def prepared(
+    *addresses: bytes, before: Body | None = None
+) -> Callable[[], tuple[SimDisk, Ledger]]:
+    """Return a maker of a spool with one message, *before* done to it."""
+    disk, ledger = SimDisk(), Ledger()
+    fs = SimFs(disk, "setup")
+    queue_mail(fs, ledger, *addresses)
+    if before is not None:
+        before(fs, ledger)
+    fs.kill()
+    disk.settle()
+    return lambda: (disk.killed(), ledger.copy())
+
+
+def runner(settings: Settings = MIXED) -> Body:
+    def run(fs: SimFs, ledger: Ledger) -> None:
+        Runner(fs, ledger, settings).deliver(ID)
+
+    return run
+
+
+def operator(verb: Verb, recipients: tuple[int, ...] | None = None) -> Body:
+    def run(fs: SimFs, ledger: Ledger) -> None:
+        act(fs, ledger, MIXED, verb, Target(queue_id=ID, recipients=recipients))
+
+    return run
+
+
+def check_drained(disk: SimDisk, ledger: Ledger) -> None:
+    drain(disk, ledger, MIXED)
+    check_recovered(disk, ledger)
+
+
+def attempts_after(
+    ledger: Ledger, event: tuple[object, ...]
+) -> list[tuple[object, ...]]:
+    """Return the attempts noted after *event*; none when it never happened."""
+    if event not in ledger.events:
+        return []
+    later = ledger.events[ledger.events.index(event) + 1 :]
+    return [e[1:] for e in later if e[0] == "attempt"]
+
+
+def test_two_runners_never_send_twice(report: Report) -> None:
+    race = Race(
+        name="2 runners",
+        start=prepared(b"ok@x", b"later@y", b"no@z"),
+        actors={"a": runner(), "b": runner()},
+        check=check_drained,
+    )
+    report("T2 2 runners", search(race))
+
+
+def test_killed(report: Report) -> None:
+    race = Race(
+        name="2 runners, one killed",
+        start=prepared(b"ok@x", b"later@y"),
+        actors={"a": runner(), "b": runner()},
+        check=check_drained,
+    )
+    report("T2 2 runners, one killed", search(race, Bounds(kills=1)))
+
+
+def check_cancelled(disk: SimDisk, ledger: Ledger) -> None:
+    """8, 10: an acknowledged delete starts no attempt, and none is lost."""
+    early = attempts_after(ledger, ("answered", "delete", "acted"))
+    if early:
+        raise Violation(CANCEL_BROKEN, f"{early}")
+    check_drained(disk, ledger)
+    for message in stored(disk).values():
+        if b"T" in message.states:
+            raise Violation(LOST, f"{message.states!r}")
+
+
+def check_held(disk: SimDisk, ledger: Ledger) -> None:
+    """9: after a hold was acknowledged nothing is attempted."""
+    check_drained(disk, ledger)
+    early = attempts_after(ledger, ("answered", "hold", "acted"))
+    if early:
+        raise Violation(HOLD_BROKEN, f"{early}")
+
+
+def check_tried(disk: SimDisk, ledger: Ledger) -> None:
+    """10: a flush or a release is followed by an attempt."""
+    check_drained(disk, ledger)
+    for message in stored(disk).values():
+        for verb in ("flush", "release"):
+            tried = attempts_after(ledger, ("asked", verb))
+            for index, state in enumerate(message.states):
+                asked = ("answered", verb, "acted") in ledger.events
+                if state == ord("T") and asked and (ID, index) not in tried:
+                    raise Violation(LOST, f"{verb} of recipient {index}")
+
+
+def check_gone(disk: SimDisk, ledger: Ledger) -> None:
+    check_drained(disk, ledger)
+    left = stored(disk)
+    if left:
+        raise Violation(LOST, f"{left}")
+
+
+def check_bounced(disk: SimDisk, ledger: Ledger) -> None:
+    check_drained(disk, ledger)
+    for message in stored(disk).values():
+        if b"T" in message.states:
+            raise Violation(LOST, f"{message.states!r}")
+
+
+def hold(fs: SimFs, ledger: Ledger) -> None:
+    act(fs, ledger, MIXED, Verb.HOLD, Target(queue_id=ID))
+    ledger.events.clear()
+    ledger.note("acknowledged", ID, (b"ok@x", b"later@y"))
+
+
+VERBS = {
+    "hold": (operator(Verb.HOLD), None, check_held),
+    "hold one": (operator(Verb.HOLD, (1,)), None, check_drained),
+    "delete": (operator(Verb.DELETE), None, check_cancelled),
+    "delete one": (operator(Verb.DELETE, (1,)), None, check_drained),
+    "flush": (operator(Verb.FLUSH), None, check_tried),
+    "release": (operator(Verb.RELEASE), hold, check_tried),
+    "purge": (operator(Verb.PURGE), None, check_gone),
+    "bounce": (operator(Verb.BOUNCE), None, check_bounced),
+    "requeue": (operator(Verb.REQUEUE), None, check_drained),
+    "delivered": (operator(Verb.DELIVERED), None, check_drained),
+}
+
+
+def verb_race(verb: str) -> Race:
+    body, before, check = VERBS[verb]
+    return Race(
+        name=f"runner, {verb}",
+        start=prepared(b"ok@x", b"later@y", before=before),
+        actors={"runner": runner(), "operator": body},
+        check=check,
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_runner_and_operator(verb: str, report: Report) -> None:
+    race = verb_race(verb)
+    report(f"T2 {race.name}", search(race))
+
+
+# -- mutants ------------------------------------------------------------------------
+
+
+def check_then_attempt(
+    self: Pass, indexes: Sequence[int]
+) -> list[tuple[int, Recipient]]:
+    """``Pass.begin`` that reads requests and pauses first and writes A after."""
+    claim = self.claim
+    batch = [i for i in indexes if claim.states[i] == RState.TODO[0]]
+    claim.reread()
+    cancelled = wishes(claim, batch).cancel
+    claim.mark(cancelled, RState.CANCELLED)
+    kept = [
+        i
+        for i in batch
+        if i not in cancelled
+        and claim.hold == b"-"
+        and claim.requests[i] != RReq.HOLD[0]
+    ]
+    claim.mark(kept, RState.ATTEMPT)
+    return list(zip(kept, claim.recipients(kept), strict=True))
+
+
+def apply_then_reread(self: Pass) -> End:
+    """``Pass.end`` that applies the requests it knows and reads new ones after."""
+    self._close_data()
+    self.commit_failures()
+    self._report()
+    self._apply_requests()
+    self.claim.reread()
+    self._write_soft_fields()
+    self._acknowledge_flush()
+    return self.conclude()
+
+
+def release_without_a_look(self: Pass) -> None:
+    """``Pass.release`` that does not look at the operators' bytes again."""
+    self._close_data()
+    self.claim.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A faulty method of ``Pass`` and what must catch it."""
+
+    name: str
+    method: str
+    broken: Callable[..., object]
+    verb: str
+    invariant: str
+
+
+MUTANTS = [
+    Mutant("check-then-A", "begin", check_then_attempt, "delete", CANCEL_BROKEN),
+    Mutant("check-then-A", "begin", check_then_attempt, "hold", HOLD_BROKEN),
+    Mutant("request applied before re-read", "end", apply_then_reread, "delete", LOST),
+    Mutant("no look at release", "release", release_without_a_look, "flush", LOST),
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.name}, {m.verb}")
+def test_faulty_passes_are_caught(
+    mutant: Mutant, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    race = verb_race(mutant.verb)
+    monkeypatch.setattr(Pass, mutant.method, mutant.broken)
+    caught = expect_caught(lambda: search(race), mutant.invariant)
+    report(f"mutant: {mutant.name} ({mutant.verb})", caught)

@@ -1,6 +1,6 @@
 """The audit log: one file per action in ``<spool>/audit/``, written as it happens.
 
-A file is named by its action's id, ``<UTC date>-<UTC time>-<6 random>.jsonl``; names
+A file is named by its action's id, ``<UTC date>-<UTC time>-<6 more>.jsonl``; names
 sort by time.  Its lines are JSON objects in ASCII, each with ``event``:
 
 ``started``   first: ``action``, ``at``, ``verb``, ``scope`` (what was asked for),
@@ -26,9 +26,11 @@ still runs or that died: targets without an answer may or may not have been chan
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import secrets
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -36,29 +38,37 @@ from typing import TYPE_CHECKING, Any
 
 from tuiq.actions.actor import Actor
 from tuiq.actions.selection import Item
-from tuiq.actions.slots import decode_slots, encode_slots
-from tuiq.errors import UsageError
+from tuiq.actions.slots import encode_slots
 from tuiq.log import printable
 from tuiq.spool.layout import base32
-from tuiq.spool.verbs import Answer, Result, Target
+from tuiq.spool.verbs import Answer, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tuiq.clock import Clock
+    from tuiq.spool import Spool
 
 SUFFIX = ".jsonl"
 _ACTION = re.compile(r"\d{8}-\d{6}-[0-9a-z]{6}")
 _SYNC_EVERY = 1000
 _NEW = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _MORE = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-_COUNTED = {
+COUNTED = {
     Result.ACTED: "acted",
     Result.GONE: "gone",
     Result.IN_FLIGHT: "in_flight",
     Result.REFUSED: "refused",
 }
+
+
+def _new_action(now: float) -> str:
+    """Return an id that sorts by time: 30 µs apart, and by chance within that."""
+    second = int(now)
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(second))
+    fraction = base32(int((now - second) * 32**3), 3)
+    return f"{stamp}-{fraction}{base32(secrets.randbits(15), 3)}".lower()
 
 
 def is_action(text: str) -> bool:
@@ -89,13 +99,23 @@ class Start:
 class ActionLog:
     """The open file of one running action."""
 
-    def __init__(self, directory: Path, clock: Clock, *, mode: int = 0o600) -> None:
-        """Create the file; the directory is made when it is missing."""
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        *,
+        mode: int = 0o600,
+        make_room: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Create the file; the directory is made when it is missing.
+
+        *make_room* is called when the disk is full and says whether it helped: mail
+        must be deletable just then.
+        """
         self._clock = clock
+        self._make_room = make_room
         directory.mkdir(mode=0o700, exist_ok=True)
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(clock.now()))
-        unique = base32(int.from_bytes(os.urandom(4), "big") >> 2, 6).lower()
-        self.action = f"{stamp}-{unique}"
+        self.action = _new_action(clock.now())
         self._fd = os.open(directory / (self.action + SUFFIX), _NEW, mode)
         os.fchmod(self._fd, mode)
         _sync_directory(directory)
@@ -133,7 +153,7 @@ class ActionLog:
 
     def finish(self, *, complete: bool) -> None:
         """Write the summary, durably, and close the file."""
-        counts = {name: self._counts[result] for result, name in _COUNTED.items()}
+        counts = {name: self._counts[result] for result, name in COUNTED.items()}
         line = {"event": "finished", "at": self._clock.now(), "complete": complete}
         try:
             self._write([line | counts])
@@ -142,7 +162,17 @@ class ActionLog:
             os.close(self._fd)
 
     def _write(self, lines: list[dict[str, Any]]) -> None:
-        _write_lines(self._fd, lines)
+        _write_lines(self._fd, lines, self._make_room)
+
+
+def open_log(spool: Spool) -> ActionLog:
+    """Begin the account of an action on *spool*."""
+    return ActionLog(
+        spool.path / "audit",
+        spool.clock,
+        mode=spool.directories[0].file_mode,
+        make_room=lambda: any([d.free_reserve() for d in spool.directories]),
+    )
 
 
 def _target_line(item: Item) -> dict[str, Any]:
@@ -158,12 +188,20 @@ def _target_line(item: Item) -> dict[str, Any]:
     }
 
 
-def _write_lines(fd: int, lines: list[dict[str, Any]]) -> None:
+def _write_lines(
+    fd: int,
+    lines: list[dict[str, Any]],
+    make_room: Callable[[], bool] = lambda: False,
+) -> None:
     # DEL is the one control character that JSON leaves as it is.
     text = "".join(json.dumps(line).replace("\x7f", "\\u007f") + "\n" for line in lines)
     data = memoryview(text.encode("ascii"))
     while data:
-        data = data[os.write(fd, data) :]
+        try:
+            data = data[os.write(fd, data) :]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not make_room():
+                raise
 
 
 def _sync_directory(directory: Path) -> None:
@@ -182,121 +220,3 @@ def mark_undone(directory: Path, action: str, *, by: str, at: float) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What the file of one action says."""
-
-    start: Start
-    counts: dict[str, int] | None = None
-    """By ``acted``, ``gone``, ``in_flight``, ``refused``; None: not finished."""
-    complete: bool = False
-    """Every target got an answer."""
-    undone_by: str = ""
-    """The last action that took this one back; empty: none."""
-    items: dict[str, Item] = field(default_factory=dict)
-    """Targets by queue id; empty in listings."""
-    answers: tuple[Answer, ...] = ()
-    """Empty in listings."""
-
-
-def read_action(directory: Path, action: str) -> Record:
-    """Read one action whole; raise UsageError when there is no such action."""
-    unknown = UsageError(f"{printable(action)}: no such action in {directory}")
-    if not is_action(action):
-        raise unknown
-    try:
-        data = (directory / (action + SUFFIX)).read_bytes()
-    except FileNotFoundError:
-        raise unknown from None
-    record = _record(data, whole=True)
-    if record is None:
-        raise UsageError(f"{action}: its file in {directory} cannot be read")
-    return record
-
-
-def list_actions(directory: Path) -> Iterator[Record]:
-    """Yield the actions, newest first, without targets and answers.
-
-    A file that cannot be understood is left out.
-    """
-    try:
-        names = sorted(os.listdir(directory), reverse=True)
-    except FileNotFoundError:
-        return
-    for name in names:
-        if name.endswith(SUFFIX) and is_action(name.removesuffix(SUFFIX)):
-            record = _record((directory / name).read_bytes(), whole=False)
-            if record is not None:
-                yield record
-
-
-_SKIPPED = (b'{"event": "target"', b'{"event": "answer"')
-
-
-def _record(data: bytes, *, whole: bool) -> Record | None:
-    """Decode a file; a last line that was cut short does not count."""
-    lines = []
-    for line in data.split(b"\n")[:-1]:
-        if whole or not line.startswith(_SKIPPED):
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                continue
-    head = next((line for line in lines if line.get("event") == "started"), None)
-    if head is None:
-        return None
-    last = next((line for line in lines if line["event"] == "finished"), None)
-    undone = [line["by"] for line in lines if line["event"] == "undone"]
-    items = [_item(line) for line in lines if line["event"] == "target"]
-    by_id = {item.target.queue_id: item for item in items}
-    answers = [_answer(x, by_id) for x in lines if x["event"] == "answer"]
-    return Record(
-        start=_start(head),
-        counts=None if last is None else {key: last[key] for key in _COUNTED.values()},
-        complete=last is not None and last["complete"],
-        undone_by=undone[-1] if undone else "",
-        items=by_id,
-        answers=tuple(answers),
-    )
-
-
-_ACTOR = Actor.__slots__
-
-
-def _start(head: dict[str, Any]) -> Start:
-    actor = Actor(**{name: head[name] for name in _ACTOR})
-    rest = {name: head[name] for name in Start.__slots__ if name != "actor"}
-    return Start(actor=actor, **rest)
-
-
-def _slots(text: str | None) -> tuple[int, ...] | None:
-    return None if text is None else decode_slots(text)
-
-
-def _item(line: dict[str, Any]) -> Item:
-    return Item(
-        target=Target(
-            queue_id=line["id"],
-            birth=line["birth"],
-            recipients=_slots(line["recipients"]),
-        ),
-        unsettled=line["unsettled"],
-        hold=line["hold"],
-        held=line["held"],
-    )
-
-
-def _answer(line: dict[str, Any], items: dict[str, Item]) -> Answer:
-    item = items.get(line["id"])
-    return Answer(
-        target=Target(
-            queue_id=line["id"],
-            birth=item.target.birth if item else None,
-            recipients=_slots(line["recipients"]),
-        ),
-        result=Result(line["result"]),
-        text=line["text"],
-        changed=decode_slots(line["changed"]),
-    )

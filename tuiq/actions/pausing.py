@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiq.actions.audit import ActionLog, Start, mark_undone
+from tuiq.actions.audit import Start, mark_undone, open_log
 from tuiq.errors import UsageError
 from tuiq.log import printable
 from tuiq.spool.pauses import Scope, file_name
@@ -123,8 +123,7 @@ def resume(
 @contextmanager
 def _logged(spool: Spool, start: Start) -> Iterator[str]:
     """Write down what is done in the block, and that it is done."""
-    directory = spool.path / "audit"
-    log = ActionLog(directory, spool.clock, mode=spool.directories[0].file_mode)
+    log = open_log(spool)
     log.start(start)
     complete = False
     try:
@@ -133,7 +132,9 @@ def _logged(spool: Spool, start: Start) -> Iterator[str]:
     finally:
         log.finish(complete=complete)
     if start.undoes:
-        mark_undone(directory, start.undoes, by=log.action, at=spool.clock.now())
+        mark_undone(
+            spool.path / "audit", start.undoes, by=log.action, at=spool.clock.now()
+        )
 
 
 def undo_pause(spool: Spool, start: Start, *, actor: Actor, reason: str = "") -> str:

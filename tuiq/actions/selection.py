@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tuiq.actions.filter import Context, Filter
-    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.entry import QueueEntry, RecipientView
 
 TOP_DOMAINS = 5
 SAMPLES = 3
@@ -94,12 +94,7 @@ def freeze(
     for entry, slots in picks:
         items.append(_item(entry, slots))
         size += entry.size
-        wanted = None if slots is None else set(slots)
-        domains.update(
-            domain_of(view.address)
-            for view in open_recipients(entry)
-            if wanted is None or view.index in wanted
-        )
+        domains.update(domain_of(view.address) for view in _affected(entry, slots))
         # The negative birth makes the youngest the first to leave the heap.
         heapq.heappush(samples, (-entry.birth, entry.queue_id, entry))
         if len(samples) > SAMPLES:
@@ -117,6 +112,15 @@ def freeze(
         domain_count=len(domains),
         samples=tuple(oldest),
     )
+
+
+def _affected(
+    entry: QueueEntry, slots: tuple[int, ...] | None
+) -> Sequence[RecipientView]:
+    if slots is None:
+        return open_recipients(entry)
+    wanted = set(slots)
+    return [view for view in entry.recipients() if view.index in wanted]
 
 
 def _item(entry: QueueEntry, slots: tuple[int, ...] | None) -> Item:

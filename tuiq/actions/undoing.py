@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tuiq.actions.records import key_of
 from tuiq.actions.slots import decode_slots
 from tuiq.spool.verbs import Answer, Result, Target, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tuiq.actions.audit import Record
+    from tuiq.actions.records import Record
     from tuiq.actions.selection import Item
 
 _TOUCHED = (Result.ACTED, Result.IN_FLIGHT)
@@ -22,7 +23,7 @@ def plan(record: Record) -> tuple[Verb, tuple[Item, ...]]:
     verb, reverse = _REVERSES[Verb(record.start.verb)]
     items = []
     for answer in record.answers:
-        item = record.items.get(answer.target.queue_id)
+        item = record.items.get(key_of(answer.target))
         if item is not None and answer.result in _TOUCHED:
             items += [replace(item, target=target) for target in reverse(item, answer)]
     return verb, tuple(items)
@@ -52,13 +53,12 @@ def _release(item: Item, _answer: Answer) -> Iterator[Target]:
 
 
 def _hold(item: Item, _answer: Answer) -> Iterator[Target]:
-    """Yield what was held before: the message, or single recipients."""
+    """Yield what was held before: the message, and single recipients."""
     meant = item.target.recipients
-    if meant is None:
-        if item.hold:
-            yield item.target
-        return
-    slots = tuple(sorted(set(meant) & set(decode_slots(item.held))))
+    if item.hold and meant is None:
+        yield item.target
+    held = decode_slots(item.held)
+    slots = tuple(i for i in held if meant is None or i in meant)
     if slots:
         yield replace(item.target, recipients=slots)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiq.actions.audit import ActionLog, Record, Start, mark_undone, read_action
+from tuiq.actions.audit import ActionLog, Start, mark_undone, open_log
 from tuiq.actions.pausing import undo_pause
+from tuiq.actions.records import Record, read_action
 from tuiq.actions.selection import Selection
 from tuiq.actions.undoing import plan
 from tuiq.errors import UsageError
@@ -56,7 +57,7 @@ _CARDS = (
     VerbCard(
         verb=Verb.FLUSH,
         gloss="have it tried now",
-        past="asked to try now",
+        past="flush requested for",
         tier=1,
         no_undo="what was tried was tried",
     ),
@@ -194,8 +195,7 @@ def _begin(
     start: Start,
     stop: Callable[[], bool],
 ) -> Act:
-    mode = spool.directories[0].file_mode
-    log = ActionLog(spool.path / "audit", spool.clock, mode=mode)
+    log = open_log(spool)
     log.start(start, selection.items)
     answers = _audited(spool, verb, selection, log=log, start=start, stop=stop)
     count = len(selection.items) + len(selection.gone)
@@ -233,12 +233,8 @@ def _audited(
     finally:
         log.finish(complete=left == 0)
         if start.undoes and acted == len(selection.items):
-            mark_undone(
-                spool.path / "audit",
-                start.undoes,
-                by=log.action,
-                at=spool.clock.now(),
-            )
+            now = spool.clock.now()
+            mark_undone(spool.path / "audit", start.undoes, by=log.action, at=now)
 
 
 def _gone(selection: Selection) -> Iterator[Answer]:

@@ -29,9 +29,10 @@ from tuiq.actions.words import plural
 from tuiq.cli.confirm import confirm, is_interactive
 from tuiq.cli.diagnostics import ExitCode
 from tuiq.cli.operate_pauses import pause_or_resume, register_pausing, tell_pausing
-from tuiq.cli.operate_report import carry_out, nothing_meant, show
+from tuiq.cli.operate_report import carry_out, list_undoable, nothing_meant, show
 from tuiq.errors import UsageError
 from tuiq.spool import open_spool
+from tuiq.spool.layout import ID_LENGTH, is_queue_id
 from tuiq.spool.verbs import Verb
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 EVERYTHING = "ALL"
 FROM_STDIN = "-"
 _PAUSING = ("pause", "resume")
+_MARKS = frozenset("*!#?-+X")
+"""What listings put behind an id without a space."""
 _HEADERS_LIMIT = 64 * 1024
 
 
@@ -92,6 +95,9 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
     with open_spool(config_loader()) as spool:
         if args.command == Verb.UNDO and any(map(is_action, words)):
             return _undo_action(spool, args, words, actor)
+        if chosen is None and not args.ids:
+            list_undoable(spool.path / "audit")
+            return ExitCode.OK
         selection = _select(spool, args, words, chosen)
         return _operate(spool, args, selection, actor)
 
@@ -101,7 +107,7 @@ def _checked_filter(args: argparse.Namespace) -> Filter | None:
     if args.filter is None:
         if args.matching_recipients:
             raise UsageError("--matching-recipients belongs to --filter")
-        if not args.ids:
+        if not args.ids and args.command != Verb.UNDO:
             raise UsageError(
                 f"{args.command}: of what? give ids, - for ids on stdin, "
                 f"--filter TEXT or {EVERYTHING}"
@@ -135,8 +141,9 @@ def _words(args: argparse.Namespace) -> list[str]:
 def _ids_on_stdin() -> Iterator[str]:
     """Yield the first word of each line, without the marks that mailq puts there."""
     for line in sys.stdin:
-        word = line.split(maxsplit=1)[:1]
-        yield from (first.rstrip("*!#?X-") or first for first in word)
+        for word in line.split(maxsplit=1)[:1]:
+            marked = is_queue_id(word[:ID_LENGTH]) and word[ID_LENGTH:] in _MARKS
+            yield word[:ID_LENGTH] if marked else word
 
 
 def _select(
@@ -195,7 +202,10 @@ def _operate(
         act = verbs.act(
             spool, verb, selection, actor=actor, reason=args.reason, stop=stopped
         )
-        return carry_out(args, act)
+        status = carry_out(args, act)
+    if verb is Verb.FLUSH and not args.json and not look_around(spool).alive:
+        print("no runner is alive to do it; start one with: tuiq --run")
+    return status
 
 
 def _undo_action(

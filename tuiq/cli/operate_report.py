@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tuiq.actions.preview import REASONS_SHOWN, preview, report
+from tuiq.actions.records import list_actions
 from tuiq.actions.verbs import CARDS
+from tuiq.actions.words import instant
 from tuiq.cli.diagnostics import ExitCode
 from tuiq.cli.render import json_line, text
 from tuiq.log import printable
@@ -14,7 +17,9 @@ from tuiq.spool.verbs import Answer, Result, Verb
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
+    from tuiq.actions.records import Record
     from tuiq.actions.selection import Selection
     from tuiq.actions.verbs import Act
 
@@ -101,3 +106,25 @@ def _summary(act: Act, counts: Counter[Result]) -> dict[str, object]:
         "refused": counts[Result.REFUSED],
         "not_touched": act.count - counts.total(),
     }
+
+
+_LISTED = 10
+
+
+def list_undoable(directory: Path) -> None:
+    """Print the last actions that can still be taken back, newest first."""
+    listed = list(islice(filter(_is_undoable, list_actions(directory)), _LISTED))
+    for record in listed:
+        start = record.start
+        said = f"{start.verb} {start.scope}, by {start.actor.who}"
+        print(f"{start.action}  {instant(start.at)}  {printable(said)}")
+    print(
+        "take one back with: tuiq undo ACTION"
+        if listed
+        else "there is no action that could be taken back"
+    )
+
+
+def _is_undoable(record: Record) -> bool:
+    final = {card.verb.value for card in CARDS.values() if card.no_undo}
+    return not record.undone_by and record.start.verb not in final

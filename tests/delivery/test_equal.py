@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.delivery.world import Batch, batch, session
@@ -75,6 +75,7 @@ async def converse(script: Script, count: int) -> tuple[object, Batch, list[Rece
     return summary, transaction, taken
 
 
+@settings(max_examples=300)
 @given(
     mail=st.one_of(st.none(), MAIL),
     rcpts=st.lists(RCPT, min_size=1, max_size=6),

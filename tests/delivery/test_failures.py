@@ -90,6 +90,30 @@ async def test_a_name_that_does_not_resolve_is_the_destinations_trouble() -> Non
     assert caught.value.reply.enhanced == b"4.4.3"
 
 
+async def test_a_connection_nobody_answers_is_given_up_in_time() -> None:
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # fill the backlog: later SYNs get no answer
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        next_hop = NextHop(host="127.0.0.1", port=full.getsockname()[1])
+        with pytest.raises(DestinationFailed, match="timed out"):
+            await Session.open(
+                next_hop,
+                settings(connect_timeout=0.2),
+                hostname="client.invalid",
+                watcher=Watcher(),
+            )
+
+
+async def test_a_refusal_to_open_is_heard_by_the_watcher() -> None:
+    watcher = Watcher()
+    async with ScriptedServer(Script(greeting=b"554 5.7.1 No")) as server:
+        await fails_to_open(server, watcher=watcher)
+    assert watcher.lines == [("S", b"554 5.7.1 No")]
+
+
 async def test_a_lack_of_descriptors_is_told_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -62,7 +62,7 @@ class Session:
                 config=config,
                 hostname=hostname,
                 watcher=watcher,
-                tls=tls or client_context(config),
+                tls=None if config.tls == "none" else tls or client_context(config),
                 password=read_password(config.password_file)
                 if config.username
                 else b"",
@@ -133,7 +133,7 @@ class _Opening:
     config: DeliveryConfig
     hostname: str
     watcher: SessionWatcher
-    tls: ssl.SSLContext
+    tls: ssl.SSLContext | None
     password: bytes
 
     async def open(self) -> Link:
@@ -189,9 +189,9 @@ class _Opening:
             try:
                 self._heard(await client.ehlo(timeout=timeout))
             except aiosmtplib.SMTPHeloError as error:
-                self._heard(aiosmtplib.SMTPResponse(error.code, error.message))
                 if not 500 <= error.code < 600:
                     raise
+                self._heard(aiosmtplib.SMTPResponse(error.code, error.message))
                 self.watcher.sent(b"HELO " + name)
                 self._heard(await client.helo(timeout=timeout))
 
@@ -235,7 +235,7 @@ class _Opening:
 
     def _heard(self, response: aiosmtplib.SMTPResponse) -> None:
         for line in response.message.encode("utf-8", "surrogateescape").split(b"\n"):
-            self.watcher.received(b"%d %b" % (response.code, line))
+            self.watcher.received(b"%03d %b" % (max(response.code, 0), line))
 
     @contextlib.contextmanager
     def _blaming(self, status: bytes) -> Iterator[None]:
@@ -243,6 +243,7 @@ class _Opening:
         try:
             yield
         except aiosmtplib.SMTPResponseException as error:
+            self._heard(aiosmtplib.SMTPResponse(error.code, error.message))
             said = error.message.encode("utf-8", "surrogateescape")
             reply = _temporary(error.code, said, status)
             raise DestinationFailed(self.next_hop, reply) from error

@@ -23,6 +23,8 @@ from tuiq.demo.script import Script
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuiq.demo.dialogue import Dialogue
+
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 _QUEUE_ID = re.compile(rb"\(tuiq\)\s+id\s+(\w+)", re.IGNORECASE)
 
@@ -73,7 +75,7 @@ class ScriptedServer:
         self._log_path = log
         self._log = -1
         self._server: asyncio.Server | None = None
-        self._open: set[Connection] = set()
+        self._open: set[Dialogue] = set()
 
     async def __aenter__(self) -> Self:
         """Listen; ``port`` is known afterwards."""
@@ -111,13 +113,13 @@ class ScriptedServer:
 
     # What connections tell their host.
 
-    def opened(self, connection: Connection) -> int:
+    def opened(self, connection: Dialogue) -> int:
         """Count a new *connection* and return its ordinal."""
         self._open.add(connection)
         self.connections += 1
         return self.connections
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: Dialogue) -> None:
         """Forget a *connection*."""
         self._open.discard(connection)
 
@@ -131,7 +133,7 @@ class ScriptedServer:
         if self._keep:
             self.commands.append(line)
 
-    def record(self, connection: Connection, data: bytes) -> int:
+    def record(self, connection: Dialogue, data: bytes) -> int:
         """Keep and log an accepted message; return its place in ``received``."""
         peer = connection.peer
         message = Received(

@@ -82,10 +82,12 @@ class Submission:
 
 def main() -> int:
     """Run the command line of this process; return the exit status."""
-    return guarded(lambda: run(sys.argv, sys.stdin.buffer, opener=_open_spool))
+    # Python has no stdin object when the descriptor is closed.
+    stdin = sys.stdin.buffer if sys.stdin else None
+    return guarded(lambda: run(sys.argv, stdin, opener=_open_spool))
 
 
-def run(argv: Sequence[str], stdin: message.Readable, *, opener: Opener) -> int:
+def run(argv: Sequence[str], stdin: message.Readable | None, *, opener: Opener) -> int:
     """Do what *argv* asks for; return the exit status."""
     options = parse(argv)
     if options.verbose and options.ignored:
@@ -105,6 +107,8 @@ def run(argv: Sequence[str], stdin: message.Readable, *, opener: Opener) -> int:
         raise UsageError("sendmail: read command line: no recipients; name them or -t")
     if options.mode is Mode.VERIFY:
         return _verify(options, config.submission)
+    if stdin is None:
+        raise InputError("standard input: read message: it is closed; pipe the mail in")
     return _submit(options, stdin, config, opener=opener)
 
 

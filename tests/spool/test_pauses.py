@@ -281,6 +281,35 @@ def test_a_reason_too_long_to_be_read_back_is_refused(place: Place) -> None:
     assert os.listdir(place.path) == []
 
 
+def test_resume_removes_what_is_no_file_and_spares_its_target(place: Place) -> None:
+    target = place.path / "target"
+    target.write_bytes(b"H")
+    (place.path / "spool").symlink_to("target")
+    assert place.pauses().resume(Scope.SPOOL)
+    assert not os.path.lexists(place.path / "spool")
+    assert target.read_bytes() == b"H"
+
+
+def test_sweep_spares_a_pause_that_was_renewed_meanwhile(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = place.pauses()
+    pauses.pause(Scope.SPOOL, who="anna", until=1)
+    files = pauses._files
+
+    def renewed_after_the_look() -> Any:
+        seen = files()
+        place.pauses().pause(Scope.SPOOL, who="berta")
+        return seen
+
+    monkeypatch.setattr(pauses, "_files", renewed_after_the_look)
+    assert pauses.sweep() == []
+    monkeypatch.undo()
+    spool = pauses.current().spool
+    assert spool is not None
+    assert spool.who == "berta"
+
+
 def test_foreign_names_and_temporary_files_pause_nothing(place: Place) -> None:
     for name in ("notes", "spool.1.tmp", "dir.u1.77.tmp", LOCK_FILE):
         (place.path / name).write_bytes(b"H")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tuiq.errors import SpoolUnavailable
 from tuiq.spool import watch as module
 from tuiq.spool.watch import Dirty, SpoolWatch
 
@@ -227,3 +228,26 @@ def test_watchdogs_documented_observer_serves_as_the_fallback(
     assert not dirty.lost
     bench.watch.close()
     os.close(bench.fds["q.1"])
+
+
+def test_the_fallback_tells_of_a_deleted_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_make_source", module._ObserverSource)
+    bench = Bench(tmp_path)
+    qf = bench.add("q.1")
+    qf.rmdir()
+    os.close(bench.fds["q.1"])
+    assert bench.until(lambda d: bool(d.lost)).lost == {"q.1"}
+    bench.watch.close()
+
+
+def test_a_machine_without_inotify_instances_is_told_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    monkeypatch.setattr(module, "_InotifySource", refuse)
+    with pytest.raises(SpoolUnavailable, match="max_user_instances"):
+        SpoolWatch(lambda: None)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuiq.demo.options import server_from
 from tuiq.demo.script import Act, Peer, Script
-from tuiq.demo.server import ScriptedServer, read_log
+from tuiq.demo.server import ScriptedServer, read_log, server_from
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -29,8 +29,6 @@ class Connection(Dialogue):
         self._in_transaction = False
         self._body_seen = False
         self._scanned = 0
-        self.next_line: Callable[[bytes], None] | None = None
-        """Takes the next line where it is not a command (AUTH)."""
         self._verbs: dict[bytes, Callable[[bytes], None]] = {
             b"RCPT": self._rcpt,
             b"MAIL": self._mail,

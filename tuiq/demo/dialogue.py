@@ -76,6 +76,8 @@ class Dialogue(asyncio.Protocol, ABC):
         self.waiting: asyncio.Task[None] | None = None
         self.in_data = False
         """Whether the client sends data, not commands."""
+        self.next_line: Callable[[bytes], None] | None = None
+        """Takes the next line where it is not a command (AUTH)."""
 
     @abstractmethod
     def greet(self) -> None:

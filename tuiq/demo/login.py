@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tuiq.demo.connection import Connection
+    from tuiq.demo.dialogue import Dialogue
 
 
 class Login:
     """One AUTH command on a connection."""
 
-    def __init__(self, connection: Connection, users: Mapping[str, str]) -> None:
+    def __init__(self, connection: Dialogue, users: Mapping[str, str]) -> None:
         """Check passwords against *users*."""
         self._connection = connection
         self._users = users

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiq.demo.script import Act, Answer, Peer, Script
-from tuiq.demo.server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +30,21 @@ _PHASES = (
 )
 
 
-def server_from(arguments: list[str]) -> ScriptedServer:
-    """Return the server that *arguments* describe."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says."""
+
+    host: str
+    port: int
+    log: Path | None
+    script: Script
+
+
+def read_options(arguments: list[str]) -> Options:
+    """Return what *arguments* say; a mistake in them ends the process with 2."""
     given = _parser().parse_args(arguments)
-    return ScriptedServer(
-        _script(given), port=given.port, host=given.host, log=given.log, keep=False
+    return Options(
+        host=given.host, port=given.port, log=given.log, script=_script(given)
     )
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from tuiq.demo.connection import Connection
+from tuiq.demo.options import read_options
 from tuiq.demo.script import Script
 
 if TYPE_CHECKING:
@@ -195,6 +196,14 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return list(accepted.values())
 
 
+def server_from(arguments: list[str]) -> ScriptedServer:
+    """Return the server that a command line describes; it keeps no data."""
+    given = read_options(arguments)
+    return ScriptedServer(
+        given.script, port=given.port, host=given.host, log=given.log, keep=False
+    )
+
+
 async def serve(server: ScriptedServer) -> None:
     """Print the port of *server* and serve until cancelled."""
     async with server:
@@ -204,8 +213,6 @@ async def serve(server: ScriptedServer) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run a server as the command line says; return the exit status."""
-    from tuiq.demo.options import server_from
-
     try:
         asyncio.run(serve(server_from(arguments)))
     except KeyboardInterrupt:

@@ -256,6 +256,12 @@ def test_an_alias_that_is_no_address_is_named_when_used(
         expand(raw, aliases, origin=b"here", file="aliases")
 
 
+def test_deep_and_wide_aliases_take_linear_time() -> None:
+    lines = (b"a%d: a%d, a%d\n" % (i, i + 1, i + 1) for i in range(5000))
+    aliases = parse_aliases(b"".join(lines), file="f")
+    assert expand(b"a0", aliases, origin=b"x", file="f") == (b"a5000@x", b"a5000@x")
+
+
 @pytest.mark.parametrize("line", [b"root admin", b": a@b", b"root:", b"root: ,"])
 def test_a_broken_alias_line_is_named_by_number(line: bytes) -> None:
     with pytest.raises(ConfigError, match="f: line 2: not `name: address, address`"):

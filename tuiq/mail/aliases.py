@@ -42,32 +42,35 @@ def expand(
     """Return the canonical addresses that *raw* stands for.
 
     Only an address without a domain is looked up.  A name that lists itself
-    (``root: root, admin@example.org``) means the mailbox there; a name met
-    again further down adds nothing.
+    (``root: root, admin@example.org``) means the mailbox there; otherwise a
+    name met again adds nothing.
 
     Raises ConfigError for a pipe, file or include target and for a loop.
     """
-    found = tuple(_walk(raw, aliases, origin=origin, file=file, above=()))
-    if not found:
-        name = raw.decode("ascii", "backslashreplace")
-        raise ConfigError(file, name, "the alias leads only to itself; name an address")
-    return found
-
-
-def _walk(
-    raw: bytes, aliases: Aliases, *, origin: bytes, file: str, above: tuple[bytes, ...]
-) -> Iterator[bytes]:
-    name = raw.lower()
-    if raw.startswith(_NOT_AN_ADDRESS):
-        shown = above[-1].decode("ascii", "backslashreplace") if above else ""
-        raise ConfigError(file, shown, "not an address target; use addresses only")
-    if name not in aliases or name in above[-1:] or not is_unqualified(raw):
-        yield parse(raw.removeprefix(b"\\"), origin)
-    elif name not in above:
-        for target in aliases[name]:
-            yield from _walk(
-                target, aliases, origin=origin, file=file, above=(*above, name)
+    found: list[bytes] = []
+    seen: set[bytes] = set()
+    waiting = [(raw, b"")]  # a target and the name that lists it
+    while waiting:
+        target, parent = waiting.pop()
+        name = target.lower()
+        if target.startswith(_NOT_AN_ADDRESS):
+            raise ConfigError(
+                file, _shown(parent), "not an address target; use addresses only"
             )
+        if name == parent or name not in aliases or not is_unqualified(target):
+            found.append(parse(target.removeprefix(b"\\"), origin))
+        elif name not in seen:
+            seen.add(name)
+            waiting += ((each, name) for each in reversed(aliases[name]))
+    if not found:
+        raise ConfigError(
+            file, _shown(raw), "the alias leads only to itself; name an address"
+        )
+    return tuple(found)
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("ascii", "backslashreplace")
 
 
 def _logical_lines(text: bytes) -> Iterator[tuple[int, bytes]]:

@@ -122,12 +122,7 @@ class Claim:
 
     def nexts(self) -> list[int]:
         """Return the next attempt of each slot, 0 = now."""
-        buffer, at = self.buffer, control.SLOTS + control.S_NEXT
-        end = control.SLOTS + control.SLOT * self.count
-        return [
-            0 if buffer[i : i + 8] == b"00000000" else control.hex_field(buffer, i, 8)
-            for i in range(at, end, control.SLOT)
-        ]
+        return control.nexts_of(self.count, self.buffer)
 
     def indexes(self, state: RState) -> list[int]:
         """Return the recipients in *state*, in slot order."""

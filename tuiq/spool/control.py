@@ -290,6 +290,15 @@ def column_of(count: int, buffer: Buffer, column: int) -> bytes:
     return bytes(buffer[SLOTS + column : SLOTS + SLOT * count : SLOT])
 
 
+def nexts_of(count: int, buffer: Buffer) -> list[int]:
+    """Return the next attempt of each slot in epoch seconds, 0 = now."""
+    start = SLOTS + S_NEXT
+    return [
+        0 if buffer[at : at + 8] == b"00000000" else hex_field(buffer, at, 8)
+        for at in range(start, start + SLOT * count, SLOT)
+    ]
+
+
 def hex_field(buffer: Buffer, offset: int, length: int) -> int:
     """Decode a soft hex number; what does not parse is 0 (= now, none)."""
     try:

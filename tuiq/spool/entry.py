@@ -110,6 +110,10 @@ class QueueEntry:
         """Return how many recipients are not final yet."""
         return sum(map(self.states.count, (b"T", b"A", b"U", b"F")))
 
+    def nexts(self) -> list[int]:
+        """Return the next attempt of each recipient in epoch seconds, 0 = now."""
+        return control.nexts_of(self.count, self.raw)
+
     def envelope(self) -> Envelope:
         """Return the envelope; damaged files raise MessageDamaged."""
         try:

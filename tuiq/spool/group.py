@@ -96,7 +96,8 @@ class Batch:
         self._waiting = waiting
         self.marks = marks
 
-    def _claims(self) -> Iterable[Claim]:
+    def claims(self) -> Iterable[Claim]:
+        """Yield every claim of the batch."""
         yield from self._dirty
         yield from self._finished
         for visit in self._waiting:
@@ -108,7 +109,7 @@ class Batch:
         Raises OSError when one fails: then nothing of the batch may be believed.
         A dirty claim that its owner closed meanwhile was synced or unlinked by it.
         """
-        claims = [claim for claim in self._claims() if claim.fd >= 0]
+        claims = [claim for claim in self.claims() if claim.fd >= 0]
         if pool is None or len(claims) == 1:
             for claim in claims:
                 claim.sync()
@@ -127,7 +128,7 @@ class Batch:
 
     def give_up(self, reason: str) -> None:
         """Close everything after a failed sync; nothing is unlinked."""
-        for claim in self._claims():
+        for claim in self.claims():
             claim.directory.blocked = claim.directory.blocked or reason
         for claim in self._finished:
             claim.close()

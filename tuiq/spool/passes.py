@@ -79,6 +79,8 @@ class Pass:
         """Recipients this pass is to try."""
         self.expire_allowed = True
         """False while the wall clock cannot be trusted."""
+        self.paused = False
+        """Whether a pause kept recipients back that were due."""
         self.deaths = 0
         """How many claims in a row ended without a verdict."""
         self._flush_generation = claim.buffer[control.FLUSHGEN]
@@ -109,7 +111,7 @@ class Pass:
         self._report()
         self._apply_requests()
         if self._may_finish():
-            self._close_data()
+            self.close_files()
             mark_finished(claim)
             return Start.FINISHED
         self.due = self._find_due()
@@ -195,6 +197,7 @@ class Pass:
 
     def _unpaused(self, indexes: list[int]) -> list[int]:
         ends = self._pause_ends(indexes)
+        self.paused = any(end is not None for end in ends)
         return [i for i, end in zip(indexes, ends, strict=True) if end is None]
 
     def _pause_ends(self, indexes: Sequence[int]) -> list[float | None]:
@@ -403,13 +406,13 @@ class Pass:
         """Make the reasons of staged failures durable; may run in a thread."""
         self._failures.sync()
 
-    def mark_failures(self, count: int | None = None) -> None:
-        """Write F for the first *count* staged failures, whose reasons are synced."""
-        self._failures.mark(count)
+    def mark_failures(self, ticket: int | None = None) -> None:
+        """Write F for every failure staged before *ticket* was drawn (None: all)."""
+        self._failures.mark(ticket)
 
-    def staged(self) -> int:
-        """Return how many failures are staged."""
-        return len(self._failures.staged)
+    def failure_ticket(self) -> int:
+        """Return how many failures were ever staged: what a sync begun now covers."""
+        return self._failures.ticket
 
     def commit_failures(self) -> None:
         """Sync the reasons, then write F."""
@@ -435,7 +438,7 @@ class Pass:
     def end(self) -> End:
         """Finish the pass (D7): expiry, bounces, requests, notice, index time."""
         claim = self.claim
-        self._close_data()
+        self.close_files()
         expired = self._expired()
         if expired:
             self._expire(expired)
@@ -468,7 +471,7 @@ class Pass:
 
     def conclude(self) -> End:
         """Decide what is left to do, and set the index time."""
-        self._close_data()
+        self.close_files()
         if self._may_finish():
             mark_finished(self.claim)
             return End.FINISHED
@@ -576,7 +579,7 @@ class Pass:
         claim = self.claim
         if claim.fd < 0:
             return
-        self._close_data()
+        self.close_files()
         before = (claim.hold, claim.request, claim.requests)
         claim.reread()
         after = (claim.hold, claim.request, claim.requests)
@@ -587,10 +590,11 @@ class Pass:
     def abandon(self) -> None:
         """Close everything as a dying process would: the slots tell the truth."""
         self._failures.staged.clear()
-        self._close_data()
+        self.close_files()
         self.claim.close()
 
-    def _close_data(self) -> None:
+    def close_files(self) -> None:
+        """Close what was opened beside the control file."""
         self._failures.close()
         self._transcript.close()
         if self._df >= 0:
@@ -631,6 +635,7 @@ class _Failures:
         self._owner = owner
         self._log: TextLog | None = None
         self.staged: list[int] = []
+        self._marked = 0
 
     def stage(self, indexes: Sequence[int], reply: Reply) -> None:
         """Append the reason; the slots stay as they are until ``mark``."""
@@ -652,11 +657,15 @@ class _Failures:
         if self._log is not None:
             self._log.sync()
 
-    def mark(self, count: int | None = None) -> None:
-        end = len(self.staged) if count is None else count
+    @property
+    def ticket(self) -> int:
+        return self._marked + len(self.staged)
+
+    def mark(self, ticket: int | None = None) -> None:
+        end = len(self.staged) if ticket is None else max(0, ticket - self._marked)
         done, self.staged = self.staged[:end], self.staged[end:]
-        claim = self._owner.claim
-        claim.mark(done, RState.FAILED)
+        self._marked += len(done)
+        self._owner.claim.mark(done, RState.FAILED)
 
     def close(self) -> None:
         if self._log is not None and not self.staged:

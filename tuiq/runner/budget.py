@@ -1,0 +1,58 @@
+"""The file-descriptor budget, computed once from RLIMIT_NOFILE.
+
+Running out of descriptors is never a surprise for a message: claims stop
+before the limit, and when the kernel says EMFILE or ENFILE all the same, the
+runner finishes what is open and goes on with less.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+
+PER_MESSAGE = 4
+"""qf, df, bf and xf."""
+RESERVED = 32
+"""Directories, locks, journal, watch, log, and spares for bf and xf."""
+MAX_LIMIT = 65_536
+"""More than this is not asked for: closing them all takes time too."""
+OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+class Budget:
+    """How many messages and connections may be open at once."""
+
+    def __init__(self, limit: int, *, connections: int, reserved: int = RESERVED):
+        """Share *limit* descriptors between connections and messages."""
+        self.limit = limit
+        usable = max(limit - reserved, PER_MESSAGE + 1)
+        self.connections = max(1, min(connections, usable // (PER_MESSAGE + 1)))
+        self.messages = max(1, (usable - self.connections) // PER_MESSAGE)
+
+    def shrink(self, *, open_messages: int, open_connections: int) -> None:
+        """Go on with less than was open when descriptors ran out."""
+        self.messages = max(1, min(self.messages, open_messages - 1))
+        self.connections = max(1, min(self.connections, open_connections - 1))
+
+    def __repr__(self) -> str:
+        """Show the numbers that matter."""
+        return (
+            f"<Budget {self.limit} descriptors: {self.messages} messages, "
+            f"{self.connections} connections>"
+        )
+
+
+def raise_limit() -> int:
+    """Raise the soft descriptor limit towards the hard one; return what it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_LIMIT if hard == resource.RLIM_INFINITY else min(hard, MAX_LIMIT)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return MAX_LIMIT if soft == resource.RLIM_INFINITY else soft
+
+
+def in_use() -> int:
+    """Return how many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd")) - 1

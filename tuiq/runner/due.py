@@ -1,0 +1,88 @@
+"""Which messages to look at, and when: a heap fed by scans and wake-ups.
+
+Only messages that come due before the next scan are kept in memory, so an
+enormous deferred queue costs nothing while it waits.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from tuiq.spool.layout import is_queue_id
+from tuiq.spool.lifecycle import HORIZON
+
+if TYPE_CHECKING:
+    from tuiq.spool.layout import QueueDirectory
+
+_HORIZON_NS = HORIZON * 1_000_000_000
+
+
+class DueList:
+    """Messages by the time they come due; each at most once, at its earliest."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._heap: list[tuple[float, str, QueueDirectory]] = []
+        self._when: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        """Return how many messages are waiting here."""
+        return len(self._when)
+
+    def add(self, directory: QueueDirectory, queue_id: str, when: float) -> None:
+        """Look at a message at *when* (epoch seconds), or earlier if so listed."""
+        known = self._when.get(queue_id)
+        if known is None or when < known:
+            self._when[queue_id] = when
+            heapq.heappush(self._heap, (when, queue_id, directory))
+
+    def pop(self, now: float) -> tuple[QueueDirectory, str] | None:
+        """Take the message that has been due longest; None when none is."""
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            when, queue_id, directory = heapq.heappop(heap)
+            if self._when.get(queue_id) == when:
+                del self._when[queue_id]
+                return directory, queue_id
+        return None
+
+    def discard(self, queue_id: str) -> None:
+        """Forget a message; its heap entry is skipped when it comes up."""
+        self._when.pop(queue_id, None)
+
+    def next_time(self) -> float | None:
+        """Return when the next message comes due."""
+        heap = self._heap
+        while heap and self._when.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+
+def scan(
+    directory: QueueDirectory, *, now: float, until: float
+) -> list[tuple[str, float]]:
+    """Return (queue id, due time) of messages due before *until*.
+
+    One scandir and a stat per file; nothing is opened.  A time beyond the
+    horizon is damage and means now.
+    """
+    found: list[tuple[str, float]] = []
+    last_ns = int(until * 1e9)
+    damaged_ns = int(now * 1e9) + _HORIZON_NS
+    for name, mtime_ns in directory.fs.scan(directory.qf_fd):
+        if mtime_ns > last_ns and mtime_ns <= damaged_ns:
+            continue
+        if name[:2] == "qf" and is_queue_id(name[2:]):
+            when = now if mtime_ns > damaged_ns else mtime_ns / 1e9
+            found.append((name[2:], when))
+    return found
+
+
+def index_time(directory: QueueDirectory, queue_id: str) -> float | None:
+    """Return when a message is due, None when it is gone."""
+    try:
+        info = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
+    except FileNotFoundError:
+        return None
+    return info.st_mtime_ns / 1e9

@@ -1,0 +1,119 @@
+"""``delivery.Transaction`` on top of a pass: where the wire meets the spool."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tuiq.mail.outcome import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tuiq.mail.envelope import Envelope, Recipient
+    from tuiq.mail.outcome import Outcome
+    from tuiq.runner.marks import Marks
+    from tuiq.runner.watcher import ConnectionWatcher
+    from tuiq.spool.passes import Pass
+
+_LARGE = 1024 * 1024
+"""Data up to this size is read once and shared by the transactions of a pass."""
+
+
+class Letter:
+    """What all transactions of one pass share: the envelope and the data."""
+
+    __slots__ = ("_whole", "eight_bit", "envelope", "size", "visit")
+
+    def __init__(self, visit: Pass) -> None:
+        """Read the envelope, and the data if it is small; look for 8-bit bytes."""
+        self.visit = visit
+        self.envelope: Envelope = visit.envelope()
+        self.size: int = visit.claim.header.data_length
+        self._whole: bytes | None = None
+        if self.size <= _LARGE:
+            self._whole = b"".join(visit.data())
+            self.eight_bit = not self._whole.isascii()
+        else:
+            self.eight_bit = not all(block.isascii() for block in visit.data())
+
+    def data(self) -> Iterator[bytes]:
+        """Yield the data in wire form."""
+        return self.visit.data() if self._whole is None else iter((self._whole,))
+
+
+class PassTransaction:
+    """One batch of one pass, as a session sees it."""
+
+    def __init__(
+        self,
+        letter: Letter,
+        batch: Sequence[int],
+        *,
+        marks: Marks,
+        watcher: ConnectionWatcher,
+        dsn: bool,
+    ) -> None:
+        """Offer *batch*; *dsn* says whether the server sends success notices."""
+        self._letter = letter
+        self._visit = letter.visit
+        self._batch = batch
+        self._marks = marks
+        self._watcher = watcher
+        self._dsn = dsn
+        self._hold = self._visit.site.config.spool.in_doubt == "hold"
+        self.untried: list[int] = []
+        """Recipients to be tried in another transaction of this pass."""
+        self.counts: dict[Verdict, int] = {}
+
+    @property
+    def envelope(self) -> Envelope:
+        """Return the message's envelope."""
+        return self._letter.envelope
+
+    @property
+    def size(self) -> int:
+        """Return the length of the data."""
+        return self._letter.size
+
+    @property
+    def eight_bit(self) -> bool:
+        """Return whether the data holds bytes above 127."""
+        return self._letter.eight_bit
+
+    def data(self) -> Iterator[bytes]:
+        """Yield the data in wire form."""
+        return self._letter.data()
+
+    def begin(self) -> list[tuple[int, Recipient]]:
+        """Open the attempts; see ``Pass.begin``."""
+        wanted = self._visit.begin(self._batch)
+        self._watcher.transaction(self._visit.claim, len(wanted))
+        return wanted
+
+    async def dot(self, accepted: Sequence[int]) -> None:
+        """Record that the dot is about to leave, durably where that is asked for."""
+        await self._marks.gate()
+        self._visit.dot(accepted)
+        if self._hold:
+            await self._marks.sync_one(self._visit.claim)
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Record verdicts and remember who has to be tried again at once."""
+        self._visit.settle(outcomes, relay=self._watcher.destination, dsn=self._dsn)
+        for outcome in outcomes:
+            verdict = outcome.verdict
+            self.counts[verdict] = self.counts.get(verdict, 0) + 1
+            if verdict is Verdict.UNTRIED:
+                self.untried.append(outcome.index)
+        delivered = sum(o.verdict is Verdict.DELIVERED for o in outcomes)
+        self._marks.marked(self._visit.claim, delivered)
+
+    async def commit(self) -> None:
+        """Make failures durable and mark them; one thread hop, if there are any."""
+        visit = self._visit
+        if visit.has_failures:
+            ticket = visit.failure_ticket()
+            await asyncio.to_thread(visit.sync_failures)
+            visit.mark_failures(ticket)
+            self._marks.marked(visit.claim, 1)

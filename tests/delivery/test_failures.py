@@ -187,9 +187,12 @@ async def test_slow_answers_within_the_limit_are_waited_for() -> None:
         b"25",
         b"150 x",
         b"999 x",
+        Act(reply=b"250 " + b"x" * 9000, end=b""),
     ],
 )
-async def test_replies_out_of_shape_or_without_end_are_garbage(reply: bytes) -> None:
+async def test_replies_out_of_shape_or_without_end_are_garbage(
+    reply: bytes | Act,
+) -> None:
     async with ScriptedServer(Script(mail=reply)) as server:
         transaction = batch()
         await deliver(server, transaction)

@@ -10,9 +10,11 @@ import pytest
 import trustme
 
 from tests.delivery.test_failures import fails_to_open
-from tests.delivery.world import Watcher, batch, deliver
+from tests.delivery.world import Watcher, batch, deliver, hop, settings
 from tuiq.delivery import smtp
+from tuiq.delivery.smtp import Session
 from tuiq.delivery.tls import CredentialsUnusable, read_password
+from tuiq.delivery.transport import DestinationFailed
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
 from tuiq.mail.outcome import Verdict
@@ -255,4 +257,14 @@ async def test_an_unusable_password_is_told_without_connecting(tmp_path: Path) -
         failure = await fails_to_open(server, username="me", password_file=tmp_path)
     assert failure.reply.enhanced == b"4.3.5"
     assert b"delivery.password_file" in failure.reply.text
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("name", ["", "two words", "höst", "a\r\nRSET"])
+async def test_a_name_that_cannot_be_said_in_ehlo_names_the_setting(name: str) -> None:
+    async with ScriptedServer() as server:
+        with pytest.raises(DestinationFailed, match=r"set submission\.hostname"):
+            await Session.open(
+                hop(server), settings(), hostname=name, watcher=Watcher()
+            )
     assert server.connections == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.delivery.world import BODY, Watcher, batch, deliver, session
-from tuiq.delivery.esmtp import stuffed
+from tuiq.delivery.esmtp import Offers, stuffed
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
 from tuiq.mail.envelope import Recipient
@@ -342,3 +342,54 @@ async def test_the_watcher_hears_the_dialogue_without_the_data() -> None:
     ]
     assert ("S", b"354 Go ahead") in watcher.lines
     assert not any(b"Hello" in line for _, line in watcher.lines)
+
+
+async def test_a_reply_too_many_ends_the_session_before_the_next_transaction() -> None:
+    script = Script(verdict=b"250 2.0.0 Ok\r\n250 2.0.0 Ok")
+    async with ScriptedServer(script) as server, session(server) as opened:
+        first, second = batch(), batch()
+        await opened.deliver(first)
+        assert not opened.alive
+        delivered = await opened.deliver(second)
+    assert first.verdicts == [DELIVERED] * 3
+    assert (delivered.begun, delivered.reusable) == (False, False)
+    assert second.begun == 0
+
+
+async def test_a_session_closed_while_idle_begins_no_transaction() -> None:
+    closing = Act(reply=b"250 2.0.0 Ok\r\n421 4.4.2 Idle too long", drop=True)
+    async with ScriptedServer(Script(verdict=closing)) as server:
+        first, second = batch(), batch()
+        async with session(server) as opened:
+            assert not (await opened.deliver(first)).reusable
+            delivered = await opened.deliver(second)
+    assert first.verdicts == [DELIVERED] * 3
+    assert not delivered.begun
+    assert delivered.lost is not None
+    assert delivered.lost.text == b"Idle too long"
+
+
+async def test_replies_after_421_are_not_looked_at() -> None:
+    script = Script(mail=Act(reply=b"421 4.3.2 Bye\r\n250 Ok\r\n250 Ok\r\n354 Go"))
+    async with ScriptedServer(script) as server:
+        transaction = batch()
+        await deliver(server, transaction)
+    assert transaction.verdicts == [DEFERRED] * 3
+    assert transaction.said(0) == b"421 4.3.2 Bye"
+
+
+async def test_a_session_that_refuses_rset_is_not_used_again() -> None:
+    script = Script(data=b"451 4.3.0 No", rset=b"500 5.5.2 What?")
+    async with ScriptedServer(script) as server:
+        transaction = batch()
+        delivered = await deliver(server, transaction)
+    assert transaction.verdicts == [DEFERRED] * 3
+    assert not delivered.reusable
+
+
+async def test_the_offers_of_a_server_are_known_once_it_is_open() -> None:
+    async with (
+        ScriptedServer(Script(extensions=(b"DSN",), size=7)) as server,
+        session(server) as opened,
+    ):
+        assert opened.offers == Offers(dsn=True, size=7)

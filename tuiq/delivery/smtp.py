@@ -7,6 +7,7 @@ Whatever goes wrong before a session is ready for MAIL is the destination's trou
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from tuiq.config import DeliveryConfig
     from tuiq.delivery.transport import NextHop, SessionWatcher, Transaction
+
+_NAME = re.compile(r"[!-~]+")
 
 
 class Session:
@@ -57,6 +60,7 @@ class Session:
         """
         try:
             check_library()
+            _check_name(hostname)
             opening = _Opening(
                 next_hop=next_hop,
                 config=config,
@@ -92,7 +96,7 @@ class Session:
         """
         link = self._link
         stray = link.wire.stray()
-        if stray is not None:
+        if stray is not None and stray is not link.wire.lost:
             link.wire.misled(stray)
         if link.wire.lost is not None:
             return Delivered(reusable=False, lost=link.wire.lost, begun=False)
@@ -153,21 +157,20 @@ class _Opening:
     async def _attempt(self, *, starttls: bool) -> Link:
         implicit = self.config.tls == "implicit"
         self.watcher.phase("connect")
-        peer = await dial(self.next_hop, self.config.connect_timeout)
-        local = is_loopback(peer)
         client = aiosmtplib.SMTP(
             hostname=self.next_hop.host,
             local_hostname=self.hostname,
-            sock=peer,
             timeout=self.config.greeting_timeout,
             use_tls=implicit,
             start_tls=False,
             tls_context=self.tls,
         )
+        peer = await dial(self.next_hop, self.config.connect_timeout)
+        local = is_loopback(peer)
         try:
             with self._blaming(b"4.7.5" if implicit else b"4.4.2"):
                 self.watcher.phase("greeting")
-                self._heard(await client.connect())
+                self._heard(await client.connect(sock=peer))
             await self._greet(client)
             secure = implicit
             if starttls and not implicit:
@@ -254,6 +257,14 @@ class _Opening:
             text = str(error).encode("utf-8", "backslashreplace")
             reply = Reply(code=451, enhanced=status, text=text)
             raise DestinationFailed(self.next_hop, reply) from error
+
+
+def _check_name(hostname: str) -> None:
+    if not _NAME.fullmatch(hostname):
+        raise DeliveryError(
+            f"{printable(hostname)!r}: no name to say EHLO with; "
+            "set submission.hostname"
+        )
 
 
 def _temporary(code: int, said: bytes, status: bytes) -> Reply:

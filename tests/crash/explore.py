@@ -130,7 +130,7 @@ def crash_at(process: SimFs, number: int) -> Callable[[Call], None]:
 def run_until(body: Body, process: SimFs, ledger: Ledger, crash: int | None) -> bool:
     """Run *body*; crash before call *crash*.  Return whether it came to its end."""
     if crash is not None:
-        process.at_call(crash_at(process, crash))
+        process.gates.append(crash_at(process, crash))
     try:
         body(process, ledger)
     except CrashNow:

@@ -34,6 +34,10 @@ class Race:
     actors: dict[str, Body]
     check: Check
     """Checked when all actors are done."""
+    private: tuple[str, ...] = ()
+    """Prefixes of files that only a lock holder touches while nobody collects
+    garbage: calls on them commute with everything others do (a rename into a
+    public name never counts as private)."""
     make: Callable[[SimDisk, str], SimFs] = SimFs
     """Starts the process of an actor; mutants replace it."""
 
@@ -76,11 +80,14 @@ class Tried:
 class Actor:
     """One process with its greenlet, stopped before its pending call."""
 
-    def __init__(self, process: SimFs, body: Body, ledger: Ledger) -> None:
+    def __init__(
+        self, process: SimFs, body: Body, ledger: Ledger, private: tuple[str, ...]
+    ) -> None:
         """Start *body* and run it to its first visible call."""
         self.process = process
-        self.process.at_call(self._gate)
-        self.pending: Call | None = None
+        self.private = private
+        self.process.gates.append(self._gate)
+        self.process.remembers = True
         self.done = False
         self.failure: Exception | None = None
         self._scheduler = greenlet.getcurrent()
@@ -99,9 +106,11 @@ class Actor:
         self.process.kill()
 
     def _gate(self, event: Call) -> None:
-        if event.op not in INVISIBLE:
-            self.pending = event
-            self._scheduler.switch()
+        if event.op in INVISIBLE:
+            return
+        if event.op != "rename" and event.file().startswith(self.private or ("/",)):
+            return
+        self._scheduler.switch()
 
     def step(self) -> None:
         """Perform the pending call and run to the next one."""
@@ -127,7 +136,7 @@ class _Run:
         self.disk, self.ledger = race.start()
         self.race = race
         self.actors = [
-            Actor(race.make(self.disk, name), body, self.ledger)
+            Actor(race.make(self.disk, name), body, self.ledger, race.private)
             for name, body in race.actors.items()
         ]
         self.path: tuple[Choice, ...] = ()

@@ -13,7 +13,7 @@ import functools
 import os
 import stat as statmod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from tests.crash.simdisk import DirOp, Inode, SimDisk
 
@@ -38,15 +38,16 @@ class Call:
 
     process: SimFs
     op: str
-    args: tuple[object, ...]
+    args: tuple[Any, ...]
 
     def __str__(self) -> str:
         """Show the call as a strace line would."""
-        shown = ", ".join(
-            f"<{len(a)} bytes>" if isinstance(a, bytes) and len(a) > 24 else repr(a)
-            for a in self.args
-        )
-        return f"{self.process.name}: {self.op}({shown})"
+        return f"{self.process.name}: {self.op}{self.args}"
+
+    def file(self) -> str:
+        """Return the name of the file that the call is about."""
+        first = self.args[0]
+        return first if isinstance(first, str) else self.process.name_of(first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,12 @@ class SimStatvfs:
 class Description:
     """An open file description: position, flags, and owner of a flock."""
 
-    def __init__(self, owner: tuple[int, int], inode: Inode, flags: int) -> None:
+    def __init__(
+        self, owner: tuple[int, int], inode: Inode, flags: int, name: str
+    ) -> None:
         """Open *inode* as *owner* (process number, descriptor)."""
         self.owner = owner
+        self.name = name
         self.inode = inode
         self.flags = flags
         self.position = 0
@@ -103,12 +107,6 @@ class Description:
         return self.flags & os.O_ACCMODE != os.O_RDONLY
 
 
-def _frozen(value: object) -> object:
-    if isinstance(value, memoryview):
-        return bytes(value)
-    return tuple(value) if isinstance(value, list) else value
-
-
 def call(
     method: Callable[Concatenate[SimFs, P], R],
 ) -> Callable[Concatenate[SimFs, P], R]:
@@ -117,14 +115,22 @@ def call(
 
     @functools.wraps(method)
     def gated(self: SimFs, *args: P.args, **kwargs: P.kwargs) -> R:
-        shown = tuple(_frozen(a) for a in (*args, *kwargs.values()))
-        self.enter(Call(self, op, shown))
+        if self.dead:
+            raise CrashNow
+        for gate in self.gates:
+            gate(Call(self, op, (*args, *kwargs.values())))
+            if self.dead:
+                raise CrashNow
+        self.calls += 1
+        if not self.remembers:
+            return method(self, *args, **kwargs)
         try:
             result = method(self, *args, **kwargs)
         except OSError as error:
-            self.history = hash((self.history, op, shown, error.errno))
+            self.history = hash((self.history, op, error.errno))
             raise
-        self.history = hash((self.history, op, shown, _frozen(result)))
+        answer = tuple(result) if isinstance(result, list) else result
+        self.history = hash((self.history, op, answer))
         return result
 
     return cast("Callable[Concatenate[SimFs, P], R]", gated)
@@ -149,27 +155,16 @@ class SimFs:
         self.dead = False
         self.calls = 0
         self.history = 0
-        """Hash of all calls and answers: stands for the process's local state."""
+        """Hash of all answers so far: stands for the process's local state."""
+        self.remembers = False
+        """Whether the history is kept."""
         self.write_limit: int | None = None
         """Most bytes that one write takes; None: all."""
-        self._gates: list[Callable[[Call], None]] = []
+        self.gates: list[Callable[[Call], None]] = []
+        """Called before each system call; may raise, kill, or switch away."""
         self._serial = itertools_count(self.number)
 
     # -- control by the explorers ----------------------------------------------
-
-    def at_call(self, gate: Callable[[Call], None]) -> None:
-        """Have *gate* called before each call; it may raise or switch away."""
-        self._gates.append(gate)
-
-    def enter(self, event: Call) -> None:
-        """Pass the gates; raises CrashNow in a dead process."""
-        if self.dead:
-            raise CrashNow
-        for gate in self._gates:
-            gate(event)
-        if self.dead:
-            raise CrashNow
-        self.calls += 1
 
     def kill(self) -> None:
         """End the process as kill -9 does: descriptors and locks vanish."""
@@ -180,17 +175,16 @@ class SimFs:
 
     def opendir(self, path: str) -> int:
         """Return a descriptor of the directory at *path* (not a crash point)."""
-        return self._install(self.disk.lookup(path), os.O_RDONLY)
+        return self._install(self.disk.lookup(path), os.O_RDONLY, path)
 
     def name_of(self, fd: int) -> str:
-        """Return a name of the file behind *fd*; empty when it has none."""
-        ino = self.table[fd].inode.ino
-        names = (i.entries.items() for i in self.disk.inodes.values())
-        return next((n for e in names for n, number in e if number == ino), "")
+        """Return the name under which *fd* was opened; empty when it is not open."""
+        description = self.table.get(fd)
+        return description.name.rpartition("/")[2] if description else ""
 
-    def _install(self, inode: Inode, flags: int) -> int:
+    def _install(self, inode: Inode, flags: int, name: str) -> int:
         fd = next(self._serial)
-        self.table[fd] = Description((self.number, fd), inode, flags)
+        self.table[fd] = Description((self.number, fd), inode, flags, name)
         return fd
 
     def _drop(self, description: Description) -> None:
@@ -238,7 +232,7 @@ class SimFs:
             inode.nlink = 1
             parent.perform(DirOp(None, name, inode.ino))
             parent.touch(self.disk.now_ns)
-            return self._install(inode, flags)
+            return self._install(inode, flags, name)
         inode = self._named(name, dir_fd)
         if flags & os.O_CREAT and flags & os.O_EXCL:
             raise fail(errno.EEXIST, name)
@@ -250,7 +244,7 @@ class SimFs:
             raise fail(errno.ENOTDIR, name)
         if flags & os.O_TRUNC:
             inode.truncate(0)
-        return self._install(inode, flags)
+        return self._install(inode, flags, name)
 
     def close(self, fd: int) -> None:
         """See ``Fs``; in a dead process nothing is left to close."""

@@ -118,11 +118,11 @@ def check_sendmail(paths: tuple[Path, ...]) -> Iterator[Finding]:
         if target in reported or not os.path.lexists(path) or is_ours(path):
             continue
         reported.add(target)
-        leads = f", which leads to {target}," if target != path else ""
+        leads = f"leads to {target}, which" if target != path else ""
         yield Finding(
             kind=Kind.SENDMAIL,
             path=printable(str(path)),
-            reason=printable(f"{leads} is not tuiq's".lstrip(", ")),
+            reason=printable(f"{leads} is not tuiq's".lstrip()),
             remedy="programs on this host queue their mail elsewhere; if they should "
             "use tuiq, make it a symlink to tuiq-sendmail",
         )

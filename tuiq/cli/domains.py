@@ -111,7 +111,8 @@ def count(
             shape.add(_domain(sender) if sender else b"MAILER-DAEMON", age)
             continue
         for view in listed.recipients:
-            shape.add(_domain(view.address), age)
+            if view.state in b"TAUF":
+                shape.add(_domain(view.address), age)
 
 
 def _domain(address: bytes) -> bytes:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _HELD_BACK = 32 * 1024 * 1024
 """Bytes of a directory's listing that stay in memory before they go to a file."""
+_STANDING = frozenset({State.DAMAGED, State.TRASHED, State.HELD})
+"""States in which nothing is attempted, whatever the time."""
 _QUEUE_NAMES = {
     State.DAMAGED: "corrupt",
     State.TRASHED: "trash",
@@ -40,7 +42,6 @@ def as_json(listing: Listing) -> Iterator[str]:
     around = listing.around
     for listed in listing:
         entry, state = listed.entry, listed.state
-        waits = state in (State.DEFERRED, State.DUE, State.PAUSED, State.ACTIVE)
         yield json_line(
             {
                 "queue_name": _QUEUE_NAMES.get(state, "deferred"),
@@ -53,15 +54,23 @@ def as_json(listing: Listing) -> Iterator[str]:
                     _json_recipient(view, listed) for view in listed.recipients
                 ],
                 "attempts": entry.tries,
-                "next_attempt": max(entry.next_attempt, int(entry.birth))
-                if waits
-                else None,
+                "next_attempt": next_attempt(around, entry, state),
                 "expires": around.expires(entry),
                 "state": state.value,
                 "holder": holder_json(around, entry.queue_id),
                 "directory": entry.directory,
             }
         )
+
+
+def next_attempt(around: Circumstances, entry: QueueEntry, state: State) -> int | None:
+    """Return the epoch second from which a message is due; None: it waits for a person.
+
+    Never 0: what is due since its submission is due since then.
+    """
+    if state in _STANDING or (state is State.DOUBT and around.in_doubt == "hold"):
+        return None
+    return max(entry.next_attempt, int(entry.birth))
 
 
 def _json_recipient(view: RecipientView, listed: Listed) -> dict[str, str]:
@@ -142,7 +151,8 @@ def as_sendmail(
                 for line in _sendmail_message(listed, listing.around, verbose=verbose):
                     held.write(line + "\n")
             held.seek(0)
-            yield f"\t\t{printable(paths[name])} ({plural(count, 'request')})"
+            requests = "request" if count == 1 else "requests"
+            yield f"\t\t{printable(paths[name])} ({count} {requests})"
             yield (
                 "------Q-ID--------- --Size-- -----Q-Time----- "
                 "------------Sender/Recipient-----------"

@@ -28,7 +28,7 @@ class Listed:
     entry: QueueEntry
     state: State
     recipients: list[RecipientView]
-    """Those still open; in the trash the deleted ones."""
+    """Those still open; in the trash the deleted ones; all of a damaged message."""
     reasons: dict[int, bytes]
     """Slot -> what was last said about it, escaped."""
 
@@ -72,8 +72,10 @@ class Listing:
                 yield self._listed(entry, state)
 
     def _listed(self, entry: QueueEntry, state: State) -> Listed:
-        wanted = b"X" if state is State.TRASHED else _OPEN
-        views = [view for view in entry.recipients() if view.state in wanted]
+        views = entry.recipients()
+        if state is not State.DAMAGED:
+            wanted = b"X" if state is State.TRASHED else _OPEN
+            views = [view for view in views if view.state in wanted]
         directory = self._directories[entry.directory]
         return Listed(
             entry=entry,

@@ -10,7 +10,7 @@ from tuiq.actions.circumstances import Circumstances, look_around
 from tuiq.actions.explain import explain, recipient_reasons
 from tuiq.actions.lookup import find_id, split_recipient
 from tuiq.actions.words import age, instant, plural, size
-from tuiq.cli.layouts import holder_json
+from tuiq.cli.layouts import holder_json, next_attempt
 from tuiq.cli.render import Column, json_line, table, text
 from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable
@@ -233,11 +233,11 @@ def body_lines(shown: Shown) -> Iterator[str]:
 def as_json(shown: Shown) -> dict[str, object]:
     """Return the message as a JSON value; the README documents the members."""
     entry, around = shown.entry, shown.around
-    reason = explain(entry, around)
+    reason, state = explain(entry, around), around.state(entry)
     return {
         "queue_id": entry.queue_id,
         "directory": entry.directory,
-        "state": around.state(entry).value,
+        "state": state.value,
         "cause": reason.cause.value,
         "why": reason.text,
         "sender": text(entry.sender),
@@ -245,7 +245,7 @@ def as_json(shown: Shown) -> dict[str, object]:
         "message_size": entry.size,
         "attempts": entry.tries,
         "last_attempt": entry.last_attempt or None,
-        "next_attempt": max(entry.next_attempt, int(entry.birth)),
+        "next_attempt": next_attempt(around, entry, state),
         "expires": around.expires(entry),
         "trashed": entry.trashed_at or None,
         "holder": holder_json(around, entry.queue_id),

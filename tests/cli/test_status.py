@@ -1,0 +1,93 @@
+"""``tuiq status``: counts, runners, pauses, disks, and an exit status for alarms."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiq.clock import SystemClock
+from tuiq.spool.fs import OsFs
+from tuiq.spool.status import Connection, RunnerStatus, StatusWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_the_report_is_as_pinned(
+    stocked: Any, tuiq: Callable[..., Any], golden: Callable[[str, str], None]
+) -> None:
+    ran = tuiq("status")
+    assert (ran.status, ran.err) == (0, "")
+    golden("status.txt", ran.out)
+    golden("status.json", tuiq("status", "--json").out)
+
+
+def test_every_message_is_counted_once(stocked: Any, tuiq: Callable[..., Any]) -> None:
+    report = json.loads(tuiq("status", "--json").out)
+    assert sum(report["states"].values()) == len(stocked.ids)
+    assert report["messages"] == len(stocked.ids) - 1  # the trash counts apart
+    assert sum(d["messages"] for d in report["directories"]) == report["messages"]
+
+
+def test_a_living_runner_is_shown_with_its_numbers(
+    planted: Any, tuiq: Callable[..., Any]
+) -> None:
+    fd = os.open(planted.path / "run", os.O_RDONLY)
+    writer = StatusWriter(OsFs(), fd, "supervisor", SystemClock())
+    connection = Connection(destination="mx:25", phase="idle", since=0.0)
+    status = RunnerStatus(
+        name="supervisor",
+        started=planted.now - 7200.0,
+        fd_used=17,
+        fd_limit=1024,
+        idle="nothing is due",
+        notes=("disk nearly full",),
+        connections=(connection,),
+    )
+    try:
+        writer.write(status)
+        lines = tuiq("status").lines
+        runner = json.loads(tuiq("status", "--json").out)["runners"][0]
+    finally:
+        writer.close()
+        os.close(fd)
+    assert lines[1] == (
+        f"runner     supervisor pid {os.getpid()} running for 2 h 00 min, "
+        "1 connection, 17 of 1024 descriptors, nothing is due"
+    )
+    assert lines[2].strip() == "disk nearly full"
+    assert (runner["alive"], runner["fd_used"], runner["connections"]) == (True, 17, 1)
+
+
+def test_a_dead_runner_is_not_called_running(
+    planted: Any, tuiq: Callable[..., Any]
+) -> None:
+    (planted.path / "run" / "supervisor.status").write_text('{"pid": 1}')
+    assert tuiq("status").lines[1].startswith("runner     none is running; start one")
+    assert json.loads(tuiq("status", "--json").out)["runners"][0]["alive"] is False
+
+
+@pytest.mark.parametrize(("age", "status"), [("3d", 0), ("2d", 75), ("30m", 75)])
+def test_monitoring_learns_of_old_mail_by_the_exit_status(
+    stocked: Any, tuiq: Callable[..., Any], age: str, status: int
+) -> None:
+    ran = tuiq("status", "--fail-if-older", age)
+    assert ran.status == status
+    assert ("the oldest message has waited 2 d 04 h" in ran.err) == (status == 75)
+
+
+def test_held_and_deleted_mail_raises_no_alarm(
+    planted: Any, tuiq: Callable[..., Any]
+) -> None:
+    planted.plant("hed", age=10**6)
+    planted.poke("hed", (513, b"H"))
+    assert tuiq("status", "--fail-if-older", "1h").status == 0
+
+
+def test_a_wrong_age_is_a_usage_error(planted: Any, tuiq: Callable[..., Any]) -> None:
+    ran = tuiq("status", "--fail-if-older", "soon")
+    assert ran.status == 64
+    assert "soon is no duration" in ran.err

@@ -30,7 +30,8 @@ from tuiq.cli.confirm import confirm, is_interactive
 from tuiq.cli.diagnostics import ExitCode
 from tuiq.cli.operate_pauses import pause_or_resume, register_pausing, tell_pausing
 from tuiq.cli.operate_report import carry_out, list_undoable, nothing_meant, show
-from tuiq.errors import UsageError
+from tuiq.errors import MessageGone, UsageError
+from tuiq.log import printable
 from tuiq.spool import open_spool
 from tuiq.spool.layout import ID_LENGTH, is_queue_id
 from tuiq.spool.verbs import Verb
@@ -169,11 +170,21 @@ def _select(
     if words == [EVERYTHING]:
         return freeze(pick_all(spool.entries(), verb=verb), scope=EVERYTHING)
 
-    def find(part: str) -> QueueEntry:
-        return spool.entry(find_id(spool.directories, part))
-
-    found, gone = pick_by_ids(words, find)
+    found, gone = pick_by_ids(words, lambda word: _find(spool, word))
     return freeze(found, scope=plural(len(words), "id"), gone=gone)
+
+
+def _find(spool: Spool, word: str) -> QueueEntry:
+    """Return the message of an id or of a unique part of one.
+
+    Raises MessageGone for a whole id only: what else names nothing is a mistake.
+    """
+    try:
+        return spool.entry(find_id(spool.directories, word))
+    except MessageGone:
+        if is_queue_id(word.upper()):
+            raise
+        raise UsageError(f"{printable(word)}: no queue id, nor part of one") from None
 
 
 def _operate(
@@ -198,7 +209,7 @@ def _operate(
         if not confirm(verb, selection.count):
             sys.stderr.write("nothing was done\n")
             return ExitCode.TEMPFAIL
-    with _stop_on_interrupt() as stopped:
+    with stop_on_interrupt() as stopped:
         act = verbs.act(
             spool, verb, selection, actor=actor, reason=args.reason, stop=stopped
         )
@@ -216,7 +227,7 @@ def _undo_action(
         raise UsageError("undo: give one ACTION, or ids, not both")
     if args.dry_run:
         raise UsageError("undo: --dry-run is for ids, --filter and ALL")
-    with _stop_on_interrupt() as stopped:
+    with stop_on_interrupt() as stopped:
         done = verbs.undo(
             spool, words[0], actor=actor, reason=args.reason, stop=stopped
         )
@@ -227,7 +238,7 @@ def _undo_action(
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """Let the first interrupt stop between messages, the second at once."""
     hits: list[int] = []
 

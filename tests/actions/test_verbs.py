@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,26 @@ def test_actions_are_listed_newest_first(spool: Spool) -> None:
     assert [record.start.action for record in listed] == actions[::-1]
     assert [record.start.verb for record in listed] == ["delete", "flush", "hold"]
     assert all(record.complete and record.counts for record in listed)
+
+
+def test_listing_a_long_log_reads_only_its_ends(spool: Spool) -> None:
+    selection = freeze([], scope="many", gone=[f"{n:019}" for n in range(2000)])
+    action, _ = do(spool, Verb.HOLD, selection)
+    size = (spool.path / "audit" / f"{action}.jsonl").stat().st_size
+    assert size > 200_000
+
+    began = io_read()
+    (record,) = list_actions(spool.path / "audit")
+    assert io_read() - began < 100_000
+
+    assert record.counts == {"acted": 0, "gone": 2000, "in_flight": 0, "refused": 0}
+    assert record == replace(read(spool, action), answers=())
+
+
+def io_read() -> int:
+    """Return the bytes that this process has read so far."""
+    text = Path("/proc/self/io").read_text()
+    return int(text.split("rchar: ")[1].split()[0])
 
 
 @pytest.mark.parametrize("name", ["../x", "20260101-000000-aaaaaa", "", "\x1b"])

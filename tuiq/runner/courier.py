@@ -52,6 +52,10 @@ class Courier:
         """Add to a counter."""
         self.counters[name] = self.counters.get(name, 0) + number
 
+    def forget_tls(self) -> None:
+        """Make the TLS settings anew for the next connection."""
+        self._tls = None
+
     def connect(self, destination: Destination, group: asyncio.TaskGroup) -> None:
         """Start another connection to *destination*."""
         destination.connecting += 1

@@ -61,8 +61,8 @@ class Spool:
                 self.directories.append(directory)
             _refuse_twins(self.directories)
             mode = self.directories[0].file_mode
-            pauses_fd = self._open_service(stack, "pauses")
-            self.pauses = Pauses(self.fs, pauses_fd, self.clock, file_mode=mode)
+            self.pauses_fd = self._open_service(stack, "pauses")
+            self.pauses = Pauses(self.fs, self.pauses_fd, self.clock, file_mode=mode)
             journal_fd = self._open_service(stack, "journal")
             self.journal = Journal(self.fs, journal_fd, config.journal, self.clock)
             stack.callback(self.journal.close)
@@ -100,6 +100,12 @@ class Spool:
     def close(self) -> None:
         """Close every descriptor; claims of others are not touched."""
         self._closing.close()
+
+    def reconfigure(self, config: Config) -> None:
+        """Use other settings from now on; the queue directories stay."""
+        self.config = config
+        self.site = replace(self.site, config=config)
+        self.floor = DiskFloor(self.fs, self.clock, config.spool)
 
     # -- listing ---------------------------------------------------------------
 

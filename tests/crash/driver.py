@@ -17,6 +17,7 @@ from tuiq.errors import MessageBusy, MessageDamaged, MessageGone, SpoolUnavailab
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.mail.reply import Reply
 from tuiq.spool.finish import claim_message, remove
+from tuiq.spool.group import SyncGroup
 from tuiq.spool.operate import Answer, Target, Verb, operate
 from tuiq.spool.orphans import collect
 from tuiq.spool.passes import End, Pass, Start
@@ -66,7 +67,7 @@ class LedgerRecorder:
         for index, _ in recipients:
             # What the server saw is noted by the server.
             if event != "delivered":
-                self.ledger.note(EVENTS.get(event, event), queue_id, index)
+                self.ledger.note(EVENTS.get(event, str(event)), queue_id, index)
 
     def sync(self) -> None:
         """Do nothing: the ledger is durable."""
@@ -163,21 +164,40 @@ class Runner:
         assert len(self.fs.table) == self.idle_fds, "18 a descriptor was left open"
         return True
 
+    def deliver_together(self, queue_ids: Sequence[str]) -> None:
+        """Do one pass over each message; one group sync covers them all."""
+        group = SyncGroup()
+        for queue_id in queue_ids:
+            claim = claim_message(self.directory, queue_id)
+            attempt = Pass(claim, self.site, relay="mx.example.net:25")
+            attempt.start()
+            if self._attempt(attempt, claim) is End.FINISHED:
+                group.finished(claim)
+            else:
+                group.waiting(attempt)
+        batch = group.take()
+        batch.sync()
+        for queue_id in queue_ids:
+            self.ledger.note("synced", queue_id)
+        batch.complete()
+        group.done(batch)
+
     def _pass(self, attempt: Pass, claim: Claim) -> None:
         start = attempt.start()
-        if start is Start.FINISHED:
-            self.finish(claim)
-            return
         if start is Start.IDLE:
             return
+        if start is Start.FINISHED or self._attempt(attempt, claim) is End.FINISHED:
+            self.finish(claim)
+            return
+        if claim.changed:
+            self.sync(claim)
+        attempt.release()
+
+    def _attempt(self, attempt: Pass, claim: Claim) -> End:
+        """Try everybody who is due, and end the pass."""
         for at in range(0, len(attempt.due), BATCH):
             self._transact(attempt, claim, attempt.due[at : at + BATCH])
-        if attempt.end() is End.FINISHED:
-            self.finish(claim)
-        else:
-            if claim.changed:
-                self.sync(claim)
-            attempt.release()
+        return attempt.end()
 
     def sync(self, claim: Claim) -> None:
         """Make the marks durable, and write down that they are."""

@@ -65,6 +65,8 @@ class Caps:
     nested_power: int = 12
     """Power states tried per crash point of a recovery."""
     seed: int = 1
+    go_on: bool = False
+    """Collect broken invariants instead of stopping at the first (for mutants)."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ class Counts:
     """Distinct crash states of recoveries recovered from."""
     sampled: bool = False
     """Whether some crash point had more power states than were tried."""
+    broken: set[str] = field(default_factory=set)
+    """Invariants that did not hold in some state."""
 
     def __str__(self) -> str:
         """Show the counts in one line."""
@@ -206,6 +210,9 @@ class _Explorer:
             self._recover(disk, outside, None)
             self.sequence.recovered(disk, outside)
         except Violation as error:
+            if self.caps.go_on:
+                self.counts.broken.add(error.invariant)
+                return
             error.add_note(f"in {self.sequence.name}: {where}")
             raise
         except Exception as error:

@@ -7,24 +7,24 @@ mutant that no explorer catches fails the suite: the explorer is blind then.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.crash.explore import Violation
+from tests.crash.explore import Caps, Sequence, Violation, explore
+from tests.crash.schedule import Race, search
 from tests.crash.simfs import SimFs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+
+def caught_by_crashes(sequence: Sequence, invariant: str) -> str:
+    """Explore a broken sequence; say what caught it, fail unless *invariant* did."""
+    broken = explore(sequence, Caps(go_on=True)).broken
+    assert invariant in broken, f"the mutant survived: {sorted(broken)} broke"
+    return f"caught by invariant {', '.join(sorted(broken))}"
 
 
-def expect_caught(run: Callable[[], object], invariant: str) -> str:
-    """Run a mutant's exploration; return what caught it.
-
-    Fails when nothing did, or when it was something other than *invariant*.
-    """
+def caught_by_schedules(race: Race, invariant: str) -> str:
+    """Search a broken race; say what caught it, fail unless *invariant* did."""
     with pytest.raises(Violation) as caught:
-        run()
+        search(race)
     assert caught.value.invariant == invariant, str(caught.value)
     return f"caught by invariant {invariant}"
 

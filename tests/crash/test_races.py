@@ -10,13 +10,13 @@ import pytest
 
 from tests.crash.conftest import Report
 from tests.crash.driver import Runner, Settings, act, by_name, drain
-from tests.crash.explore import Ledger, Violation
-from tests.crash.mutants import expect_caught
-from tests.crash.schedule import Body, Bounds, Race, search
+from tests.crash.explore import Body, Ledger, Violation
+from tests.crash.mutants import caught_by_schedules
+from tests.crash.schedule import Bounds, Race, search
 from tests.crash.simdisk import SimDisk
 from tests.crash.simfs import SimFs
 from tests.crash.test_deliver import ID, queue_mail
-from tests.crash.world import check_recovered, stored
+from tests.crash.world import attempts_after, check_recovered, stored
 from tuiq.mail.envelope import Recipient
 from tuiq.spool.claim import Claim
 from tuiq.spool.flags import RReq, RState
@@ -63,16 +63,6 @@ def operator(verb: Verb, recipients: tuple[int, ...] | None = None) -> Body:
 def check_drained(disk: SimDisk, ledger: Ledger) -> None:
     drain(disk, ledger, MIXED)
     check_recovered(disk, ledger)
-
-
-def attempts_after(
-    ledger: Ledger, event: tuple[object, ...]
-) -> list[tuple[object, ...]]:
-    """Return the attempts noted after *event*; none when it never happened."""
-    if event not in ledger.events:
-        return []
-    later = ledger.events[ledger.events.index(event) + 1 :]
-    return [e[1:] for e in later if e[0] == "attempt"]
 
 
 def test_two_runners_never_send_twice(report: Report) -> None:
@@ -270,5 +260,5 @@ def test_faulty_passes_are_caught(
 ) -> None:
     race = verb_race(mutant.verb)
     monkeypatch.setattr(Pass, mutant.method, mutant.broken)
-    caught = expect_caught(lambda: search(race), mutant.invariant)
+    caught = caught_by_schedules(race, mutant.invariant)
     report(f"mutant: {mutant.name} ({mutant.verb})", caught)

@@ -201,7 +201,13 @@ def check_kept(disk: SimDisk, ledger: Ledger) -> None:
 
 
 def ended(ledger: Ledger, queue_id: str, index: int) -> bool:
-    """Say whether a recipient got the mail or an operator cancelled it."""
+    """Say whether a recipient got the mail, or an operator ended it.
+
+    The journal line about a cancelled recipient may get lost with the process that
+    cancelled it; that an operator asked for it is enough here.
+    """
+    if any(("asked", verb) in ledger.events for verb in ("purge", "delivered")):
+        return True
     kinds = ("delivered", "cancelled")
     return any((kind, queue_id, index) in ledger.events for kind in kinds)
 
@@ -260,6 +266,18 @@ def check_duplicates(disk: SimDisk, ledger: Ledger) -> None:
             firm |= event == ("synced", at[0]) and taken > 0
         if taken > allowed:
             raise Violation("4 DUPLICATE", f"{at}: {taken} times, {allowed} allowed")
+
+
+def attempts_after(
+    ledger: Ledger, event: tuple[object, ...]
+) -> list[tuple[object, ...]]:
+    """Return the attempts noted after *event*, those of notices left out; none when
+    it never happened."""
+    if event not in ledger.events:
+        return []
+    later = ledger.events[ledger.events.index(event) + 1 :]
+    mail = {queue_id for queue_id, _ in ledger.all("acknowledged")}
+    return [e[1:] for e in later if e[0] == "attempt" and e[1] in mail]
 
 
 def check_tidy(disk: SimDisk) -> None:

@@ -82,6 +82,27 @@ async def test_too_many_recipients_leaves_the_rest_untried_and_names_the_limit(
     assert delivered.reusable
 
 
+@pytest.mark.parametrize("reply", [b"452 4.5.3 Too many", b"452 Too many"])
+async def test_too_many_for_the_very_first_recipient_is_a_deferral(
+    reply: bytes,
+) -> None:
+    script = Script(rcpt={b"a@x.invalid": reply})
+    async with ScriptedServer(script) as server:
+        transaction = batch()
+        delivered = await deliver(server, transaction)
+    assert transaction.verdicts == [DEFERRED, DELIVERED, DELIVERED]
+    assert delivered.batch_limit is None
+
+
+async def test_another_452_is_a_deferral_of_that_recipient() -> None:
+    script = Script(rcpt={b"b@x.invalid": b"452 4.2.2 Mailbox full"})
+    async with ScriptedServer(script) as server:
+        transaction = batch()
+        delivered = await deliver(server, transaction)
+    assert transaction.verdicts == [DELIVERED, DEFERRED, DELIVERED]
+    assert delivered.batch_limit is None
+
+
 async def test_a_refused_mail_counts_for_everybody_and_the_session_goes_on() -> None:
     answers = iter([b"451 4.3.0 Not now", None])
     script = Script(mail=lambda _: next(answers))
@@ -194,6 +215,16 @@ async def test_a_session_over_after_use_leaves_the_next_recipients_untried() -> 
     assert not delivered.reusable
     assert delivered.lost is not None
     assert delivered.lost.code == 421
+
+
+async def test_nonsense_on_a_used_session_is_no_end_of_it_and_defers() -> None:
+    answers = iter([None, Act(reply=b"354 Confused", drop=True)])
+    async with ScriptedServer(Script(mail=lambda _: next(answers))) as server:
+        first, second = batch(), batch()
+        async with session(server) as opened:
+            await opened.deliver(first)
+            await opened.deliver(second)
+    assert second.verdicts == [DEFERRED] * 3
 
 
 async def test_421_on_a_fresh_session_defers_with_the_servers_words() -> None:

@@ -110,11 +110,15 @@ class Session:
         """Say QUIT and close; takes ``quit_timeout`` seconds at most for each."""
         link = self._link
         timeout = link.config.quit_timeout
-        if link.wire.lost is None:
-            link.enter("quit")
-            link.say(b"QUIT")
-            await link.wire.take(1, timeout)
-        await link.wire.close(timeout)
+        try:
+            if link.wire.lost is None:
+                link.enter("quit")
+                link.say(b"QUIT")
+                await link.wire.take(1, timeout)
+            await link.wire.close(timeout)
+        except BaseException:
+            self.abort()
+            raise
 
     def abort(self) -> None:
         """Drop the connection without a word."""

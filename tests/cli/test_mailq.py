@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -225,3 +226,24 @@ def test_a_low_disk_shows_as_x(
         "tuiq.actions.circumstances.low_disk", lambda *_args: "only 1 MiB free"
     )
     assert f"{queue_id}X" in tuiq("mailq").out
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path, 0o600)
+
+
+def _link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize("plant", [_fifo, _link, Path.mkdir, Path.touch])
+def test_what_is_no_control_file_is_listed_as_damaged_and_the_rest_goes_on(
+    planted: Any, tuiq: Callable[..., Any], plant: Callable[[Path], None]
+) -> None:
+    queue_id = planted.plant("abc")
+    plant(planted.path / "q.1" / "qf0123456789ABCDEFGHJ")
+    ran = tuiq("mailq", "--json")
+    states = {m["queue_id"]: m["state"] for m in map(json.loads, ran.lines)}
+    assert states == {queue_id: "due", "0123456789ABCDEFGHJ": "damaged"}
+    for layout in ("mailq", "status", "domains"):
+        assert tuiq(layout).status == 0

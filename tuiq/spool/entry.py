@@ -157,18 +157,26 @@ class QueueEntry:
 
     def state(self, *, locked: bool = False, paused: bool = False) -> State:
         """Return the state word; the caller knows about locks and pauses."""
-        mstate, states = self.mstate, self.states
-        tests = (
-            (State.DAMAGED, bool(self.damage) or mstate == MState.CORRUPT),
-            (State.TRASHED, self.trashed_at != 0 and not self.is_live),
-            (State.HELD, self.is_held),
-            (State.ACTIVE, locked),
-            (State.DOUBT, RState.UNKNOWN.value in states),
-            (State.FAILED, RState.FAILED.value in states),
-            (State.PAUSED, paused),
-            (State.DEFERRED, self.tries > 0),
-        )
-        return next((word for word, fits in tests if fits), State.DUE)
+        resting = self._resting_state()
+        if resting is not None:
+            return resting
+        if locked:
+            return State.ACTIVE
+        if RState.UNKNOWN.value in self.states:
+            return State.DOUBT
+        if RState.FAILED.value in self.states:
+            return State.FAILED
+        if paused:
+            return State.PAUSED
+        return State.DEFERRED if self.tries > 0 else State.DUE
+
+    def _resting_state(self) -> State | None:
+        """Return the state in which nothing moves whoever is looking, or None."""
+        if self.damage or self.mstate == MState.CORRUPT:
+            return State.DAMAGED
+        if self.trashed_at != 0 and not self.is_live:
+            return State.TRASHED
+        return State.HELD if self.is_held else None
 
     @property
     def is_held(self) -> bool:
@@ -177,7 +185,8 @@ class QueueEntry:
             return True
         if RReq.HOLD[0] not in self.requests:
             return False
-        pairs = zip(self.states, self.requests, strict=True)
+        # Not strict: a damaged file may be cut between the two bytes of a slot.
+        pairs = zip(self.states, self.requests, strict=False)
         todo = [request for state, request in pairs if state == 0x54]
         return bool(todo) and all(request == RReq.HOLD[0] for request in todo)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import random
+import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
     from tuiq.clock import Clock
     from tuiq.config import Config
     from tuiq.mail.envelope import Envelope
-
-FIRST_READ = 4096
-"""Bytes a listing reads of a control file at first."""
 
 
 class Spool:
@@ -222,26 +221,30 @@ class Spool:
 
 def read_entry(directory: QueueDirectory, queue_id: str) -> QueueEntry | None:
     """Read one message without locking; None when it is gone or finished."""
-    fs = directory.fs
     name = "qf" + queue_id
     try:
-        fd = fs.open(name, os.O_RDONLY | os.O_NONBLOCK, dir_fd=directory.qf_fd)
+        raw, mtime = _read_control(directory, name)
     except FileNotFoundError:
         return None
     except OSError as error:
         entry = decode_entry(b"", directory=directory.name, name=name, mtime=0.0)
         reason = (error.strerror or "cannot be read").lower()
         return replace(entry, damage=f"{directory.path_of(name)}: {reason}")
-    try:
-        info = fs.fstat(fd)
-        raw = pread_all(fs, fd, FIRST_READ, 0)
-        if len(raw) == FIRST_READ < info.st_size:
-            raw += pread_all(fs, fd, info.st_size - FIRST_READ, FIRST_READ)
-    finally:
-        fs.close(fd)
-    mtime = info.st_mtime_ns / 1e9
     entry = decode_entry(raw, directory=directory.name, name=name, mtime=mtime)
     return None if entry.mstate == b"F" and not entry.damage else entry
+
+
+def _read_control(directory: QueueDirectory, name: str) -> tuple[bytes, float]:
+    """Return content and mtime of a control file; raise OSError for anything else."""
+    fs = directory.fs
+    fd = fs.open(name, os.O_RDONLY | os.O_NONBLOCK, dir_fd=directory.qf_fd)
+    try:
+        info = fs.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file; see tuiq check")
+        return pread_all(fs, fd, info.st_size, 0), info.st_mtime_ns / 1e9
+    finally:
+        fs.close(fd)
 
 
 def _mstate(directory: QueueDirectory, queue_id: str) -> bytes:

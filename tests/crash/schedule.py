@@ -34,10 +34,9 @@ class Race:
     actors: dict[str, Body]
     check: Check
     """Checked when all actors are done."""
-    private: tuple[str, ...] = ()
-    """Prefixes of files that only a lock holder touches while nobody collects
-    garbage: calls on them commute with everything others do (a rename into a
-    public name never counts as private)."""
+    private: Callable[[Call], bool] = lambda call: False
+    """Says which calls commute with everything the other actors may do: those are
+    no scheduling points.  Each race has to justify its choice."""
     make: Callable[[SimDisk, str], SimFs] = SimFs
     """Starts the process of an actor; mutants replace it."""
 
@@ -80,12 +79,11 @@ class Tried:
 class Actor:
     """One process with its greenlet, stopped before its pending call."""
 
-    def __init__(
-        self, process: SimFs, body: Body, ledger: Ledger, private: tuple[str, ...]
-    ) -> None:
-        """Start *body* and run it to its first visible call."""
-        self.process = process
-        self.private = private
+    def __init__(self, race: Race, name: str, disk: SimDisk, ledger: Ledger) -> None:
+        """Start the actor's body and run it to its first visible call."""
+        body = race.actors[name]
+        self.process = race.make(disk, name)
+        self.private = race.private
         self.process.gates.append(self._gate)
         self.process.remembers = True
         self.done = False
@@ -106,11 +104,8 @@ class Actor:
         self.process.kill()
 
     def _gate(self, event: Call) -> None:
-        if event.op in INVISIBLE:
-            return
-        if event.op != "rename" and event.file().startswith(self.private or ("/",)):
-            return
-        self._scheduler.switch()
+        if event.op not in INVISIBLE and not self.private(event):
+            self._scheduler.switch()
 
     def step(self) -> None:
         """Perform the pending call and run to the next one."""
@@ -136,8 +131,7 @@ class _Run:
         self.disk, self.ledger = race.start()
         self.race = race
         self.actors = [
-            Actor(race.make(self.disk, name), body, self.ledger, race.private)
-            for name, body in race.actors.items()
+            Actor(race, name, self.disk, self.ledger) for name in race.actors
         ]
         self.path: tuple[Choice, ...] = ()
         self.current: int | None = None

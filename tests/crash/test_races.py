@@ -10,23 +10,34 @@ import pytest
 
 from tests.crash.conftest import Report
 from tests.crash.driver import Runner, Settings, act, by_name, drain
-from tests.crash.explore import Body, Ledger, Violation
+from tests.crash.explore import Body, Ledger, Violation, crash_at
 from tests.crash.mutants import caught_by_schedules
 from tests.crash.schedule import Bounds, Race, search
 from tests.crash.simdisk import SimDisk
-from tests.crash.simfs import SimFs
-from tests.crash.test_deliver import ID, queue_mail
-from tests.crash.world import attempts_after, check_recovered, stored
+from tests.crash.simfs import Call, CrashNow, SimFs
+from tests.crash.test_deliver import BIRTH, ID, queue_mail
+from tests.crash.world import (
+    BODY,
+    attempts_after,
+    check_crashed,
+    check_recovered,
+    envelope,
+    make_spool,
+    open_queue,
+    stored,
+)
 from tuiq.mail.envelope import Recipient
+from tuiq.spool import orphans
 from tuiq.spool.claim import Claim
 from tuiq.spool.flags import RReq, RState
 from tuiq.spool.operate import Target, Verb
+from tuiq.spool.orphans import collect, discard_orphan
 from tuiq.spool.passes import End, Pass
 from tuiq.spool.requests import wishes
+from tuiq.spool.submit import Draft, submit
 
 R = TypeVar("R")
 MIXED = Settings(verdicts=by_name)
-ATTACHED = ("df0", "tf0", "bf0", "xf0")
 CANCEL_BROKEN = "8 ATTEMPT_AFTER_CANCEL"
 HOLD_BROKEN = "9 ATTEMPT_WHILE_HELD"
 LOST = "10 REQUEST_LOST"
@@ -44,6 +55,12 @@ def prepared(
     fs.kill()
     disk.settle()
     return lambda: (disk.killed(), ledger.copy())
+
+
+def attached(call: Call) -> bool:
+    """Say whether a call is about a file that only the lock holder touches as long
+    as nobody collects garbage.  A rename gives a file its public name."""
+    return call.op != "rename" and call.file()[:3] in {"df0", "tf0", "bf0", "xf0"}
 
 
 def runner(settings: Settings = MIXED) -> Body:
@@ -71,18 +88,17 @@ def test_two_runners_never_send_twice(report: Report) -> None:
         start=prepared(b"ok@x", b"later@y", b"no@z"),
         actors={"a": runner(), "b": runner()},
         check=check_drained,
-        private=ATTACHED,
+        private=attached,
     )
     report("T2 2 runners", search(race))
 
 
-def test_killed(report: Report) -> None:
+def test_a_killed_runner_leaves_only_known_duplicates(report: Report) -> None:
     race = Race(
         name="2 runners, one killed",
         start=prepared(b"ok@x", b"later@y"),
         actors={"a": runner(), "b": runner()},
         check=check_drained,
-        private=ATTACHED,
     )
     report("T2 2 runners, one killed", search(race, Bounds(kills=1)))
 
@@ -164,7 +180,7 @@ def verb_race(verb: str) -> Race:
         start=prepared(*addresses_for(verb), before=before),
         actors={"runner": runner(), "operator": body},
         check=check,
-        private=ATTACHED,
+        private=attached,
     )
 
 
@@ -172,6 +188,81 @@ def verb_race(verb: str) -> Race:
 def test_runner_and_operator(verb: str, report: Report) -> None:
     race = verb_race(verb)
     report(f"T2 {race.name}", search(race))
+
+
+# -- the garbage collector ------------------------------------------------------------
+
+
+def submitter(fs: SimFs, ledger: Ledger) -> None:
+    """Submit as bounces do: under a fixed id, after sweeping what a crash left."""
+    directory = open_queue(fs)
+    draft = Draft(envelope=envelope(b"ok@x"), data=[BODY], birth_us=BIRTH, queue_id=ID)
+    for _ in range(2):
+        try:
+            submit(directory, draft)
+        except FileExistsError:
+            for prefix in ("tf", "df"):
+                discard_orphan(directory, prefix, ID)
+        else:
+            ledger.note("acknowledged", ID, (b"ok@x",))
+            return
+
+
+def collector(fs: SimFs, ledger: Ledger) -> None:
+    """Collect with no age floor: nothing but the locks protects the submitter."""
+    collect(open_queue(fs), now=fs.disk.now_ns / 1e9, age=0.0)
+
+
+def before_its_lock(call: Call) -> bool:
+    """Say whether a submitter created a file and has not locked it yet: that gap
+    is what the collector's age floor is for."""
+    mine = call.process.name == "submitter" and call.file()[:3] in {"df0", "tf0"}
+    return mine and call.op in {"fchmod", "flock"}
+
+
+def leftovers() -> tuple[SimDisk, Ledger]:
+    """Return a spool in which a submitter died after its tf."""
+    disk, ledger = SimDisk(), Ledger()
+    fs = SimFs(disk, "setup")
+    make_spool(fs)
+    dead = SimFs(disk, "dead")
+    dead.gates.append(crash_at(dead, 12))
+    with pytest.raises(CrashNow):
+        submitter(dead, ledger)
+    fs.kill()
+    return disk, ledger
+
+
+@pytest.mark.parametrize("name", ["a new message", "leftovers of the same id"])
+def test_the_collector_never_takes_a_message_apart(name: str, report: Report) -> None:
+    def fresh() -> tuple[SimDisk, Ledger]:
+        disk, ledger = SimDisk(), Ledger()
+        make_spool(SimFs(disk, "setup"))
+        return disk, ledger
+
+    race = Race(
+        name=f"collector, submitter of {name}",
+        start=fresh if name == "a new message" else leftovers,
+        actors={"submitter": submitter, "gc": collector},
+        check=check_crashed,
+        private=before_its_lock,
+    )
+    report(f"T2 {race.name}", search(race))
+
+
+def test_a_collector_that_trusts_a_name_is_caught(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans, "_is_named", lambda *_: True)
+    race = Race(
+        name="",
+        start=leftovers,
+        actors={"submitter": submitter, "gc": collector},
+        check=check_crashed,
+        private=before_its_lock,
+    )
+    caught = caught_by_schedules(race, "2 LIVE_WITHOUT_BODY")
+    report("mutant: collector does not compare inodes", caught)
 
 
 # -- mutants ------------------------------------------------------------------------

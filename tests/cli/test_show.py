@@ -102,6 +102,11 @@ def test_one_recipient_is_shown_by_its_number(
     assert shown["recipients"][0]["reply"] == "452 4.2.2 mailbox full"
 
 
+def test_tabs_are_shown_as_spaces(planted: Any, tuiq: Callable[..., Any]) -> None:
+    queue_id = planted.plant("abc", data=b"A: b\r\n\tc\r\n\r\nx\ty\r\n")
+    assert tuiq("show", queue_id).lines[-3:] == ["A: b c", "", "x       y"]
+
+
 @pytest.mark.parametrize("number", ["0", "4", "x", ""])
 def test_a_recipient_that_is_not_there_is_a_usage_error(
     stocked: Any, tuiq: Callable[..., Any], number: str

@@ -10,6 +10,7 @@ import pytest
 
 from tuiq.clock import SystemClock
 from tuiq.spool.fs import OsFs
+from tuiq.spool.pauses import Scope
 from tuiq.spool.status import Connection, RunnerStatus, StatusWriter
 
 if TYPE_CHECKING:
@@ -91,3 +92,13 @@ def test_a_wrong_age_is_a_usage_error(planted: Any, tuiq: Callable[..., Any]) ->
     ran = tuiq("status", "--fail-if-older", "soon")
     assert ran.status == 64
     assert "soon is no duration" in ran.err
+
+
+def test_a_paused_directory_goes_by_its_name(
+    planted: Any, tuiq: Callable[..., Any]
+) -> None:
+    uuid = (planted.path / "q.2" / ".tuiq-id").read_text().strip()
+    planted.pause(Scope.DIRECTORY, uuid, wait=0, reason="")
+    assert "paused open-ended: directory q.2: no reason given" in tuiq("status").lines
+    pause = json.loads(tuiq("status", "--json").out)["pauses"][0]
+    assert (pause["scope"], pause["name"]) == ("directory", "q.2")

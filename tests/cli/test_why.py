@@ -138,7 +138,7 @@ def test_a_pause_of_its_directory_counts(planted: Any, why: Any) -> None:
     planted.plant("abc", place="q.2")
     uuid = (planted.path / "q.2" / ".tuiq-id").read_text().strip()
     planted.pause(Scope.DIRECTORY, uuid, wait=0, reason="")
-    assert why("abc")[1].startswith("paused, open-ended: its queue directory")
+    assert why("abc")[1].startswith("paused, open-ended: queue directory q.2 by")
 
 
 def test_a_pause_of_one_destination_of_two_does_not_stop_the_message(

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_match import Context
+from tuiq.log import printable
 from tuiq.spool.disk import low_disk
 from tuiq.spool.entry import State
 from tuiq.spool.holders import LockReader, LockTable, queue_places
-from tuiq.spool.pauses import NOTHING, Pause, PauseSet
+from tuiq.spool.pauses import NOTHING, Pause, PauseSet, Scope
 from tuiq.spool.status import Connection, RunnerStatus, read_statuses
 
 if TYPE_CHECKING:
@@ -105,6 +106,17 @@ class Circumstances:
                 if found is None:
                     return None
         return found
+
+    def pause_place(self, pause: Pause) -> str:
+        """Return the queue directory or destination that *pause* stops, escaped.
+
+        Empty for the whole spool; a directory that is not mounted keeps its UUID.
+        """
+        if pause.scope is not Scope.DIRECTORY:
+            return pause.name
+        uuid = pause.file.removeprefix(Scope.DIRECTORY.value)
+        names = {uuid: name for name, uuid in self.uuids.items()}
+        return printable(names.get(uuid, uuid))
 
     def state(self, entry: QueueEntry) -> State:
         """Return the state word of a message."""

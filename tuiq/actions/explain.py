@@ -137,7 +137,7 @@ def _by_surroundings(entry: QueueEntry, around: Circumstances) -> Reason | None:
     if pause is not None:
         return Reason(
             cause=Cause.PAUSED,
-            text=_paused(pause, around.now),
+            text=_paused(pause, around),
             until=pause.until or None,
         )
     if entry.directory in around.low_disk:
@@ -186,15 +186,17 @@ def _working(work: Work, now: float) -> str:
     )
 
 
-def _paused(pause: Pause, now: float) -> str:
+def _paused(pause: Pause, around: Circumstances) -> str:
     what = {
         Scope.SPOOL: "the whole spool",
-        Scope.DIRECTORY: "its queue directory",
+        Scope.DIRECTORY: f"queue directory {around.pause_place(pause)}",
         Scope.DESTINATION: f"destination {printable(pause.name)}",
     }[pause.scope]
     if pause.damage:
         return f"paused: {printable(pause.damage)}"
-    until = f" until {_when(pause.until, now)}" if pause.until else ", open-ended"
+    until = (
+        f" until {_when(pause.until, around.now)}" if pause.until else ", open-ended"
+    )
     who = f" by {printable(pause.who)}" if pause.who else ""
     reason = f" ({printable(pause.reason)})" if pause.reason else ""
     return f"paused{until}{reason}: {what}{who}; end it with tuiq resume"

@@ -210,7 +210,8 @@ def _mark(listed: Listed, around: Circumstances) -> str:
         return "*"
     if listed.state is State.PAUSED or entry.directory in around.low_disk:
         return "X"
-    return "-" if entry.next_attempt > around.now else " "
+    waits = entry.next_attempt > around.now and listed.state not in _STANDING
+    return "-" if waits else " "
 
 
 def _details(listed: Listed, around: Circumstances) -> str:

@@ -111,7 +111,7 @@ def write_raw(data: bytes) -> None:
     """Write message data as it is, but never to a terminal, which would obey it."""
     if sys.stdout.isatty():
         for line in data.split(b"\r\n"):
-            print(printable(line))
+            print(printable(line.expandtabs()))
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
@@ -220,14 +220,15 @@ def _recipient_row(shown: Shown, view: RecipientView) -> list[str]:
 def header_lines(shown: Shown) -> Iterator[str]:
     """Yield each header field on one line, decoded, then escaped."""
     for name, value in headers.fields(shown.header):
-        yield f"{printable(name)}: {printable(headers.decode(value))}"
+        shown_value = headers.decode(value).replace("\t", " ")
+        yield f"{printable(name)}: {printable(shown_value)}"
 
 
 def body_lines(shown: Shown) -> Iterator[str]:
-    """Yield the lines of the body as they are, escaped."""
+    """Yield the lines of the body, tabs as spaces, all else escaped."""
     lines = shown.body.split(b"\r\n")
     for line in lines[:-1] if not lines[-1] else lines:
-        yield printable(line)
+        yield printable(line.expandtabs())
 
 
 def as_json(shown: Shown) -> dict[str, object]:

@@ -170,7 +170,7 @@ def as_text(report: Report) -> Iterator[str]:
         yield f"{printable(name)}: low disk: {reason}; nothing is attempted there"
     for pause in around.pauses.pauses:
         until = f"until {instant(pause.until)}" if pause.until else "open-ended"
-        what = printable(pause.name) or pause.scope.name.lower()
+        what = f"{pause.scope.name.lower()} {around.pause_place(pause)}".rstrip()
         yield f"paused {until}: {what}: {printable(pause.reason) or 'no reason given'}"
     damaged = report.total(State.DAMAGED)
     if damaged:
@@ -227,7 +227,7 @@ def as_json(report: Report) -> dict[str, object]:
         "pauses": [
             {
                 "scope": pause.scope.name.lower(),
-                "name": pause.name or None,
+                "name": around.pause_place(pause) or None,
                 "until": pause.until or None,
                 "since": pause.since or None,
                 "who": pause.who or None,

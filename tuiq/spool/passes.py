@@ -116,6 +116,7 @@ class Pass:
             return Start.FINISHED
         self.due = self._find_due()
         if not self.due:
+            claim.put(control.OPENED, b"0")
             self._set_index_time()
             self.release()
             return Start.IDLE

@@ -15,6 +15,7 @@ import pytest
 from tuiq.actions.circumstances import look_around
 from tuiq.cli.layouts import as_json, as_postfix
 from tuiq.cli.listing import Listing
+from tuiq.cli.mailq import main
 from tuiq.config import load
 from tuiq.spool import control
 from tuiq.spool.spool import Spool
@@ -247,3 +248,14 @@ def test_what_is_no_control_file_is_listed_as_damaged_and_the_rest_goes_on(
     assert states == {queue_id: "due", "0123456789ABCDEFGHJ": "damaged"}
     for layout in ("mailq", "status", "domains"):
         assert tuiq(layout).status == 0
+
+
+def test_it_runs_under_its_own_name(
+    planted: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TUIQ_CONFIG", str(planted.config))
+    monkeypatch.setattr("sys.argv", ["tuiq-mailq", "--postfix"])
+    assert main() == 0
+    assert capsys.readouterr().out == "Mail queue is empty\n"

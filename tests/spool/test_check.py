@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tuiq.clock import SystemClock
 from tuiq.config import Config, SpoolConfig
 from tuiq.errors import ConfigError, SpoolError
 from tuiq.mail.envelope import Envelope, Recipient
@@ -25,19 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NOW = 1_800_000_000.0
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can chown")
-
-
-class FrozenClock:
-    def now(self) -> float:
-        return time.time()
-
-    def now_ns(self) -> int:
-        return time.time_ns()
-
-    def boottime(self) -> float:
-        return 0.0
 
 
 @pytest.fixture
@@ -71,7 +60,7 @@ def put(directory: Path) -> str:
 
 
 def look(config: Config) -> list[Finding]:
-    return list(check_spool(config, FrozenClock()))
+    return list(check_spool(config, SystemClock()))
 
 
 def only(config: Config, kind: Kind, path: Path | str) -> Finding:
@@ -570,3 +559,116 @@ def test_what_the_caller_may_not_read_is_named(
     monkeypatch.setattr("tuiq.spool.check.check_directory", refuse)
     kinds = {(f.kind, f.path) for f in look(config)}
     assert (Kind.UNREADABLE, str(spool / "q.1")) in kinds
+
+
+@pytest.fixture
+def other_disk(spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make reject/ lie on another file system, as rename(2) sees it."""
+    real = os.rename
+
+    def rename(old: Path, new: Path) -> None:
+        if new.parent == spool / "reject":
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(old))
+        real(old, new)
+
+    monkeypatch.setattr("tuiq.spool.mend.os.rename", rename)
+
+
+@pytest.mark.usefixtures("other_disk")
+def test_a_file_is_copied_whole_to_a_reject_on_another_disk(
+    spool: Path, config: Config
+) -> None:
+    path = spool / "q.1" / "core"
+    path.write_bytes(b"x" * 100_000)
+    repaired(config, Kind.FOREIGN, path)
+    kept = next((spool / "reject").glob("core.*"))
+    assert kept.read_bytes() == b"x" * 100_000
+
+
+@pytest.mark.usefixtures("other_disk")
+def test_a_fifo_that_cannot_be_copied_stays_with_a_sentence(
+    spool: Path, config: Config
+) -> None:
+    path = spool / "q.1" / "df0123456789ABCDEFGHJ"
+    os.mkfifo(path, 0o600)
+    repair = only(config, Kind.NOT_A_FILE, path).repair
+    assert repair
+    with pytest.raises(SpoolError, match="another file system"):
+        repair()
+    assert path.exists()
+
+
+def test_a_missing_reject_directory_is_made(spool: Path, config: Config) -> None:
+    (spool / "reject").rmdir()
+    (spool / "q.1" / "core").touch()
+    repaired(config, Kind.FOREIGN, spool / "q.1" / "core")
+    assert (spool / "reject").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_misplaced_file_replaces_no_other(spool: Path, config: Config) -> None:
+    queue_id = put(spool / "q.1")
+    (spool / "q.1" / "df").mkdir(0o700)
+    twin = spool / "q.1" / "df" / f"df{queue_id}"
+    twin.write_bytes(b"HELLO\r\n")
+    twin.chmod(0o600)
+    repair = only(config, Kind.MISPLACED, spool / "q.1" / f"df{queue_id}").repair
+    assert repair
+    with pytest.raises(SpoolError, match="exists too"):
+        repair()
+    assert twin.read_bytes() == b"HELLO\r\n"
+
+
+def test_the_mode_of_a_file_with_two_names_is_left_alone(
+    spool: Path, config: Config, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("not yours")
+    victim.chmod(0o644)
+    os.link(victim, spool / "q.1" / "df0123456789ABCDEFGHJ")
+    wrong = next(f for f in look(config) if f.kind is Kind.WRONG_MODE)
+    assert wrong.repair
+    with pytest.raises(SpoolError, match="has 2 names"):
+        wrong.repair()
+    assert victim.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_message_that_arrives_meanwhile_makes_its_data_no_orphan(
+    spool: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = spool / "q.1" / "df0123456789ABCDEFGHJ"
+    path.touch(0o600)
+    old(path)
+
+    def commit(_path: Path) -> bool:
+        (spool / "q.1" / "qf0123456789ABCDEFGHJ").touch()
+        return False
+
+    monkeypatch.setattr("tuiq.spool.mend.is_locked", commit)
+    assert look(config) == []
+
+
+def test_a_message_that_is_finished_meanwhile_lost_nothing(
+    spool: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_id = put(spool / "q.1")
+    (spool / "q.1" / f"df{queue_id}").unlink()
+
+    def gone(path: Path) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr("tuiq.spool.mend.opened", gone)
+    assert look(config) == []
+
+
+def test_an_orphan_that_got_its_message_is_not_removed(
+    spool: Path, config: Config
+) -> None:
+    path = spool / "q.1" / "df0123456789ABCDEFGHJ"
+    path.touch(0o600)
+    old(path)
+    repair = only(config, Kind.ORPHAN, path).repair
+    (spool / "q.1" / "qf0123456789ABCDEFGHJ").touch()
+    assert repair
+    with pytest.raises(SpoolError, match="there by now"):
+        repair()
+    assert path.exists()

@@ -146,7 +146,8 @@ class FileCheck:
                 return
         except (FileNotFoundError, PermissionError):
             return
-        if (self.place.home("qf") / ("qf" + queue_id)).exists():
+        message = self.place.home("qf") / ("qf" + queue_id)
+        if message.exists():
             return
         yield Finding(
             kind=Kind.ORPHAN,
@@ -154,7 +155,7 @@ class FileCheck:
             reason="has no message, and nobody is working on it",
             remedy="nothing of it was ever accepted or it is delivered already; "
             "a runner removes it at its next start",
-            repair=partial(mend.remove_garbage, path),
+            repair=partial(mend.remove_garbage, path, unless=message),
         )
 
 

@@ -43,11 +43,21 @@ def is_locked(path: Path) -> bool:
     another process's attempt fail.
     """
     with opened(path) as (fd, _):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return not _lock(fd)
+
+
+def _lock(fd: int) -> bool:
+    """Take the lock of an open file for as long as it is open; False: it is held."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_or_refuse(path: Path, fd: int) -> None:
+    if not _lock(fd):
+        raise SpoolError(f"{path}: a process is working on it; try again later")
 
 
 def set_mode(path: Path, mode: int) -> str:
@@ -71,11 +81,16 @@ def _refuse_hard_link(path: Path, info: os.stat_result) -> None:
         raise SpoolError(f"{path}: has {info.st_nlink} names; remove the others first")
 
 
-def remove_garbage(path: Path) -> str:
-    """Unlink a file that never was mail, unless a process is working on it."""
-    if is_locked(path):
-        raise SpoolError(f"{path}: a process is working on it; try again later")
-    path.unlink()
+def remove_garbage(path: Path, *, unless: Path | None = None) -> str:
+    """Unlink a file that never was mail, unless a process is working on it.
+
+    *unless*: the control file that would make it part of a message.
+    """
+    with opened(path) as (fd, _):
+        _lock_or_refuse(path, fd)
+        if unless is not None and unless.exists():
+            raise SpoolError(f"{path}: belongs to {unless}, which is there by now")
+        path.unlink()
     return "removed"
 
 
@@ -95,17 +110,15 @@ def reject_message(spool: Path, control: Path, others: Sequence[Path]) -> str:
     The control file goes last: without it the data would count as an orphan.
     """
     with opened(control) as (fd, _):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SpoolError(
-                f"{control}: a process is working on it; try again later"
-            ) from None
+        _lock_or_refuse(control, fd)
         return reject(spool, [*others, control])
 
 
-def reject(spool: Path, paths: Sequence[Path]) -> str:
-    """Move files to ``reject/`` under a new common name; return what was done."""
+def reject(spool: Path, paths: Sequence[Path], reason: str = "") -> str:
+    """Move files to ``reject/`` under a new common name; return what was done.
+
+    A *reason* is written to ``<name>.reason`` beside them.
+    """
     directory = spool / "reject"
     owner = spool.stat()
     if not directory.is_dir():
@@ -118,6 +131,8 @@ def reject(spool: Path, paths: Sequence[Path]) -> str:
             targets.append(_move(path, directory / f"{path.name}.{tag}"))
         except FileNotFoundError:
             continue
+    if reason and targets:
+        _write(directory / f"{targets[0].name}.reason", f"{reason}\n", owner)
     _sync_directory(directory)
     return "moved to " + ", ".join(map(str, targets))
 
@@ -149,6 +164,15 @@ def _copy(path: Path, target: Path) -> None:
         os.fsync(fd)
     shutil.copystat(path, target, follow_symlinks=False)
     _sync_directory(target.parent)
+
+
+def _write(path: Path, text: str, owner: os.stat_result) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        os.chown(fd, owner.st_uid, owner.st_gid)
+        file.write(text)
+        file.flush()
+        os.fsync(fd)
 
 
 def _sync_directory(path: Path) -> None:

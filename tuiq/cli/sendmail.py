@@ -172,9 +172,9 @@ def caller_of_process() -> Caller:
 
 
 def _open_spool(config: Config) -> AbstractContextManager[Submitter]:
-    from tuiq.spool.spool import open_spool
+    from tuiq.spool.spool import open_submission
 
-    return open_spool(config)
+    return open_submission(config)
 
 
 def _submit(

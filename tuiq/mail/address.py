@@ -166,13 +166,14 @@ def _is_utf8(address: bytes) -> bool:
     return True
 
 
-def _shown(raw: bytes) -> str:
+def shown(raw: bytes) -> str:
+    """Return the start of an address for an error message, escaped."""
     return ascii(raw[:80])[2:-1] + ("..." if len(raw) > 80 else "")
 
 
 def _ambiguous(value: bytes) -> InputError:
     return InputError(
-        f"address list: read {_shown(value)}: it has no single meaning; "
+        f"address list: read {shown(value)}: it has no single meaning; "
         "separate addresses by commas and close every bracket"
     )
 
@@ -189,4 +190,4 @@ def _refusal(raw: bytes) -> InputError:
         reason = "neither ASCII nor UTF-8; encode it as UTF-8"
     else:
         reason = "not local@domain; put special characters into quotes"
-    return InputError(f"{_shown(raw)}: read address: {reason}")
+    return InputError(f"{shown(raw)}: read address: {reason}")

@@ -7,11 +7,14 @@ the control file says that nothing may be delivered from it any more.
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageDamaged, MessageGone
+from tuiq.spool import control
 from tuiq.spool.claim import Claim, lock_message
 from tuiq.spool.flags import MState
+from tuiq.spool.fs import pwrite_all
 
 if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
@@ -40,6 +43,18 @@ def remove(claim: Claim, *, synced: bool = True) -> None:
             directory.fs.unlink(prefix + claim.queue_id, dir_fd=directory.fd_of(prefix))
 
 
+def remove_finished(claim: Claim) -> None:
+    """Remove a message whose F some other process wrote, maybe just before it died.
+
+    The F may be one that no sync covered, or that a failed sync lost while the
+    page cache kept it: written again, the sync cannot skip it.
+    """
+    directory = claim.directory
+    pwrite_all(directory.fs, claim.fd, MState.FINISHED.value, control.MSTATE)
+    claim.sync()
+    remove(claim)
+
+
 def finish_now(claim: Claim) -> None:
     """Do all of G with a sync of its own, and release the lock."""
     try:
@@ -61,13 +76,45 @@ def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
         return claim
     try:
         if claim.mstate == MState.FINISHED:
-            # The F may be a dead runner's that no sync has covered yet.
-            claim.sync()
-            remove(claim)
+            remove_finished(claim)
             raise MessageGone(queue_id)
         raise MessageDamaged(directory.path_of("qf" + queue_id), *_LEFT[claim.mstate])
     finally:
         claim.close()
+
+
+def remove_withdrawn(directory: QueueDirectory, queue_id: str) -> bool:
+    """Say whether a control file is only the rest of a failed submission; remove it.
+
+    Such a one says F although no recipient was ever attempted: its message was not
+    accepted.  True too when it is gone by now.  Raises MessageBusy.
+    """
+    if not _says_finished(directory, queue_id):
+        return False
+    try:
+        claim = lock_message(directory, queue_id)
+    except MessageGone:
+        return True
+    try:
+        if claim.mstate != MState.FINISHED or claim.states.strip(b"T"):
+            return False
+        remove_finished(claim)
+        return True
+    finally:
+        claim.close()
+
+
+def _says_finished(directory: QueueDirectory, queue_id: str) -> bool:
+    """Look at MSTATE without the lock; F is final, and so is absence."""
+    fs = directory.fs
+    try:
+        fd = fs.open("qf" + queue_id, os.O_RDONLY, dir_fd=directory.qf_fd)
+    except FileNotFoundError:
+        return True
+    try:
+        return fs.pread(fd, 1, control.MSTATE) == MState.FINISHED.value
+    finally:
+        fs.close(fd)
 
 
 _LEFT: dict[bytes, tuple[str, str]] = {

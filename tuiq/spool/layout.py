@@ -29,6 +29,8 @@ TIME_LENGTH = 11
 RANDOM_LENGTH = 8
 ID_LENGTH = TIME_LENGTH + RANDOM_LENGTH
 PREFIXES = ("qf", "df", "tf", "bf", "xf")
+DROP = "drop"
+"""Directory of a spool through which users who may not touch the queue send."""
 UUID_FILE = ".tuiq-id"
 LOCK_FILE = ".lock"
 PROBE_FILE = ".lockprobe"

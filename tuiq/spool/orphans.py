@@ -11,8 +11,10 @@ import os
 from typing import TYPE_CHECKING
 
 from tuiq.spool.layout import split_name
+from tuiq.spool.status import sweep_statuses
 
 if TYPE_CHECKING:
+    from tuiq.spool.fs import Fs
     from tuiq.spool.layout import QueueDirectory
 
 ATTACHED = ("tf", "df", "bf", "xf")
@@ -23,36 +25,40 @@ def discard_orphan(directory: QueueDirectory, prefix: str, queue_id: str) -> boo
 
     False when somebody is writing it, or when its message exists after all.
     """
-    fs, dir_fd = directory.fs, directory.fd_of(prefix)
-    name = prefix + queue_id
+    fs, name = directory.fs, prefix + queue_id
     try:
-        fd = fs.open(name, os.O_RDWR | os.O_NONBLOCK, dir_fd=dir_fd)
+        fd = fs.open(name, os.O_RDWR | os.O_NONBLOCK, dir_fd=directory.fd_of(prefix))
     except FileNotFoundError:
         return True
     except OSError:
         return False  # not a regular file of ours: for a person
     try:
         fs.flock(fd)
-        if not _is_named(directory, name, dir_fd, fd):
-            return False  # removed meanwhile; the name may be a new submission's
-        if has_control(directory, queue_id):
-            return False
-        if prefix != "tf" and _is_being_written(directory, queue_id):
-            return False
-        with contextlib.suppress(FileNotFoundError):
-            fs.unlink(name, dir_fd=dir_fd)
+        is_orphan = _is_orphan(directory, prefix, queue_id, fd)
+        if is_orphan:
+            with contextlib.suppress(FileNotFoundError):
+                fs.unlink(name, dir_fd=directory.fd_of(prefix))
     except BlockingIOError:
         return False
     finally:
         fs.close(fd)
-    return True
+    return is_orphan
 
 
-def _is_named(directory: QueueDirectory, name: str, dir_fd: int, fd: int) -> bool:
-    """Say whether *name* still leads to the file behind *fd*."""
+def _is_orphan(directory: QueueDirectory, prefix: str, queue_id: str, fd: int) -> bool:
+    """Say whether the locked file *fd* has its name and no message."""
+    if not _is_named(directory, prefix, queue_id, fd):
+        return False  # removed meanwhile; the name may be a new submission's
+    if has_control(directory, queue_id):
+        return False
+    return prefix == "tf" or not _is_being_written(directory, queue_id)
+
+
+def _is_named(directory: QueueDirectory, prefix: str, queue_id: str, fd: int) -> bool:
+    """Say whether the name still leads to the file behind *fd*."""
     held = directory.fs.fstat(fd)
     try:
-        named = directory.fs.stat(name, dir_fd=dir_fd)
+        named = directory.fs.stat(prefix + queue_id, dir_fd=directory.fd_of(prefix))
     except FileNotFoundError:
         return False
     return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
@@ -115,3 +121,21 @@ def collect(directory: QueueDirectory, *, now: float, age: float) -> list[str]:
         for prefix, queue_id in find_orphans(directory, now=now, age=age)
         if discard_orphan(directory, prefix, queue_id)
     ]
+
+
+def collect_services(
+    fs: Fs, run_fd: int, pauses_fd: int, *, now: float, age: float
+) -> list[str]:
+    """Remove what dead processes left beside the queues; return their paths.
+
+    Status files without a runner, and temporary files in run/ and pauses/; those in
+    drop/ are the ingester's to judge.
+    """
+    swept = sweep_statuses(fs, run_fd, now=now, age=age)
+    removed = [f"run/{name}" for name in swept]
+    for name, mtime_ns in list(fs.scan(pauses_fd)):
+        if name.endswith(".tmp") and mtime_ns <= (now - age) * 1e9:
+            with contextlib.suppress(FileNotFoundError):
+                fs.unlink(name, dir_fd=pauses_fd)
+                removed.append(f"pauses/{name}")
+    return removed

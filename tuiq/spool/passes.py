@@ -103,6 +103,7 @@ class Pass:
         MSTATE is C then.  Slow when a failure has to be reported.
         """
         claim = self.claim
+        self.site.forget_source(claim)
         wait = self._recover()
         if wait:
             claim.set_index_time(wait)
@@ -268,6 +269,7 @@ class Pass:
         else:
             requests = claim.requests
             ends = self._pause_ends(kept)
+            self.paused = self.paused or any(end is not None for end in ends)
             held = [
                 index
                 for index, end in zip(kept, ends, strict=True)
@@ -444,6 +446,8 @@ class Pass:
         if expired:
             self._expire(expired)
         self.commit_failures()
+        # No transaction runs any more: an attempt that was cut off sent no dot.
+        claim.mark(claim.indexes(RState.ATTEMPT), RState.TODO)
         self._report()
         claim.reread()
         self._apply_requests()
@@ -459,6 +463,7 @@ class Pass:
     def spell_out(self) -> None:
         """Write into the slots what a dead holder and pending requests mean (X2)."""
         claim = self.claim
+        self.site.forget_source(claim)
         claim.reread()
         claim.mark(claim.indexes(RState.ATTEMPT), RState.TODO)
         self._apply_requests(report=False)

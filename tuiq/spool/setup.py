@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-DROP = "drop"
+DROP = layout.DROP
 SUBDIRECTORIES = tuple(sorted(RESERVED - {DROP}))
 """What lies beside the queue directories in every spool."""
 

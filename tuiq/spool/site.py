@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tuiq.config import Config
     from tuiq.mail.envelope import Recipient
     from tuiq.mail.reply import Reply
+    from tuiq.spool.claim import Claim
     from tuiq.spool.layout import QueueDirectory
 
 
@@ -47,6 +48,14 @@ class PauseLookup(Protocol):
         ...
 
 
+def _no_source(_claim: Claim) -> None:
+    """Do nothing: there is no drop directory."""
+
+
+def _block(directory: QueueDirectory, reason: str) -> None:
+    directory.blocked = directory.blocked or reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Settings, clock and the shared services of one spool."""
@@ -57,3 +66,7 @@ class Site:
     clock: Clock = field(default_factory=SystemClock)
     jitter: Callable[[], float] = lambda: 0.0
     """Draws a number between -1 and 1."""
+    forget_source: Callable[[Claim], None] = _no_source
+    """Removes, durably, the drop file that a newly claimed message was made from."""
+    suspect: Callable[[QueueDirectory, str], None] = _block
+    """Told that a sync failed in a directory, and why."""

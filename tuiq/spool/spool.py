@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Self
 from tuiq.clock import SystemClock
 from tuiq.errors import MessageGone, NotQueueUser, SpoolUnavailable
 from tuiq.spool.disk import DiskFloor, refusal
+from tuiq.spool.drop import DropSubmitter, forget_source
 from tuiq.spool.entry import QueueEntry, decode_entry
 from tuiq.spool.fs import OsFs, pread_all
 from tuiq.spool.journal import Event, Journal, Kind
 from tuiq.spool.layout import (
+    DROP,
     QueueDirectory,
     birth_now,
     expand_queues,
@@ -28,6 +30,7 @@ from tuiq.spool.orphans import has_control
 from tuiq.spool.pauses import Pauses
 from tuiq.spool.site import Site
 from tuiq.spool.submit import Draft, submit
+from tuiq.spool.suspect import is_marked, mark_suspect, sharers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from tuiq.clock import Clock
     from tuiq.config import Config
     from tuiq.mail.envelope import Envelope
+    from tuiq.spool.claim import Claim
 
 
 class Spool:
@@ -66,6 +70,8 @@ class Spool:
             self.journal = Journal(self.fs, journal_fd, config.journal, self.clock)
             stack.callback(self.journal.close)
             self.run_fd = self._open_service(stack, "run")
+            self._drop_fd = -1  # opened when it is needed: it may be made later
+            stack.callback(self._close_drop)
             self._closing = stack.pop_all()
         self.floor = DiskFloor(self.fs, self.clock, config.spool)
         self.site = Site(
@@ -74,6 +80,8 @@ class Spool:
             pauses=self.pauses,
             clock=self.clock,
             jitter=lambda: random.uniform(-1.0, 1.0),
+            forget_source=self._forget_source,
+            suspect=self.suspect,
         )
 
     def _open_service(self, stack: contextlib.ExitStack, name: str) -> int:
@@ -87,6 +95,28 @@ class Spool:
             ) from None
         stack.callback(os.close, fd)
         return fd
+
+    def drop_fd(self) -> int:
+        """Return the open drop directory, -1 when there is none; raise OSError."""
+        if self._drop_fd < 0:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            with contextlib.suppress(FileNotFoundError):
+                self._drop_fd = os.open(self.path / DROP, flags)
+        return self._drop_fd
+
+    def _close_drop(self) -> None:
+        if self._drop_fd >= 0:
+            os.close(self._drop_fd)
+
+    def _forget_source(self, claim: Claim) -> None:
+        fd = self.drop_fd()
+        if fd >= 0:
+            forget_source(claim, fd)
+
+    def suspect(self, directory: QueueDirectory, reason: str) -> None:
+        """Stop using every directory on a file system whose sync failed."""
+        for sharer in sharers(directory, self.directories):
+            mark_suspect(self.run_fd, sharer, reason)
 
     def __enter__(self) -> Self:
         """Return the spool itself."""
@@ -174,9 +204,11 @@ class Spool:
         """Queue a message durably and return its id.
 
         *data* comes in wire form (CRLF line ends, the last line ends in CRLF).
-        *received* makes the Received line from the id.  Raises SpoolUnavailable
-        when no directory has room or the disk fails; nothing is queued then.
+        *received* makes the Received line from the id.  Raises InputError for an
+        envelope that could not be sent, SpoolUnavailable when no directory has room
+        or the disk fails; nothing is queued then.
         """
+        envelope.check()
         directory = self.choose()
         draft = Draft(
             envelope=envelope,
@@ -205,6 +237,9 @@ class Spool:
         """Return a directory with room for new mail, picked at random."""
         low = ""
         for directory in random.sample(self.directories, len(self.directories)):
+            if directory.blocked or is_marked(self.run_fd, directory):
+                low = directory.blocked or f"{directory.path}: a sync failed here"
+                continue
             answer = self.floor.check(directory.df_fd)
             refused = refusal(directory.path, directory.df_fd)
             if answer is None and refused is None:
@@ -220,13 +255,18 @@ class Spool:
 
 
 def read_entry(directory: QueueDirectory, queue_id: str) -> QueueEntry | None:
-    """Read one message without locking; None when it is gone or finished."""
+    """Read one message without locking; None when it is gone or finished.
+
+    Raises OSError only when there is no file descriptor left.
+    """
     name = "qf" + queue_id
     try:
         raw, mtime = _read_control(directory, name)
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno in {errno.EMFILE, errno.ENFILE}:
+            raise
         entry = decode_entry(b"", directory=directory.name, name=name, mtime=0.0)
         reason = (error.strerror or "cannot be read").lower()
         return replace(entry, damage=f"{directory.path_of(name)}: {reason}")
@@ -286,7 +326,7 @@ def become_queue_user(config: Config) -> None:
     """
     uid = os.geteuid()
     spool = config.spool_path
-    if uid and spool.is_dir() and not os.access(spool, os.R_OK):
+    if uid and _is_closed(spool):
         raise NotQueueUser(
             f"{spool}: not open to uid {uid}; run this as root or as the queue user"
         )
@@ -308,6 +348,17 @@ def become_queue_user(config: Config) -> None:
     )
 
 
+def _is_closed(spool: Path) -> bool:
+    """Say whether this user is kept out of the spool."""
+    try:
+        os.close(os.open(spool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def open_spool(config: Config, *, clock: Clock | None = None) -> Spool:
     """Open the spool of *config* as the queue user; use it in a ``with`` block.
 
@@ -316,3 +367,20 @@ def open_spool(config: Config, *, clock: Clock | None = None) -> Spool:
     """
     become_queue_user(config)
     return Spool(config, clock=clock)
+
+
+@contextlib.contextmanager
+def open_submission(
+    config: Config, *, clock: Clock | None = None
+) -> Iterator[Spool | DropSubmitter]:
+    """Open what takes mail from this user: the queue, else its drop directory.
+
+    Raises as ``open_spool`` does, but for NotQueueUser.
+    """
+    try:
+        spool = open_spool(config, clock=clock)
+    except NotQueueUser:
+        yield DropSubmitter(config.spool_path)
+        return
+    with spool:
+        yield spool

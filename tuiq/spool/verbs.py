@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageDamaged, MessageGone
 from tuiq.spool import control
-from tuiq.spool.finish import remove
+from tuiq.spool.finish import remove_finished
 from tuiq.spool.flags import GENERATIONS, MHold, MReq, MState, RReq, RState
 from tuiq.spool.fs import pread_all, pwrite_all
 from tuiq.spool.journal import Kind
@@ -233,8 +233,7 @@ def _check_state(claim: Claim, verb: Verb) -> None:
         return
     path = claim.directory.path_of("qf" + claim.queue_id)
     if mstate == MState.FINISHED:
-        claim.sync()  # the F may be a dead runner's that no sync has covered yet
-        remove(claim)
+        remove_finished(claim)
         raise MessageGone(claim.queue_id)
     if mstate == MState.CORRUPT:
         if verb in {Verb.REQUEUE, Verb.PURGE}:

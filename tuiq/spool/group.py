@@ -118,13 +118,32 @@ class Batch:
         for future in futures:
             future.result()
 
-    def complete(self) -> None:
-        """Unlink what is finished and release the rest; after ``sync`` only."""
+    def complete(self) -> list[tuple[Claim, OSError]]:
+        """Unlink what is finished and release the rest; after ``sync`` only.
+
+        Returns what could not be unlinked or read again: it is let go all the
+        same, and what its control file says still holds.
+        """
+        failed: list[tuple[Claim, OSError]] = []
         for claim in self._finished:
-            remove(claim)
-            claim.close()
+            try:
+                remove(claim)
+            except OSError as error:
+                failed.append((claim, error))
+            finally:
+                claim.close()
         for visit in self._waiting:
-            visit.release()
+            try:
+                visit.release()
+            except OSError as error:
+                failed.append((visit.claim, error))
+                visit.abandon()
+        return failed
+
+    @property
+    def held(self) -> int:
+        """Return how many claims of the batch have no other owner."""
+        return len(self._finished) + len(self._waiting)
 
     def give_up(self, reason: str) -> None:
         """Close everything after a failed sync; nothing is unlinked."""

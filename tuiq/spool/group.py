@@ -112,9 +112,9 @@ class Batch:
         claims = [claim for claim in self.claims() if claim.fd >= 0]
         if pool is None or len(claims) == 1:
             for claim in claims:
-                claim.sync()
+                _sync_open(claim)
             return
-        futures: list[Future[None]] = [pool.submit(claim.sync) for claim in claims]
+        futures: list[Future[None]] = [pool.submit(_sync_open, c) for c in claims]
         for future in futures:
             future.result()
 
@@ -153,3 +153,12 @@ class Batch:
             claim.close()
         for visit in self._waiting:
             visit.abandon()
+
+
+def _sync_open(claim: Claim) -> None:
+    """Sync a claim, unless its owner closes it just now."""
+    try:
+        claim.sync()
+    except OSError:
+        if claim.fd >= 0:
+            raise

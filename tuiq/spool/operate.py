@@ -7,16 +7,14 @@ the holder applies them, and the answer tells what the operator may rely on.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuiq.errors import (
-    IllegalTransition,
     MessageBusy,
     MessageDamaged,
     MessageGone,
-    SpoolUnsafe,
+    SpoolError,
     UnknownFormat,
 )
 from tuiq.spool.claim import Claim
@@ -36,11 +34,12 @@ from tuiq.spool.verbs import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tuiq.spool.fs import Fs
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.site import Site
 
-CHUNK = 1000
-"""Messages whose changes share one sync."""
+CHUNK = 500
+"""Messages whose changes share one sync: each is an open file until then."""
 
 
 FEW = 16
@@ -70,6 +69,11 @@ class _Work:
             target=self.target, result=result, text=text, changed=tuple(self.changed)
         )
 
+    def give_up(self, text: str) -> None:
+        """Take the answer back: what was written may not be on the disk."""
+        self.end = End.WAITING  # nothing may be unlinked
+        self.say(Result.REFUSED, f"{self.target.queue_id}: {text}")
+
 
 def operate(
     find: Callable[[str], QueueDirectory | None],
@@ -84,14 +88,34 @@ def operate(
     *find* returns the directory that holds a queue id.  Up to *chunk* messages
     are locked at a time and share one sync; a flush on its own is not synced.
     """
-    batches = iter(targets)
-    while batch := list(itertools.islice(batches, chunk)):
-        works = [_begin(find, site, verb, target) for target in batch]
-        _sync(works)
+    for batch in _batches(targets, chunk):
+        works: list[_Work] = []
+        try:
+            for target in batch:
+                works.append(_begin(find, site, verb, target))  # noqa: PERF401
+            _sync(works, site)
+        finally:
+            # All of them before the first answer: the reader may take its time.
+            for work in works:
+                _let_go(work)
         for work in works:
-            _close(work)
             assert work.answer is not None
             yield work.answer
+
+
+def _batches(targets: Iterable[Target], size: int) -> Iterator[list[Target]]:
+    """Yield up to *size* targets at a time, never two of one message.
+
+    The lock of the first would keep out the second.
+    """
+    batch: dict[str, Target] = {}
+    for target in targets:
+        if len(batch) == size or target.queue_id in batch:
+            yield list(batch.values())
+            batch.clear()
+        batch[target.queue_id] = target
+    if batch:
+        yield list(batch.values())
 
 
 def _begin(
@@ -109,7 +133,7 @@ def _begin(
         _act(work, directory, site, verb)
     except MessageGone as error:
         work.say(Result.GONE, str(error))
-    except (MessageDamaged, SpoolUnsafe, IllegalTransition) as error:
+    except SpoolError as error:
         work.say(Result.REFUSED, str(error))
     except OSError as error:
         work.say(Result.REFUSED, f"{target.queue_id}: {error.strerror}")
@@ -168,36 +192,49 @@ def _act_locked(
     work.say(deed.result, deed.text)
 
 
-def _sync(works: list[_Work]) -> None:
+def _sync(works: list[_Work], site: Site) -> None:
     """Make everything written durable: a sync each, or one for many."""
-    open_works = [w for w in works if w.directory is not None and _fd(w) >= 0]
-    if len(open_works) <= FEW:
-        for work in open_works:
-            assert work.directory is not None
-            work.directory.fs.fdatasync(_fd(work))
+    by_directory: dict[int, tuple[QueueDirectory, list[_Work]]] = {}
+    for work in works:
+        if work.directory is not None and _fd(work) >= 0:
+            group = by_directory.setdefault(id(work.directory), (work.directory, []))
+            group[1].append(work)
+    for directory, group_works in by_directory.values():
+        try:
+            _sync_directory(directory.fs, group_works)
+        except OSError as error:
+            reason = (error.strerror or "error").lower()
+            site.suspect(directory, reason)
+            for work in group_works:
+                work.give_up(f"the disk may have lost it: {reason}; see tuiq check")
+
+
+def _sync_directory(fs: Fs, works: list[_Work]) -> None:
+    if len(works) > FEW:
+        fs.syncfs(_fd(works[0]))
         return
-    devices: dict[int, tuple[QueueDirectory, int]] = {}
-    for work in open_works:
-        assert work.directory is not None
-        devices.setdefault(id(work.directory), (work.directory, _fd(work)))
-    for directory, fd in devices.values():
-        directory.fs.syncfs(fd)
+    for work in works:
+        fs.fdatasync(_fd(work))
 
 
 def _fd(work: _Work) -> int:
     return work.claim.fd if work.claim is not None else work.fd
 
 
-def _close(work: _Work) -> None:
-    """Finish what is over, release the rest."""
-    assert work.directory is not None or _fd(work) < 0
-    if work.claim is None:
-        if work.fd >= 0 and work.directory is not None:
+def _let_go(work: _Work) -> None:
+    """Finish what is over, release the rest; nothing stays open."""
+    if work.directory is None or _fd(work) < 0:
+        return
+    claim = work.claim
+    try:
+        if claim is not None and work.end is End.FINISHED:
+            remove(claim)
+        elif work.visit is not None:
+            work.visit.release()
+    except OSError:
+        return  # what is durable holds; the next look at the message does the rest
+    finally:
+        if claim is not None:
+            claim.close()
+        else:
             work.directory.fs.close(work.fd)
-    elif work.end is End.FINISHED:
-        remove(work.claim)
-        work.claim.close()
-    elif work.visit is not None:
-        work.visit.release()
-    else:
-        work.claim.close()

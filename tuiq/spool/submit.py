@@ -173,10 +173,13 @@ class _Writing:
                 pwrite_all(self.fs, self.tf, MState.FINISHED.value, control.MSTATE)
                 self.fs.fdatasync(self.tf)
         directory = self.directory
-        control_name = "qf" if self.renamed else "tf"
-        names = [("df" + self.queue_id, directory.df_fd)] if self.df >= 0 else []
+        names = []
+        # The control file first: that F is on the disk, nobody knows.
         if self.tf >= 0:
-            names.append((control_name + self.queue_id, directory.qf_fd))
+            prefix = "qf" if self.renamed else "tf"
+            names.append((prefix + self.queue_id, directory.qf_fd))
+        if self.df >= 0:
+            names.append(("df" + self.queue_id, directory.df_fd))
         for name, dir_fd in names:
             with contextlib.suppress(OSError):
                 self.fs.unlink(name, dir_fd=dir_fd)

@@ -172,7 +172,7 @@ def caller_of_process() -> Caller:
 
 
 def _open_spool(config: Config) -> AbstractContextManager[Submitter]:
-    from tuiq.spool.spool import open_submission
+    from tuiq.spool.intake import open_submission
 
     return open_submission(config)
 

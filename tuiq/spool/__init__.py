@@ -1,8 +1,33 @@
-"""The spool: the only code that opens queue files (see FORMAT.md)."""
+"""The spool: the only code that opens queue files (see FORMAT.md).
+
+The names below are loaded when they are asked for: a submission needs few of them
+and is over in a moment.
+"""
 
 from __future__ import annotations
 
-from tuiq.spool.spool import Spool, open_spool
-from tuiq.spool.verbs import Answer, Result, Target, Verb
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuiq.spool.spool import Spool, open_spool
+    from tuiq.spool.verbs import Answer, Result, Target, Verb
 
 __all__ = ["Answer", "Result", "Spool", "Target", "Verb", "open_spool"]
+
+_HOMES = {
+    "Spool": "tuiq.spool.spool",
+    "open_spool": "tuiq.spool.spool",
+    "Answer": "tuiq.spool.verbs",
+    "Result": "tuiq.spool.verbs",
+    "Target": "tuiq.spool.verbs",
+    "Verb": "tuiq.spool.verbs",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the module that holds *name* (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)

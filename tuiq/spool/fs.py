@@ -8,7 +8,6 @@ Nothing in ``tuiq.spool`` that touches a queue file calls ``os`` directly.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 from typing import TYPE_CHECKING, Protocol
@@ -135,7 +134,6 @@ class Fs(Protocol):
         ...
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -176,7 +174,10 @@ class OsFs:
 
     def syncfs(self, fd: int) -> None:
         """See ``Fs``."""
-        if _libc.syncfs(fd) != 0:
+        import ctypes  # the standard library does not offer this call
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syncfs(fd) != 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
 

@@ -32,7 +32,6 @@ event that has to be safe before the next step (``possible_duplicate``).
 from __future__ import annotations
 
 import json
-import logging
 import os
 import threading
 from contextlib import suppress
@@ -45,6 +44,7 @@ from tuiq.log import printable
 from tuiq.mail.reply import Reply
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterable, Sequence
 
     from tuiq.clock import Clock
@@ -57,8 +57,6 @@ LOOK_EVERY = 1.0
 """Seconds between looks at the file's size and identity."""
 LINE_START = b'{"time":'
 """How every line begins; JSON escapes quotes, so no text can contain it."""
-
-_log = logging.getLogger(__name__)
 
 
 class Kind(StrEnum):
@@ -144,6 +142,13 @@ class Event:
         return line.encode() + b"\n"
 
 
+def _logger() -> logging.Logger:
+    """Return the log; loaded only when something went wrong."""
+    import logging
+
+    return logging.getLogger(__name__)
+
+
 class Journal:
     """The writing end; safe to use from any thread."""
 
@@ -182,7 +187,9 @@ class Journal:
                 return False
             if self._failing:
                 self._failing = False
-                _log.warning("journal: can be written again; %d events lost", self.lost)
+                _logger().warning(
+                    "journal: can be written again; %d events lost", self.lost
+                )
         return True
 
     def record(
@@ -230,7 +237,7 @@ class Journal:
         """Count lost events; tell the first of a series, then keep quiet."""
         self.lost += count
         if not self._failing:
-            _log.error(
+            _logger().error(
                 "journal: cannot be written: %s; delivery goes on without it",
                 error.strerror or error,
             )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import glob
 import os
-import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,9 +56,7 @@ def base32_bytes(data: bytes, length: int = RANDOM_LENGTH) -> str:
 
 def make_id(birth_us: int, suffix: str | None = None) -> str:
     """Return a queue id: 11 characters of time, 8 random ones unless given."""
-    return base32(birth_us, TIME_LENGTH) + (
-        suffix or base32(secrets.randbits(40), RANDOM_LENGTH)
-    )
+    return base32(birth_us, TIME_LENGTH) + (suffix or base32_bytes(os.urandom(5)))
 
 
 def id_birth(queue_id: str) -> float:

@@ -7,11 +7,12 @@ weakest one that the protocol claims to survive:
 * file data: each 512-byte sector may hold any version written since the last
   fsync or fdatasync of that file (a sector itself is not torn: powersafe
   overwrite), and the size may be any size since then, whatever the data;
-* mtime: any value since the last fsync (fdatasync does not persist it);
+* mtime and ctime: any value since the last fsync (fdatasync persists neither);
 * directories: each create, rename and unlink since the last fsync of the
   directory is on disk or not, as long as operations that share a name keep
   their order; a rename is one operation;
-* fsync of a file persists nothing of its name.
+* fsync of a file persists nothing of its name, unless ``fsync_keeps_names``: what
+  ext4, XFS and btrfs do, and what a submitter who may not open drop/ relies on.
 
 Owner and mode are durable at once: no recovery step depends on an older mode.
 """
@@ -65,6 +66,7 @@ class Inode:
     """Sector number -> its versions since the last sync, the durable one first."""
     sizes: list[int] = field(default_factory=lambda: [0])
     mtimes: list[int] = field(default_factory=list)
+    ctimes: list[int] = field(default_factory=list)
     entries: dict[str, int] = field(default_factory=dict)
     durable: dict[str, int] = field(default_factory=dict)
     ops: list[DirOp] = field(default_factory=list)
@@ -79,16 +81,17 @@ class Inode:
         return statmod.S_ISDIR(self.mode)
 
     def touch(self, now_ns: int) -> None:
-        """Note a change at *now_ns*."""
-        self.set_mtime(now_ns)
-        self.ctime_ns = now_ns
+        """Note a change of the content at *now_ns*."""
+        self.set_times(now_ns, now_ns)
 
-    def set_mtime(self, mtime_ns: int) -> None:
-        """Set the modification time; durable only by fsync."""
+    def set_times(self, mtime_ns: int, ctime_ns: int) -> None:
+        """Set both times; durable only by fsync."""
         self.digest = None
-        self.mtime_ns = mtime_ns
-        if not self.mtimes or self.mtimes[-1] != mtime_ns:
+        self.mtime_ns, self.ctime_ns = mtime_ns, ctime_ns
+        if self.mtimes[-1:] != [mtime_ns]:
             self.mtimes.append(mtime_ns)
+        if self.ctimes[-1:] != [ctime_ns]:
+            self.ctimes.append(ctime_ns)
 
     def sector(self, number: int) -> bytes:
         """Return the current content of sector *number*, zero-filled."""
@@ -118,14 +121,14 @@ class Inode:
         if self.sizes[-1] != len(data):
             self.sizes.append(len(data))
 
-    def sync(self, *, mtime: bool) -> None:
-        """Make the content durable; the mtime too if *mtime*."""
+    def sync(self, *, times: bool) -> None:
+        """Make the content durable; mtime and ctime too if *times*."""
         self.sectors.clear()
         self.sizes = [len(self.data)]
         self.durable = dict(self.entries)
         self.ops.clear()
-        if mtime:
-            self.mtimes = [self.mtime_ns]
+        if times:
+            self.mtimes, self.ctimes = [self.mtime_ns], [self.ctime_ns]
 
     def perform(self, op: DirOp) -> None:
         """Perform a directory operation."""
@@ -187,14 +190,16 @@ class SimDisk:
         self.blocks = (1_000_000, 900_000, 1_000_000, 900_000)
         """Blocks, free blocks, inodes, free inodes for statvfs."""
         self.processes = 0
+        self.tick_ns = 0
+        """How much time each call of a process takes."""
+        self.fsync_keeps_names = False
         self.root = self.add(1, statmod.S_IFDIR | 0o700, 0)
-        self.root.mtimes = [self.root.mtime_ns]
         self.root.nlink = 1
 
     def add(self, ino: int, mode: int, uid: int) -> Inode:
         """Make an inode without a name."""
         inode = Inode(ino, mode, uid, self.now_ns, self.now_ns)
-        inode.mtimes = [self.now_ns]
+        inode.mtimes, inode.ctimes = [self.now_ns], [self.now_ns]
         self.inodes[ino] = inode
         return inode
 
@@ -205,7 +210,7 @@ class SimDisk:
         inode = self.add(ino, statmod.S_IFDIR | mode, uid)
         inode.nlink = 1
         parent.perform(DirOp(None, path.rpartition("/")[2], ino))
-        parent.sync(mtime=True)
+        parent.sync(times=True)
         return inode
 
     def lookup(self, path: str) -> Inode:
@@ -218,7 +223,7 @@ class SimDisk:
     def settle(self) -> None:
         """Make everything durable (syncfs)."""
         for inode in self.inodes.values():
-            inode.sync(mtime=True)
+            inode.sync(times=True)
 
     def visible(self) -> int:
         """Return a hash of all that processes can see, locks included."""
@@ -232,19 +237,32 @@ class SimDisk:
         """Return the reachable files by name: equal disks have equal contents."""
         return _content(self, self.root)
 
+    def keep_names(self, ino: int) -> None:
+        """Make every directory operation durable that a name of *ino* rests on."""
+        for inode in self.inodes.values():
+            for group in components(inode.ops):
+                if any(op.ino == ino for op in group):
+                    for op in group:
+                        op.apply(inode.durable)
+                        inode.ops.remove(op)
+
+    def _blank(self) -> SimDisk:
+        disk = SimDisk(now_ns=self.now_ns)
+        disk.blocks, disk.processes = self.blocks, self.processes
+        disk.tick_ns, disk.fsync_keeps_names = self.tick_ns, self.fsync_keeps_names
+        return disk
+
     # -- crashes ---------------------------------------------------------------
 
     def killed(self) -> SimDisk:
         """Return the disk as the survivors of a kill -9 of everybody see it."""
-        copy = SimDisk(now_ns=self.now_ns)
-        copy.blocks = self.blocks
-        copy.processes = self.processes
+        copy = self._blank()
         copy.inodes = {
             i.ino: Inode(
                 i.ino, i.mode, i.uid, i.mtime_ns, i.ctime_ns, i.data,
                 {n: list(v) for n, v in i.sectors.items()}, list(i.sizes),
-                list(i.mtimes), dict(i.entries), dict(i.durable), list(i.ops), i.nlink,
-                None, i.digest,
+                list(i.mtimes), list(i.ctimes), dict(i.entries), dict(i.durable),
+                list(i.ops), i.nlink, None, i.digest,
             )
             for i in self.inodes.values()
         }  # fmt: skip
@@ -266,8 +284,9 @@ class SimDisk:
                     found.append(Choice(inode.ino, f"sector {number}", [*versions]))
             if len(inode.sizes) > 1:
                 found.append(Choice(inode.ino, "size", [*dict.fromkeys(inode.sizes)]))
-            if len(inode.mtimes) > 1:
-                found.append(Choice(inode.ino, "mtime", [*dict.fromkeys(inode.mtimes)]))
+            for what, times in (("mtime", inode.mtimes), ("ctime", inode.ctimes)):
+                if len(times) > 1:
+                    found.append(Choice(inode.ino, what, [*dict.fromkeys(times)]))
         return found
 
     def combinations(self) -> int:
@@ -299,8 +318,7 @@ class SimDisk:
                 names.setdefault(choice.ino, []).extend(option)
             else:
                 chosen[choice.ino, choice.what] = option
-        disk = SimDisk(now_ns=self.now_ns)
-        disk.blocks, disk.processes = self.blocks, self.processes
+        disk = self._blank()
         disk.inodes = {
             i.ino: _after_loss(i, chosen, names.get(i.ino, []))
             for i in self.inodes.values()
@@ -328,7 +346,9 @@ def _after_loss(
     size = chosen.get((inode.ino, "size"), inode.sizes[-1])
     mtime = chosen.get((inode.ino, "mtime"), inode.mtime_ns)
     assert isinstance(size, int)
+    ctime = chosen.get((inode.ino, "ctime"), inode.ctime_ns)
     assert isinstance(mtime, int)
+    assert isinstance(ctime, int)
     data = bytearray(inode.data.ljust(size, b"\0"))
     for number in inode.sectors:
         version = chosen.get((inode.ino, f"sector {number}"))
@@ -337,8 +357,8 @@ def _after_loss(
             data = data.ljust(start, b"\0")
             data[start : start + SECTOR] = version
     content = bytes(data[:size])
-    lost = Inode(inode.ino, inode.mode, inode.uid, mtime, inode.ctime_ns, content)
-    lost.sizes, lost.mtimes = [size], [mtime]
+    lost = Inode(inode.ino, inode.mode, inode.uid, mtime, ctime, content)
+    lost.sizes, lost.mtimes, lost.ctimes = [size], [mtime], [ctime]
     lost.entries, lost.durable = entries, dict(entries)
     return lost
 

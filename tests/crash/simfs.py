@@ -122,6 +122,7 @@ def call(
             if self.dead:
                 raise CrashNow
         self.calls += 1
+        self.disk.now_ns += self.disk.tick_ns
         if not self.remembers:
             return method(self, *args, **kwargs)
         try:
@@ -218,8 +219,7 @@ class SimFs:
 
     def _unlinked(self, inode: Inode) -> None:
         inode.nlink -= 1
-        inode.digest = None
-        inode.ctime_ns = self.disk.now_ns
+        inode.set_times(inode.mtime_ns, self.disk.now_ns)
 
     # -- the Fs protocol -------------------------------------------------------
 
@@ -304,12 +304,15 @@ class SimFs:
     @call
     def fsync(self, fd: int) -> None:
         """See ``Fs``."""
-        self._get(fd).inode.sync(mtime=True)
+        inode = self._get(fd).inode
+        inode.sync(times=True)
+        if self.disk.fsync_keeps_names and not inode.is_dir():
+            self.disk.keep_names(inode.ino)
 
     @call
     def fdatasync(self, fd: int) -> None:
         """See ``Fs``."""
-        self._get(fd).inode.sync(mtime=False)
+        self._get(fd).inode.sync(times=False)
 
     @call
     def syncfs(self, fd: int) -> None:
@@ -354,7 +357,7 @@ class SimFs:
             self._unlinked(self.disk.inodes[replaced])
         parent.perform(DirOp(old, new, inode.ino))
         parent.touch(self.disk.now_ns)
-        inode.ctime_ns = self.disk.now_ns
+        inode.set_times(inode.mtime_ns, self.disk.now_ns)
 
     @call
     def unlink(self, name: str, *, dir_fd: int) -> None:
@@ -371,15 +374,14 @@ class SimFs:
     def futimens(self, fd: int, mtime_ns: int) -> None:
         """See ``Fs``."""
         inode = self._get(fd).inode
-        inode.set_mtime(mtime_ns)
-        inode.ctime_ns = self.disk.now_ns
+        inode.set_times(mtime_ns, self.disk.now_ns)
 
     @call
     def fchmod(self, fd: int, mode: int) -> None:
         """See ``Fs``."""
         inode = self._get(fd).inode
         inode.mode = statmod.S_IFMT(inode.mode) | mode
-        inode.digest = None
+        inode.set_times(inode.mtime_ns, self.disk.now_ns)
 
     @call
     def listdir(self, dir_fd: int) -> list[str]:

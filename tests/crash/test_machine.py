@@ -27,11 +27,11 @@ from tests.crash.explore import Ledger
 from tests.crash.model import Mail
 from tests.crash.test_races import apply_then_reread
 from tests.crash.world import BODY, envelope
-from tuiq.config import Config, SpoolConfig
+from tuiq.config import Config, RetryConfig, SpoolConfig
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.spool import control
 from tuiq.spool.finish import claim_message, remove
-from tuiq.spool.layout import open_queue_directory, split_name
+from tuiq.spool.layout import make_id, open_queue_directory, split_name
 from tuiq.spool.operate import Target, Verb, operate
 from tuiq.spool.orphans import collect
 from tuiq.spool.passes import End, Pass, Start
@@ -76,7 +76,8 @@ class SpoolMachine(RuleBasedStateMachine):
 
         self.site = Site(
             config=Config(
-                spool=SpoolConfig(queues=str(queue), trash_keep=20 * 86400.0)
+                spool=SpoolConfig(queues=str(queue), trash_keep=20 * 86400.0),
+                retry=RetryConfig(delay_notice=0.0, lifetime=24 * 86400.0),
             ),
             recorder=LedgerRecorder(self.ledger),
             pauses=NoPauses(),
@@ -119,11 +120,14 @@ class SpoolMachine(RuleBasedStateMachine):
     def submit_mail(self, count: int) -> None:
         """Queue a message with *count* recipients."""
         self.serial += 1
+        birth = int(self.clock.time * 1e6) + 10 * self.serial
         addresses = [b"r%d@example.net" % n for n in range(count)]
         draft = Draft(
             envelope=envelope(*addresses),
             data=[BODY],
-            birth_us=int(self.clock.time * 1e6) + self.serial,
+            birth_us=birth,
+            # Random ids would make hypothesis see another spool at each replay.
+            queue_id=make_id(birth, f"{self.serial:08}"),
         )
         self.mail[submit(self.directory, draft)] = Mail(["T"] * count)
 

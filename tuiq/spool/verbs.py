@@ -140,17 +140,26 @@ def _write_requests(
 ) -> None:
     """Write the operators' bytes of *verb*, one at a time."""
     fs, request = directory.fs, _REQUESTS[verb]
+    slots = list(target.recipients or ())
     if target.recipients is None:
         if request.message:
             pwrite_all(fs, fd, request.message, request.offset)
-    else:
-        for index in target.recipients:
-            if not 0 <= index < count:
-                raise MessageGone(f"{target.queue_id}/{index + 1}")
-            offset = control.slot_at(index) + control.S_REQUEST
-            pwrite_all(fs, fd, request.recipient, offset)
+        if verb is Verb.RELEASE:
+            slots = _held_slots(directory, fd, count)
+    for index in slots:
+        if not 0 <= index < count:
+            raise MessageGone(f"{target.queue_id}/{index + 1}")
+        offset = control.slot_at(index) + control.S_REQUEST
+        pwrite_all(fs, fd, request.recipient, offset)
     if verb in {Verb.RELEASE, Verb.FLUSH}:
         _request_flush(directory, fd)
+
+
+def _held_slots(directory: QueueDirectory, fd: int, count: int) -> list[int]:
+    """Return the recipients held one by one: releasing a message releases all."""
+    buffer = pread_all(directory.fs, fd, control.slot_at(count), 0)
+    requests = control.column_of(count, buffer, control.S_REQUEST)
+    return [i for i, request in enumerate(requests) if request == RReq.HOLD[0]]
 
 
 def _request_flush(directory: QueueDirectory, fd: int) -> None:
@@ -203,15 +212,15 @@ def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
         not 0 <= index < claim.count for index in target.recipients
     ):
         raise MessageGone(f"{claim.queue_id}/{max(target.recipients) + 1}")
-    before = claim.states
     visit = Pass(claim, site)
     visit.spell_out()
+    before = claim.states  # what others asked for earlier is not this verb's change
     chosen = (
         list(range(claim.count))
         if target.recipients is None
         else sorted(set(target.recipients))
     )
-    refusal = _refusal(claim, verb, chosen)
+    refusal = _refusal(claim, verb, chosen, whole=target.recipients is None)
     if refusal:
         return Deed(visit, Result.REFUSED, refusal, visit.conclude())
     if _needs_lock(verb, target):
@@ -258,12 +267,14 @@ _TOUCHES: dict[Verb, bytes] = {
 """States that a verb can do something about; absent: it needs none."""
 
 
-def _refusal(claim: Claim, verb: Verb, chosen: list[int]) -> str:
+def _refusal(claim: Claim, verb: Verb, chosen: list[int], *, whole: bool) -> str:
     """Say why *verb* has nothing to do, else empty."""
     states = claim.states
     if verb is Verb.RELEASE:
+        if claim.hold != MHold.NONE:
+            return "" if whole else "the whole message is held; release that"
         held = [claim.requests[index] == RReq.HOLD[0] for index in chosen]
-        return "" if claim.hold != MHold.NONE or any(held) else "not held"
+        return "" if any(held) else "not held"
     touched = _TOUCHES.get(verb)
     if touched is None or any(states[index] in touched for index in chosen):
         return ""

@@ -75,7 +75,7 @@ class Killing:
         return {
             (entry.queue_id, view.address.decode())
             for entry in self.spool.entries()
-            if RState.UNKNOWN in entry.states
+            if RState.UNKNOWN.value in entry.states
             for view in entry.recipients()
             if view.state == RState.UNKNOWN
         }

@@ -15,6 +15,7 @@ from tuiq.errors import ConfigError, TuiqError
 from tuiq.runner.report import StatusReporter
 from tuiq.runner.runner import Options, Runner
 from tuiq.runner.work import Fate
+from tuiq.spool.journal import Event, Kind
 from tuiq.spool.layout import LOCK_FILE
 from tuiq.spool.spool import Spool, open_spool
 from tuiq.spool.status import StatusWriter, read_statuses
@@ -121,16 +122,23 @@ class Service:
         reporter = StatusReporter(runner, self._writer)
         self._handle_signals()
         status = asyncio.create_task(reporter.run(), name="status")
+        self._tell(f"started on {', '.join(d.name for d in self._directories)}")
         try:
             await runner.run()
         finally:
             status.cancel()
             await asyncio.gather(status, *self._side, return_exceptions=True)
+            counters = sorted(reporter.status().counters.items())
+            self._tell(f"ended: {', '.join(f'{k} {v}' for k, v in counters)}")
         if not self._options.once:
             return EX_OK
         complete = len(self._directories) == len(self._spool.directories)
         unsettled = _UNSETTLED.intersection(runner.fates.values())
         return EX_OK if complete and not unsettled else EX_TEMPFAIL
+
+    def _tell(self, text: str) -> None:
+        """Journal what the runner does with itself."""
+        self._spool.journal.append((Event(kind=Kind.RUNNER, text=text),))
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from tests.crash.explore import Caps, Sequence, Violation, explore
-from tests.crash.schedule import Race, search
+from tests.crash.schedule import Bounds, Race, search
 from tests.crash.simfs import SimFs
 
 
@@ -21,10 +21,12 @@ def caught_by_crashes(sequence: Sequence, invariant: str) -> str:
     return f"caught by invariant {', '.join(sorted(broken))}"
 
 
-def caught_by_schedules(race: Race, invariant: str) -> str:
+def caught_by_schedules(
+    race: Race, invariant: str, bounds: Bounds | None = None
+) -> str:
     """Search a broken race; say what caught it, fail unless *invariant* did."""
     with pytest.raises(Violation) as caught:
-        search(race)
+        search(race, bounds)
     assert caught.value.invariant == invariant, str(caught.value)
     return f"caught by invariant {invariant}"
 

@@ -13,8 +13,9 @@ import resource
 
 PER_MESSAGE = 4
 """qf, df, bf and xf."""
-RESERVED = 32
-"""Directories, locks, journal, watch, log, and spares for bf and xf."""
+SPARE = 20
+"""Kept free for threads' scans, notices, the status file and the journal, and so that
+texts (bf, xf) can be opened when all else is taken."""
 MAX_LIMIT = 65_536
 """More than this is not asked for: closing them all takes time too."""
 OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
@@ -23,8 +24,8 @@ OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 class Budget:
     """How many messages and connections may be open at once."""
 
-    def __init__(self, limit: int, *, connections: int, reserved: int = RESERVED):
-        """Share *limit* descriptors between connections and messages."""
+    def __init__(self, limit: int, *, connections: int, reserved: int) -> None:
+        """Share what *limit* leaves beside *reserved* between both."""
         self.limit = limit
         usable = max(limit - reserved, PER_MESSAGE + 1)
         self.connections = max(1, min(connections, usable // (PER_MESSAGE + 1)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
 from tuiq.delivery.smtp import Session
 from tuiq.delivery.tls import client_context
 from tuiq.delivery.transport import DestinationFailed, NoDescriptors
+from tuiq.errors import DeliveryError, TuiqError
 from tuiq.log import printable
 from tuiq.mail.outcome import Verdict
 from tuiq.runner.transaction import PassTransaction
@@ -17,6 +19,7 @@ from tuiq.spool.journal import Event, Kind
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Iterator
 
     from tuiq.delivery.transport import Delivered
     from tuiq.mail.reply import Reply
@@ -34,19 +37,33 @@ class Courier:
     """Runs the connections of all destinations."""
 
     def __init__(
-        self, spool: Spool, desk: Desk, marks: Marks, *, verbose: bool = False
+        self,
+        spool: Spool,
+        desk: Desk,
+        marks: Marks,
+        *,
+        verbose: bool,
+        on_change: Callable[[], None],
+        on_starved: Callable[[], None],
     ) -> None:
-        """Share *desk* and *marks* with the runner."""
+        """Share *desk* and *marks* with the runner.
+
+        *on_change* hears when a connection could be wanted or has gone,
+        *on_starved* when there was no file descriptor for one.
+        """
         self._spool = spool
         self._desk = desk
         self._marks = marks
         self._verbose = verbose
+        self._on_change = on_change
+        self._on_starved = on_starved
         self._tls: ssl.SSLContext | None = None
-        self.stopping = False
+        self._stopping = False
         self.watchers: dict[asyncio.Task[None], ConnectionWatcher] = {}
+        # Tasks that wait for the network, and may be cancelled there.
+        self._on_wire: set[asyncio.Task[None]] = set()
         self.counters: dict[str, int] = {}
         """Recipients by verdict, messages, connections, since the start."""
-        self.starved = asyncio.Event()
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
@@ -55,6 +72,8 @@ class Courier:
     def forget_tls(self) -> None:
         """Make the TLS settings anew for the next connection."""
         self._tls = None
+
+    # -- one connection --------------------------------------------------------
 
     def connect(self, destination: Destination, group: asyncio.TaskGroup) -> None:
         """Start another connection to *destination*."""
@@ -69,7 +88,11 @@ class Courier:
             self._connection(destination, watcher), name=f"smtp {destination.name}"
         )
         self.watchers[task] = watcher
-        task.add_done_callback(lambda done: self.watchers.pop(done, None))
+        task.add_done_callback(self._disconnected)
+
+    def _disconnected(self, task: asyncio.Task[None]) -> None:
+        self.watchers.pop(task, None)
+        self._on_change()
 
     def _note(self, destination: str, text: str) -> None:
         """Journal what a session found worth saying (TLS given up, for one)."""
@@ -83,8 +106,6 @@ class Courier:
         session = await self._open(destination, watcher)
         if session is None:
             return
-        destination.sessions += 1
-        destination.dead_until = 0.0
         self.count("connections")
         try:
             await self._serve(destination, session, watcher)
@@ -93,33 +114,179 @@ class Courier:
             raise
         finally:
             destination.sessions -= 1
-            destination.changed.set()
-        await session.close()
+            self._on_change()
+        with self._interruptible():
+            await session.close()
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let ``stop`` cancel this task while it is in here: it waits for the wire."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._on_wire.add(task)
+        try:
+            yield
+        finally:
+            self._on_wire.discard(task)
 
     async def _open(
         self, destination: Destination, watcher: ConnectionWatcher
     ) -> Session | None:
         config = self._spool.config
+        failure = None
         try:
-            if self._tls is None:
-                self._tls = client_context(config.delivery)
-            return await Session.open(
-                destination.next_hop,
-                config.delivery,
-                hostname=config.submission.hostname,
-                watcher=watcher,
-                tls=self._tls,
-            )
+            with self._interruptible():
+                session = await Session.open(
+                    destination.next_hop,
+                    config.delivery,
+                    hostname=config.submission.hostname,
+                    watcher=watcher,
+                    tls=self._tls_context(),
+                )
         except DestinationFailed as error:
-            destination.connecting -= 1
-            await self.fail(destination, error.reply)
-            destination.connecting += 1
+            failure = error.reply
         except NoDescriptors:
-            self.starved.set()
+            self._on_starved()
+        else:
+            destination.sessions += 1
+            return session
         finally:
             destination.connecting -= 1
-            destination.changed.set()
+        if failure is not None:
+            await self.fail(destination, failure)
         return None
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        """Return the TLS settings, made once; None leaves it to the session to fail."""
+        config = self._spool.config.delivery
+        if self._tls is None and config.tls != "none":
+            with contextlib.suppress(DeliveryError):
+                self._tls = client_context(config)
+        return self._tls
+
+    async def _serve(
+        self, destination: Destination, session: Session, watcher: ConnectionWatcher
+    ) -> None:
+        limit = self._spool.config.delivery.messages_per_connection
+        used = 0
+        while not (limit and used >= limit):
+            work = await self._next(destination)
+            if work is None or self._stopping:
+                return
+            if not await self._desk.open(work, destination.name):
+                continue
+            used += 1
+            if not await self._transact(destination, session, watcher, work):
+                return
+
+    async def _next(self, destination: Destination) -> Work | None:
+        """Return the next message, waiting for one as long as a connection may idle."""
+        work = self._take(destination)
+        if work is not None:
+            return work
+        destination.idle += 1
+        try:
+            async with asyncio.timeout(self._spool.config.delivery.idle_timeout):
+                while work is None and not self._stopping:
+                    destination.changed.clear()
+                    await destination.changed.wait()
+                    work = self._take(destination)
+        except TimeoutError:
+            return self._take(destination)
+        finally:
+            destination.idle -= 1
+        return work
+
+    def _take(self, destination: Destination) -> Work | None:
+        """Take the next message, one that is open already if no other may be."""
+        return destination.next_work(claimed=not self._desk.has_room)
+
+    # -- one transaction -------------------------------------------------------
+
+    async def _transact(
+        self,
+        destination: Destination,
+        session: Session,
+        watcher: ConnectionWatcher,
+        work: Work,
+    ) -> bool:
+        """Run one transaction of *work*; False when the session is spent."""
+        if self._stopping:
+            return False  # the runner puts the message away
+        batch = work.take(destination.batch)
+        work.running += 1
+        if work.pending:
+            destination.put(work)
+            self._on_change()
+        transaction = PassTransaction(
+            self._desk.letter(work),
+            batch,
+            marks=self._marks,
+            watcher=watcher,
+            dsn=session.offers.dsn,
+        )
+        delivered = None
+        try:
+            with self._interruptible():
+                delivered = await session.deliver(transaction)
+            await transaction.commit()
+        except (TuiqError, OSError) as error:
+            self._desk.spoil(work, error)
+        finally:
+            work.running -= 1
+        if delivered is None:
+            session.abort()
+        else:
+            self._give_back(
+                destination, work, transaction.untried if delivered.begun else batch
+            )
+        self._count(transaction)
+        if not work.running and (work.spoiled or not work.pending):
+            await self._desk.conclude(work)
+        if delivered is None:
+            return False
+        await self._learn(destination, delivered, transaction, watcher)
+        return delivered.reusable
+
+    def _give_back(
+        self, destination: Destination, work: Work, batch: list[int]
+    ) -> None:
+        """Queue recipients for another transaction, before those never tried."""
+        if batch and not work.spoiled:
+            if not work.pending:
+                destination.put(work)
+            work.pending.extendleft(reversed(batch))
+
+    def _count(self, transaction: PassTransaction) -> None:
+        for verdict, number in transaction.counts.items():
+            if verdict is not Verdict.UNTRIED:
+                self.count(verdict.value.replace(" ", "_"), number)
+        self.count("transactions")
+
+    async def _learn(
+        self,
+        destination: Destination,
+        delivered: Delivered,
+        transaction: PassTransaction,
+        watcher: ConnectionWatcher,
+    ) -> None:
+        """Draw conclusions about the destination from a transaction."""
+        if delivered.batch_limit:
+            destination.batch = max(1, min(destination.batch, delivered.batch_limit))
+        answered = set(transaction.counts) - {Verdict.UNTRIED}
+        if Verdict.DELIVERED in answered or (answered and delivered.lost is None):
+            destination.recovered()
+        # A server may end a session that it had served, without being in trouble.
+        served = watcher.transactions > int(delivered.begun)
+        if delivered.lost is None or (served and not answered):
+            return
+        destination.lost_in_a_row += 1
+        if destination.lost_in_a_row >= LOST_IN_A_ROW:
+            destination.sessions -= 1
+            await self.fail(destination, delivered.lost)
+            destination.sessions += 1
+
+    # -- a destination that fails ----------------------------------------------
 
     async def fail(self, destination: Destination, reply: Reply) -> None:
         """Take note that a destination could not be used.
@@ -127,7 +294,6 @@ class Courier:
         While other sessions to it work, it only gets no more connections than
         those; else it is left alone for a while and what waits is deferred.
         """
-        now = self._spool.clock.now()
         destination.last_failure = reply
         self.count("connection_failures")
         _log.warning("%s: %s", destination.name, printable(bytes(reply)))
@@ -139,131 +305,66 @@ class Courier:
             text=reply.text,
         )
         self._spool.journal.append((event,))
-        destination.rest_until(
-            now + self._spool.config.delivery.retry_destination, now=now
-        )
+        rest = self._spool.config.delivery.retry_destination
+        destination.rest_until(self._spool.clock.now() + rest)
         if not destination.sessions:
             await self.defer_waiting(destination, reply)
 
+    async def defer_again(self, destination: Destination) -> None:
+        """Defer what came up since *destination* was found dead."""
+        assert destination.last_failure is not None
+        await self.defer_waiting(destination, destination.last_failure)
+
     async def defer_waiting(self, destination: Destination, reply: Reply) -> None:
-        """Defer every message that waits for *destination*."""
+        """Defer every message that waits for *destination*, open ones first."""
+        if destination.deferring:
+            return
+        destination.deferring = True
+        try:
+            for claimed in (True, False):
+                await self._defer(destination, reply, claimed=claimed)
+        finally:
+            destination.deferring = False
+            self._on_change()
+
+    async def _defer(
+        self, destination: Destination, reply: Reply, *, claimed: bool
+    ) -> None:
         for _ in range(len(destination.queue)):
-            work = destination.next_work()
+            if not claimed and not await self._desk.wait_for_room():
+                return
+            work = destination.next_work(claimed=claimed)
             if work is None:
-                break
+                return
             if work.running:
                 destination.put(work)
                 continue
             await self._desk.defer(work, reply, destination.name)
             await asyncio.sleep(0)  # a long queue must not keep others waiting
 
-    async def _serve(
-        self, destination: Destination, session: Session, watcher: ConnectionWatcher
-    ) -> None:
-        limit = self._spool.config.delivery.messages_per_connection
-        used = 0
-        while not self.stopping and session.alive and not (limit and used >= limit):
-            work = await self._next(destination)
-            if work is None:
-                return
-            if not await self._desk.open(work, destination.name):
-                continue
-            used += 1
-            if not await self._transact(destination, session, watcher, work):
-                return
+    # -- the end ---------------------------------------------------------------
 
-    async def _next(self, destination: Destination) -> Work | None:
-        """Return the next message, waiting for one as long as a connection may idle."""
-        work = destination.next_work()
-        if work is not None:
-            return work
-        destination.idle += 1
-        try:
-            async with asyncio.timeout(self._spool.config.delivery.idle_timeout):
-                while work is None and not self.stopping:
-                    destination.changed.clear()
-                    await destination.changed.wait()
-                    work = destination.next_work()
-        except TimeoutError:
-            return destination.next_work()
-        finally:
-            destination.idle -= 1
-        return work
+    def finish(self) -> None:
+        """Let connections end that have nothing to do any more."""
+        self._stopping = True
+        for task in list(self._on_wire):
+            if self.watchers[task].phase_name not in {"idle", "quit"}:
+                task.cancel()
 
-    async def _transact(
-        self,
-        destination: Destination,
-        session: Session,
-        watcher: ConnectionWatcher,
-        work: Work,
-    ) -> bool:
-        """Run one transaction of *work*; False when the session is spent."""
-        batch = work.take(destination.batch)
-        work.running += 1
-        if work.pending:
-            destination.put(work)
-        transaction = PassTransaction(
-            self._desk.letter(work),
-            batch,
-            marks=self._marks,
-            watcher=watcher,
-            dsn=session.offers.dsn,
-        )
-        try:
-            delivered = await session.deliver(transaction)
-            await transaction.commit()
-        finally:
-            work.running -= 1
-        again = transaction.untried if delivered.begun else batch
-        if again:
-            if not work.pending:
-                destination.put(work)
-            work.pending.extendleft(reversed(again))
-        self._count(transaction)
-        if not work.pending and not work.running:
-            await self._desk.conclude(work)
-        return await self._after(destination, delivered, transaction)
-
-    def _count(self, transaction: PassTransaction) -> None:
-        for verdict, number in transaction.counts.items():
-            if verdict is not Verdict.UNTRIED:
-                self.count(verdict.value.replace(" ", "_"), number)
-        self.count("transactions")
-
-    async def _after(
-        self,
-        destination: Destination,
-        delivered: Delivered,
-        transaction: PassTransaction,
-    ) -> bool:
-        """Learn from a transaction; say whether the session can go on."""
-        if delivered.batch_limit:
-            destination.batch = max(1, min(destination.batch, delivered.batch_limit))
-        if Verdict.DELIVERED in transaction.counts:
-            destination.lost_in_a_row = 0
-        if delivered.lost is not None and delivered.begun:
-            destination.lost_in_a_row += 1
-            if destination.lost_in_a_row >= LOST_IN_A_ROW:
-                destination.sessions -= 1
-                await self.fail(destination, delivered.lost)
-                destination.sessions += 1
-        return delivered.reusable
-
-    async def stop(self, patience: float) -> int:
-        """Let sessions past the final dot end; return how many did not in time.
+    async def stop(self, patience: float) -> list[str]:
+        """Let sessions past the final dot end; name the messages left in doubt.
 
         Sessions before the dot are closed at once: their recipients go back to
-        todo.  What is left after *patience* seconds stays in doubt.
+        todo.  What has no answer after *patience* seconds stays in doubt.
         """
-        self.stopping = True
-        for task, watcher in list(self.watchers.items()):
-            if watcher.phase_name != "dot":
+        self._stopping = True
+        for task in list(self._on_wire):
+            if self.watchers[task].phase_name != "dot":
                 task.cancel()
         if self.watchers:
             await asyncio.wait(list(self.watchers), timeout=patience)
-        left = list(self.watchers)
-        for task in left:
+        watchers = [self.watchers[task] for task in self._on_wire]
+        left = [w.message for w in watchers if w.phase_name == "dot"]
+        for task in list(self._on_wire):
             task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=1.0)
-        return len(left)
+        return left

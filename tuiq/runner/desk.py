@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageBusy, MessageGone, SpoolUnavailable, TuiqError
 from tuiq.runner.budget import OUT_OF_DESCRIPTORS
+from tuiq.runner.threads import in_thread
 from tuiq.runner.transaction import Letter
 from tuiq.runner.work import Fate
 from tuiq.spool.finish import claim_message
 from tuiq.spool.flags import RState
 from tuiq.spool.journal import Event, Kind
+from tuiq.spool.lifecycle import MAX_OPENED
 from tuiq.spool.passes import End, Pass, Start
 
 if TYPE_CHECKING:
@@ -27,10 +29,9 @@ if TYPE_CHECKING:
     from tuiq.runner.marks import Marks
     from tuiq.runner.work import Work
     from tuiq.spool.claim import Claim
+    from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
 
-BUSY_DELAYS = (0.1, 1.0, 10.0)
-"""Seconds after which a message that somebody else holds is tried again."""
 _LARGE_DATA = 4 * 1024 * 1024
 """Data from this size is checked in a thread."""
 _log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Desk:
         self._on_starved = on_starved
         self._letters: dict[int, Letter] = {}
         self._room = asyncio.Event()
+        self._stopping = False
         self._told: set[str] = set()
         self.open_messages = 0
         """Messages claimed, those that only wait for a sync left out."""
@@ -72,44 +74,57 @@ class Desk:
         """Claims lost to a busy lock."""
         self.expire_allowed = True
 
-    async def open(self, work: Work, relay: str) -> bool:
-        """Claim *work* unless it is; False when there is nothing to send from it."""
-        if work.visit is not None:
-            return True
-        while self.open_messages + self._marks.held >= self._budget.messages:
-            await self._wait_for_room()
-        reason = self._obstacle(work)
-        if reason:
-            self._on_end(work, Fate.HELD_BACK)
-            return False
-        self.open_messages += 1
-        try:
-            ready = await self._claim(work, relay)
-        except BaseException:
-            self._closed()
-            raise
-        if not ready:
-            self._closed()
-        return ready
+    # -- room ------------------------------------------------------------------
 
-    async def _wait_for_room(self) -> None:
-        self._room.clear()
-        if self._marks.held:
-            await self._marks.next_sync()
-        else:
+    @property
+    def has_room(self) -> bool:
+        """Say whether the budget allows another claim."""
+        return self.open_messages + self._marks.held < self._budget.messages
+
+    async def wait_for_room(self) -> bool:
+        """Wait until another claim is allowed; False when the runner stops."""
+        while not self.has_room and not self._stopping:
+            self._room.clear()
             await self._room.wait()
+        return not self._stopping
 
-    def _closed(self) -> None:
-        self.open_messages -= 1
+    def room_changed(self) -> None:
+        """Wake who waits for room: claims were let go."""
         self._room.set()
 
-    def _obstacle(self, work: Work) -> str:
-        """Say why no attempt may start in the message's directory, else empty."""
-        directory = work.directory
+    def stop(self) -> None:
+        """Open nothing any more."""
+        self._stopping = True
+        self._room.set()
+
+    def obstacle(self, directory: QueueDirectory) -> str:
+        """Say why no attempt may start in a directory, else empty."""
         if directory.blocked:
             return directory.blocked
         low = self._spool.floor.check(directory.qf_fd)
         return "" if low is None else f"{directory.path}: {low}"
+
+    # -- opening ---------------------------------------------------------------
+
+    async def open(self, work: Work, relay: str) -> bool:
+        """Claim *work* unless it is; False when there is nothing to send from it."""
+        if work.visit is not None:
+            return True
+        if self._stopping or self.obstacle(work.directory):
+            self._on_end(work, Fate.HELD_BACK)
+            return False
+        self.open_messages += 1
+        ready = False
+        try:
+            ready = await self._claim(work, relay)
+        finally:
+            if not ready:
+                self._closed()
+        return ready
+
+    def _closed(self) -> None:
+        self.open_messages -= 1
+        self._room.set()
 
     async def _claim(self, work: Work, relay: str) -> bool:
         visit: Pass | None = None
@@ -118,7 +133,7 @@ class Desk:
             visit = Pass(claim, self._spool.site, relay=relay)
             visit.expire_allowed = self.expire_allowed
             slow = _is_slow(claim)
-            start = await asyncio.to_thread(visit.start) if slow else visit.start()
+            start = await in_thread(visit.start) if slow else visit.start()
         except (TuiqError, OSError) as error:
             if visit is not None:
                 visit.abandon()
@@ -128,6 +143,7 @@ class Desk:
             if visit is not None:
                 visit.abandon()
             raise
+        self._tell_deaths(work, visit)
         return self._started(work, visit, start)
 
     def _not_opened(self, work: Work, error: TuiqError | OSError) -> None:
@@ -142,13 +158,18 @@ class Desk:
             self._on_end(work, Fate.HELD_BACK)
         elif isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
             self._on_starved()
-            self._on_end(work, Fate.BUSY)
+            self._on_end(work, Fate.STARVED)
         else:
-            text = str(error)
-            if isinstance(error, OSError):
-                reason = (error.strerror or "error").lower()
-                text = f"{work.queue_id}: cannot be claimed: {reason}"
-            self.tell_damage(work, text)
+            self.tell_damage(work, _sentence(work, "be claimed", error))
+
+    def _tell_deaths(self, work: Work, visit: Pass) -> None:
+        if visit.deaths >= MAX_OPENED:
+            path = work.directory.path_of("qf" + work.queue_id)
+            self.tell(
+                work,
+                f"{path}: its runner died {visit.deaths} times; it is tried alone, "
+                "and later; see tuiq show, then tuiq flush or tuiq delete",
+            )
 
     def _started(self, work: Work, visit: Pass, start: Start) -> bool:
         if start is Start.READY:
@@ -159,8 +180,10 @@ class Desk:
             self._finished(visit)
             self._on_end(work, Fate.SETTLED)
         else:
-            self._on_end(work, Fate.HELD_BACK if visit.paused else Fate.SETTLED)
+            self._on_end(work, _fate(visit))
         return False
+
+    # -- telling ---------------------------------------------------------------
 
     def tell_damage(self, work: Work, text: str) -> None:
         """Report a message that a person has to look at."""
@@ -181,6 +204,8 @@ class Desk:
         )
         self._spool.journal.append((event,))
 
+    # -- between opening and closing -------------------------------------------
+
     def letter(self, work: Work) -> Letter:
         """Return what the transactions of the work's pass share."""
         assert work.visit is not None
@@ -189,14 +214,28 @@ class Desk:
             letter = self._letters[id(work)] = Letter(work.visit)
         return letter
 
+    def spoil(self, work: Work, error: TuiqError | OSError) -> None:
+        """Give a pass up in which something could not be read or written.
+
+        Its other transactions end as they can; then it is closed as it stands.
+        """
+        work.spoiled = True
+        work.pending.clear()
+        self.tell(work, _sentence(work, "go on", error))
+
     async def defer(self, work: Work, reply: Reply, relay: str) -> None:
         """Record that the destination could not be used, and end the pass."""
         if not await self.open(work, relay):
             return
         assert work.visit is not None
-        work.visit.defer_all(list(work.pending), reply)
+        try:
+            work.visit.defer_all(list(work.pending), reply)
+        except OSError as error:
+            self.spoil(work, error)
         work.pending.clear()
         await self.conclude(work)
+
+    # -- closing ---------------------------------------------------------------
 
     async def conclude(self, work: Work) -> None:
         """End the pass of a message that no transaction works on."""
@@ -204,25 +243,26 @@ class Desk:
         assert visit is not None
         assert not work.running
         self._letters.pop(id(work), None)
-        try:
-            end = await asyncio.to_thread(visit.end) if visit.is_slow else visit.end()
-        except OSError as error:
-            visit.abandon()
-            self._closed()
-            work.visit = None
-            self.tell_damage(work, f"{work.queue_id}: {error.strerror or error}")
-            return
         work.visit = None
-        states = visit.claim.states
-        if end is End.FINISHED:
+        try:
+            end = None if work.spoiled else await self._end(visit)
+        except (TuiqError, OSError) as error:
+            self.spoil(work, error)
+            end = None
+        if end is None:
+            self._marks.drop(visit)
+            fate = Fate.DAMAGED
+        elif end is End.FINISHED:
             self._finished(visit)
             fate = Fate.SETTLED
         else:
+            fate = _fate(visit)
             self._marks.release(visit)
-            left = any(state in b"TAU" for state in states)
-            fate = Fate.LEFT if left else Fate.SETTLED
         self._closed()
         self._on_end(work, fate)
+
+    async def _end(self, visit: Pass) -> End:
+        return await in_thread(visit.end) if visit.is_slow else visit.end()
 
     def _finished(self, visit: Pass) -> None:
         claim = visit.claim
@@ -234,3 +274,19 @@ class Desk:
         )
         self._spool.journal.append((event,))
         self._marks.finish(claim)
+
+
+def _fate(visit: Pass) -> Fate:
+    """Say how a pass left a message that is not finished."""
+    if visit.paused:
+        return Fate.HELD_BACK
+    left = any(state in b"TAU" for state in visit.claim.states)
+    return Fate.LEFT if left else Fate.SETTLED
+
+
+def _sentence(work: Work, what: str, error: TuiqError | OSError) -> str:
+    if isinstance(error, TuiqError):
+        return str(error)
+    path = work.directory.path_of("qf" + work.queue_id)
+    reason = (error.strerror or "error").lower()
+    return f"{path}: cannot {what}: {reason}; see tuiq check"

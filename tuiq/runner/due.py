@@ -23,8 +23,9 @@ class DueList:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._heap: list[tuple[float, str, QueueDirectory]] = []
-        self._when: dict[str, float] = {}
+        self._heap: list[tuple[float, str, str]] = []
+        self._when: dict[tuple[str, str], float] = {}
+        self._directories: dict[str, QueueDirectory] = {}
 
     def __len__(self) -> int:
         """Return how many messages are waiting here."""
@@ -32,30 +33,27 @@ class DueList:
 
     def add(self, directory: QueueDirectory, queue_id: str, when: float) -> None:
         """Look at a message at *when* (epoch seconds), or earlier if so listed."""
-        known = self._when.get(queue_id)
+        key = queue_id, directory.name
+        known = self._when.get(key)
         if known is None or when < known:
-            self._when[queue_id] = when
-            heapq.heappush(self._heap, (when, queue_id, directory))
+            self._when[key] = when
+            self._directories[directory.name] = directory
+            heapq.heappush(self._heap, (when, *key))
 
     def pop(self, now: float) -> tuple[QueueDirectory, str] | None:
         """Take the message that has been due longest; None when none is."""
-        heap = self._heap
-        while heap and heap[0][0] <= now:
-            when, queue_id, directory = heapq.heappop(heap)
-            if self._when.get(queue_id) == when:
-                del self._when[queue_id]
-                return directory, queue_id
-        return None
-
-    def discard(self, queue_id: str) -> None:
-        """Forget a message; its heap entry is skipped when it comes up."""
-        self._when.pop(queue_id, None)
+        when = self.next_time()
+        if when is None or when > now:
+            return None
+        _, queue_id, name = heapq.heappop(self._heap)
+        del self._when[queue_id, name]
+        return self._directories[name], queue_id
 
     def next_time(self) -> float | None:
         """Return when the next message comes due."""
         heap = self._heap
-        while heap and self._when.get(heap[0][1]) != heap[0][0]:
-            heapq.heappop(heap)
+        while heap and self._when.get(heap[0][1:3]) != heap[0][0]:
+            heapq.heappop(heap)  # it was listed again, for an earlier time
         return heap[0][0] if heap else None
 
 

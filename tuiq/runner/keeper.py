@@ -5,9 +5,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tuiq.spool.orphans import collect
+from tuiq.spool.disk import low_disk
+from tuiq.spool.ingest import Ingester
+from tuiq.spool.journal import Event, Kind
+from tuiq.spool.layout import DROP
+from tuiq.spool.orphans import collect, collect_services
+from tuiq.spool.reading import read_entry
+from tuiq.spool.suspect import clear_suspect, is_marked
+from tuiq.spool.verbs import Result, Target, Verb
 
 if TYPE_CHECKING:
+    from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
 
@@ -23,28 +31,41 @@ class Keeper:
         """Keep *directories* of *spool* in order."""
         self._spool = spool
         self._directories = directories
+        self._ingester = Ingester(spool)
+        self._problem = ""
         self._offset = self._clock_offset()
         self._distrust_until = 0.0
+
+    def watched(self) -> dict[str, int]:
+        """Return the service directories to watch, by name."""
+        places = {"pauses": self._spool.pauses_fd}
+        drop = self._spool.drop_fd()
+        if drop >= 0:
+            places[DROP] = drop
+        return places
+
+    def housekeep(self, once: bool) -> bool:
+        """Do the rounds; say whether mail may expire (the clock can be trusted)."""
+        spool, now = self._spool, self._spool.clock.now()
+        self.ingest()
+        spool.pauses.sweep()
+        for directory in self._directories:
+            if is_marked(spool.run_fd, directory):
+                self._clear(directory)
+            if not once:
+                age = spool.config.spool.orphan_age
+                for name in collect(directory, now=now, age=age):
+                    _log.info("%s: removed orphan %s", directory.path, name)
+        if not once:
+            age = spool.config.spool.orphan_age
+            collect_services(spool.fs, spool.run_fd, spool.pauses_fd, now=now, age=age)
+        return self._clock_is_sound()
+
+    # -- the clock -------------------------------------------------------------
 
     def _clock_offset(self) -> float:
         clock = self._spool.clock
         return clock.now() - clock.boottime()
-
-    def watched(self) -> dict[str, int]:
-        """Return the service directories to watch, by name."""
-        return {"pauses": self._spool.pauses_fd}
-
-    def housekeep(self, *, once: bool) -> bool:
-        """Do the rounds; say whether mail may expire (the clock can be trusted)."""
-        self.ingest()
-        self._spool.pauses.sweep()
-        now = self._spool.clock.now()
-        age = self._spool.config.spool.orphan_age
-        if not once:
-            for directory in self._directories:
-                for name in collect(directory, now=now, age=age):
-                    _log.info("%s: removed orphan %s", directory.path, name)
-        return self._clock_is_sound()
 
     def _clock_is_sound(self) -> bool:
         """Notice a wall clock that jumped; nothing expires for an hour then."""
@@ -59,10 +80,82 @@ class Keeper:
             self._distrust_until = clock.boottime() + CLOCK_JUMP
         return clock.boottime() >= self._distrust_until
 
+    # -- drop/ -----------------------------------------------------------------
+
     def ingest(self) -> None:
         """Take in what other users dropped."""
+        done = self._ingester.ingest()
+        if done.problem and done.problem != self._problem:
+            _log.error("%s; what waits in drop/ is tried again", done.problem)
+        self._problem = done.problem
+
+    # -- disks -----------------------------------------------------------------
 
     def suspect(self, directory: QueueDirectory, reason: str) -> None:
-        """Stop using a directory whose sync failed."""
-        directory.blocked = f"{directory.path}: a sync failed ({reason})"
-        _log.error("%s; nothing more is sent from it", directory.blocked)
+        """Stop using every directory on the file system whose sync failed."""
+        if not directory.blocked:
+            self._spool.suspect(directory, reason)
+            _log.error("%s; nothing more is sent from it", directory.blocked)
+
+    def _clear(self, directory: QueueDirectory) -> None:
+        """Make a suspect directory trustworthy again, if nothing stands in the way.
+
+        A directory that this very process found suspect waits for a restart.
+        """
+        if directory.blocked:
+            return
+        cleared = clear_suspect(self._spool.run_fd, directory)
+        if cleared.is_done:
+            _log.warning("%s: was suspect; every message written anew", directory.path)
+        elif cleared.busy:
+            directory.blocked = (
+                f"{directory.path}: is suspect, and {len(cleared.busy)} messages are "
+                "locked by others; stop them, then restart the runner"
+            )
+        if directory.blocked:
+            _log.error("%s", directory.blocked)
+
+    def make_room(self, directory: QueueDirectory) -> int:
+        """Finish trash early, oldest first, until the disk has room again.
+
+        Returns how many messages went.
+        """
+        trash = sorted(self._trash(directory), key=lambda entry: entry.trashed_at)
+        removed = 0
+        for entry in trash:
+            low = low_disk(
+                self._spool.fs.statvfs(directory.qf_fd), self._spool.config.spool
+            )
+            if low is None:
+                break
+            target = Target(queue_id=entry.queue_id, birth=entry.birth)
+            for answer in self._spool.operate(Verb.PURGE, (target,)):
+                if answer.result is Result.ACTED:
+                    removed += 1
+                    self._note_purged(directory, entry, str(low))
+        return removed
+
+    def _trash(self, directory: QueueDirectory) -> list[QueueEntry]:
+        entries = (read_entry(directory, queue_id) for queue_id in directory.ids())
+        return [
+            entry
+            for entry in entries
+            if entry is not None
+            and not entry.damage
+            and entry.trashed_at
+            and not entry.is_live
+        ]
+
+    def _note_purged(
+        self, directory: QueueDirectory, entry: QueueEntry, low: str
+    ) -> None:
+        _log.warning("%s: trash removed early: %s", entry.queue_id, low)
+        event = Event(
+            kind=Kind.PURGED,
+            queue_id=entry.queue_id,
+            directory=directory.name,
+            sender=entry.sender,
+            text=f"trash removed early: {low}",
+            who="runner",
+        )
+        self._spool.journal.append((event,))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from tuiq.runner.threads import in_thread
 from tuiq.spool.finish import remove
 from tuiq.spool.group import MAX_OPEN_MARKS, SyncGroup
 
@@ -13,29 +15,43 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiq.spool.claim import Claim
+    from tuiq.spool.group import Batch
     from tuiq.spool.passes import Pass
 
 GATHER = 0.02
 """Seconds that a sync waits for company; far below ``group.MAX_DELAY``."""
 THREADS = 8
 """Parallel fdatasyncs; the file system joins them into few journal commits."""
+_log = logging.getLogger(__name__)
 
 
 class Marks:
     """Decides when marks become durable, by the ``durability`` setting."""
 
     def __init__(
-        self, durability: str, on_failure: Callable[[Claim, str], None]
+        self,
+        durability: str,
+        *,
+        on_failure: Callable[[Claim, str], None],
+        on_sync: Callable[[], None],
     ) -> None:
-        """Tell *on_failure* about each directory whose sync failed."""
-        self._durability = durability
+        """Tell *on_failure* about each claim whose sync failed.
+
+        *on_sync* is called after each sync, when claims were let go.
+        """
+        self.durability = durability
         self._on_failure = on_failure
+        self._on_sync = on_sync
         self._group = SyncGroup()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="tuiq-sync")
         self._wanted = asyncio.Event()
         self._synced = asyncio.Event()
         self._stopping = False
-        self._syncing: frozenset[int] = frozenset()  # ids of claims under a sync
+        # What the running sync covers: ids of its claims, how many it keeps open,
+        # and passes to be dropped when it is over.
+        self._syncing: frozenset[int] = frozenset()
+        self._held = 0
+        self._dropped: list[Pass] = []
 
     def __len__(self) -> int:
         """Return how many claims wait for a sync."""
@@ -44,18 +60,26 @@ class Marks:
     @property
     def held(self) -> int:
         """Return how many messages are kept open only for a sync."""
-        return self._group.held
+        return self._group.held + self._held + len(self._dropped)
 
     def marked(self, claim: Claim, count: int) -> None:
         """Note new marks on a claim in use."""
-        if count and self._durability == "group":
+        if count and self.durability == "group":
             self._group.marked(claim, count)
             self._wanted.set()
 
+    async def settled(self, claim: Claim) -> None:
+        """Make the verdicts of one transaction durable, if each is to be."""
+        if self.durability == "each" and claim.changed:
+            await self.sync_one(claim)
+
     def finish(self, claim: Claim) -> None:
         """Dispose of a claim with MSTATE F."""
-        if self._durability == "none":
-            remove(claim, synced=False)
+        if self.durability == "none":
+            try:
+                remove(claim, synced=False)
+            except OSError as error:
+                _tell_unfinished(claim, error)
             claim.close()
         else:
             self._group.finished(claim)
@@ -65,11 +89,18 @@ class Marks:
         """Dispose of an ended pass."""
         claim = visit.claim
         clean = not claim.changed and id(claim) not in self._syncing
-        if clean or self._durability == "none":
+        if clean or self.durability == "none":
             visit.release()
         else:
             self._group.waiting(visit)
             self._wanted.set()
+
+    def drop(self, visit: Pass) -> None:
+        """Dispose of a pass that cannot go on: its slots tell the truth."""
+        if id(visit.claim) in self._syncing:
+            self._dropped.append(visit)
+        else:
+            visit.abandon()
 
     async def gate(self) -> None:
         """Wait while too many marks are open for another final dot."""
@@ -84,9 +115,8 @@ class Marks:
 
     async def sync_one(self, claim: Claim) -> None:
         """Sync one claim now, in a thread."""
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._pool, claim.sync)
+            await in_thread(claim.sync, executor=self._pool)
         except OSError as error:
             self._on_failure(claim, error.strerror or "error")
             raise
@@ -104,22 +134,39 @@ class Marks:
     async def _sync(self) -> None:
         batch = self._group.take()
         self._syncing = frozenset(map(id, batch.claims()))
-        loop = asyncio.get_running_loop()
+        self._held = batch.held
         try:
-            await loop.run_in_executor(None, batch.sync, self._pool)
+            await in_thread(self._complete, batch)
         except OSError as error:
             for claim in batch.claims():
                 self._on_failure(claim, error.strerror or "error")
             batch.give_up(error.strerror or "error")
-        else:
-            batch.complete()
         self._syncing = frozenset()
+        self._held = 0
         self._group.done(batch)
+        while self._dropped:
+            self._dropped.pop().abandon()
         self._synced.set()
+        self._on_sync()
         if len(self._group):
             self._wanted.set()
+
+    def _complete(self, batch: Batch) -> None:
+        """Sync a batch and let go of it; raises OSError when the sync failed."""
+        batch.sync(self._pool)
+        for claim, error in batch.complete():
+            _tell_unfinished(claim, error)
 
     def stop(self) -> None:
         """Let ``run`` end after everything is synced."""
         self._stopping = True
         self._wanted.set()
+
+
+def _tell_unfinished(claim: Claim, error: OSError) -> None:
+    reason = (error.strerror or "error").lower()
+    _log.error(
+        "%s: cannot be put away: %s; a later look at it will do it",
+        claim.directory.path_of("qf" + claim.queue_id),
+        reason,
+    )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import tuiq
+from tuiq.log import printable
 from tuiq.runner.budget import in_use
+from tuiq.runner.runner import NO_SMARTHOST
 from tuiq.spool.status import RunnerStatus, own_pid_namespace
 
 if TYPE_CHECKING:
@@ -30,24 +34,22 @@ class StatusReporter:
         self._clock = runner.spool.clock
         self._started = self._clock.now()
         self._samples: list[tuple[float, dict[str, int]]] = []
-        self._said: RunnerStatus | None = None
-        self._said_at = 0.0
 
     async def run(self) -> None:
-        """Write until cancelled."""
-        interval = self._runner.spool.config.runner.status_interval
+        """Write until cancelled: soon after a change, rarely while there is none."""
         while True:
+            interval = self._runner.spool.config.runner.status_interval
+            self._runner.stirred.clear()
             self.write()
             await asyncio.sleep(interval)
+            if not self._runner.courier.watchers:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, QUIET - interval)):
+                        await self._runner.stirred.wait()
 
     def write(self) -> None:
-        """Write the status if it changed, or if the last one is getting old."""
-        status = self.status()
-        now = self._clock.now()
-        if status == self._said and now - self._said_at < QUIET:
-            return
-        self._said, self._said_at = status, now
-        self._writer.write(status)
+        """Write the status now."""
+        self._writer.write(self.status())
 
     def status(self) -> RunnerStatus:
         """Return what there is to say now."""
@@ -55,6 +57,8 @@ class StatusReporter:
         counters = dict(runner.courier.counters)
         counters["claims_lost"] = runner.desk.lost_claims
         counters["messages_open"] = runner.desk.open_messages + runner.marks.held
+        counters["messages_limit"] = runner.budget.messages
+        counters["connections_limit"] = runner.budget.connections
         return RunnerStatus(
             name=self._writer.name,
             pid=os.getpid(),
@@ -70,12 +74,38 @@ class StatusReporter:
             rates=self._rates(counters),
             fd_used=in_use(),
             fd_limit=runner.budget.limit,
-            idle=runner.why_idle(),
-            notes=tuple(runner.notes()),
+            idle=self._why_idle(),
+            notes=tuple(self._notes()),
             connections=tuple(
                 watcher.snapshot() for watcher in runner.courier.watchers.values()
             ),
         )
+
+    def _why_idle(self) -> str:
+        """Say why nothing is being sent; empty while something is."""
+        runner = self._runner
+        if runner.courier.watchers:
+            return ""
+        if runner.next_hop() is None:
+            return NO_SMARTHOST
+        now = self._clock.now()
+        for destination in runner.destinations.values():
+            if destination.dead_until > now:
+                said = printable(bytes(destination.last_failure or b""))
+                until = time.strftime(
+                    "%H:%M:%S", time.localtime(destination.dead_until)
+                )
+                return f"{destination.name} is left alone until {until}: {said}"
+        pause = runner.spool.pauses.current().spool
+        if pause is not None:
+            return f"the spool is paused: {pause.reason or 'no reason given'}"
+        return "nothing is due"
+
+    def _notes(self) -> list[str]:
+        """Return sentences that an operator should read."""
+        runner = self._runner
+        obstacles = map(runner.desk.obstacle, runner.directories)
+        return [f"{text}; nothing is sent from it" for text in obstacles if text]
 
     def _rates(self, counters: dict[str, int]) -> dict[str, float]:
         """Return per-second rates over the last seconds."""

@@ -11,37 +11,41 @@ from typing import TYPE_CHECKING
 from tuiq.config import split_host_port
 from tuiq.delivery.transport import NextHop
 from tuiq.errors import MessageBusy, MessageGone, TuiqError
-from tuiq.runner.budget import Budget, raise_limit
+from tuiq.runner.budget import OUT_OF_DESCRIPTORS, SPARE, Budget, in_use, raise_limit
 from tuiq.runner.courier import Courier
-from tuiq.runner.desk import BUSY_DELAYS, Desk
-from tuiq.runner.due import DueList, index_time, scan
+from tuiq.runner.desk import Desk
+from tuiq.runner.intake import Intake
 from tuiq.runner.keeper import Keeper
 from tuiq.runner.marks import Marks
+from tuiq.runner.threads import in_thread
 from tuiq.runner.triage import Lot, sort_out
-from tuiq.runner.work import Destination, Fate, Work
+from tuiq.runner.work import Destination, Fate, Key, Work
 from tuiq.spool.finish import claim_message
-from tuiq.spool.spool import read_entry
-from tuiq.spool.watch import SpoolWatch
+from tuiq.spool.lifecycle import MAX_OPENED
+from tuiq.spool.reading import read_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Coroutine
     from typing import Any
 
     from tuiq.spool.claim import Claim
+    from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
 
 MAX_ACTIVE = 20_000
 """Messages in the runner's hands at a time (Postfix's active queue)."""
+FEED_CHUNK = 256
+"""Messages looked at before connections get their turn."""
 STARVED_WAIT = 1.0
 """Seconds without new claims after descriptors ran out."""
+LOW_DISK_LOOK = 5.0
+"""Seconds between looks at a disk that is too full to send from."""
 MAX_SLEEP = 60.0
-PAUSES = "pauses"
-DROP = "drop"
 NO_SMARTHOST = (
     "no smarthost is configured, so nothing can be delivered; set it in [delivery]"
 )
-_LEFT_ALONE = "%s: waits for tuiq check, or belongs to an unfinished move; left alone"
+_LEFT_ALONE = "{}: waits for tuiq check, or belongs to an unfinished move; left alone"
 _log = logging.getLogger(__name__)
 
 
@@ -68,10 +72,17 @@ class Runner:
         self.spool = spool
         self.directories = directories
         self.options = options
+        config = spool.config
         self.budget = Budget(
-            raise_limit(), connections=spool.config.delivery.concurrency
+            raise_limit(),
+            connections=config.delivery.concurrency,
+            reserved=in_use() + SPARE,
         )
-        self.marks = Marks(spool.config.spool.durability, self._sync_failed)
+        self.marks = Marks(
+            config.spool.durability,
+            on_failure=self._sync_failed,
+            on_sync=self._room_changed,
+        )
         self.desk = Desk(
             spool,
             self.marks,
@@ -79,25 +90,33 @@ class Runner:
             on_end=self._ended,
             on_starved=self._starved,
         )
-        self.courier = Courier(spool, self.desk, self.marks, verbose=options.verbose)
+        self.courier = Courier(
+            spool,
+            self.desk,
+            self.marks,
+            verbose=options.verbose,
+            on_change=self.wake,
+            on_starved=self._starved,
+        )
         self.keeper = Keeper(spool, directories)
+        self.intake = Intake(
+            spool, directories, self.keeper, wake=self.wake, once=options.once
+        )
         # Owned by the event loop; nothing here is touched by another thread.
-        self.due = DueList()
         self.destinations: dict[str, Destination] = {}
         """By name of the next hop."""
-        self.fates: dict[str, Fate] = {}
-        self._works: dict[str, Work] = {}
-        self._parked: dict[str, QueueDirectory] = {}
+        self.fates: dict[Key, Fate] = {}
+        """What became of each message; kept by ``once`` only."""
+        self.stirred = asyncio.Event()
+        """Set at every turn of the loop, for whoever tells about the runner."""
+        self._works: dict[Key, Work] = {}
         self._solo: list[Work] = []
-        self._busy: dict[str, int] = {}
+        self._is_alone = False
+        self._low: set[str] = set()  # directories that wait for room
         self._wake = asyncio.Event()
         self._stopping = False
-        self._next_scan = 0.0
         self._starved_until = 0.0
-        self._watch: SpoolWatch | None = None
-        self._watched = {d.name: d for d in directories}
         self._tasks: asyncio.TaskGroup | None = None
-        self._visits: set[asyncio.Task[None]] = set()
 
     # -- the loop --------------------------------------------------------------
 
@@ -106,183 +125,181 @@ class Runner:
         syncing = asyncio.create_task(self.marks.run(), name="marks")
         try:
             if not self.options.once:
-                self._start_watching()
+                self.intake.start_watching()
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 await self._loop()
                 if not self._stopping:
-                    await self._quit_idle()
+                    self.courier.finish()
+                    self._room_changed()
         finally:
-            if self._watch is not None:
-                self._watch.close()
+            self.intake.close()
             await self._put_away()
             self.marks.stop()
             await syncing
 
     async def _loop(self) -> None:
-        notices_done = False
         while not self._stopping:
             self._wake.clear()
-            self._take_events()
-            now = self.spool.clock.now()
-            if now >= self._next_scan:
-                await self._rescan(now)
+            self.stirred.set()
+            self.intake.take_events()
+            if self.spool.clock.now() >= self.intake.next_scan:
+                await self._rescan()
+            self._ingest_drops()
+            self._look_for_room()
             self._feed()
             self._connect()
             if self.options.once and self._is_done():
-                if notices_done:
+                if not await self.intake.find_notices(self.fates):
                     return
-                notices_done = not await self._find_notices()
                 continue
             await self._sleep()
 
     async def _sleep(self) -> None:
         """Wait for an event, or until something is due by the clock."""
-        now = self.spool.clock.now()
-        times = [self._next_scan, now + MAX_SLEEP, self.due.next_time()]
-        times += [
-            max(d.dead_until, d.capped_until)
-            for d in self.destinations.values()
-            if d.queue
-        ]
-        if len(self._works) >= MAX_ACTIVE or self._starved_until > now:
-            times = [self._next_scan, max(self._starved_until, now + 0.1)]
-        wait = min(when for when in times if when is not None) - now
+        wait = self._next_time() - self.spool.clock.now()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, wait) + 0.001):
                 await self._wake.wait()
+
+    def _next_time(self) -> float:
+        """Return when there is something to do by the clock."""
+        now = self.spool.clock.now()
+        times = [now + MAX_SLEEP, max(now, self.intake.next_scan)]
+        if self._low:
+            times.append(now + LOW_DISK_LOOK)
+        if self._starved_until > now:
+            return min(*times, self._starved_until)
+        due = self.intake.due.next_time()
+        if due is not None and self._may_admit():
+            times.append(due)
+        times += [
+            destination.left_alone_until
+            for destination in self.destinations.values()
+            if destination.queue and destination.left_alone_until > now
+        ]
+        return min(times)
 
     def wake(self) -> None:
         """Let the loop look around; to be called on its thread."""
         self._wake.set()
 
     def look_at_everything(self) -> None:
-        """Scan now (ALRM, HUP)."""
-        self._next_scan = 0.0
+        """Scan now, and try every destination (ALRM, HUP)."""
+        now = self.spool.clock.now()
+        for destination in self.destinations.values():
+            destination.dead_until = min(destination.dead_until, now)
+            destination.capped_until = 0.0
+        self.intake.next_scan = 0.0
+        self.wake()
+
+    def adopt(self, directory: QueueDirectory) -> None:
+        """Serve one more directory."""
+        self.intake.adopt(directory)  # the list of directories is shared
         self.wake()
 
     def _is_done(self) -> bool:
-        return not self._works and not self._solo and not len(self.due)
+        return not self._works and not self._solo and not len(self.intake.due)
 
     # -- finding work ----------------------------------------------------------
 
-    def _start_watching(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def _rescan(self) -> None:
+        try:
+            self.desk.expire_allowed = await in_thread(
+                self.keeper.housekeep, self.options.once
+            )
+            await self.intake.rescan()
+        except OSError as error:
+            if error.errno in OUT_OF_DESCRIPTORS:
+                self._starved()
+            else:
+                _log.error("scan: %s: %s", error.filename, error.strerror)
+            self.intake.next_scan = self.spool.clock.now() + STARVED_WAIT
 
-        def wake() -> None:
-            loop.call_soon_threadsafe(self._wake.set)
+    def _ingest_drops(self) -> None:
+        if self.intake.has_drops:
+            self.intake.has_drops = False
+            self._spawn(in_thread(self.keeper.ingest))
 
-        self._watch = SpoolWatch(wake)
-        places = {d.name: d.qf_fd for d in self.directories}
-        places |= self.keeper.watched()
-        for name, fd in places.items():
-            reason = self._watch.add(name, fd)
-            if reason:
-                _log.warning("%s", reason)
-
-    def _take_events(self) -> None:
-        if self._watch is None:
+    def _look_for_room(self) -> None:
+        """Go on with directories whose disk has room again."""
+        if not self._low:
             return
-        dirty = self._watch.drain()
-        if not dirty:
-            return
-        now = self.spool.clock.now()
-        for name, files in dirty.names.items():
-            self._take_names(name, files, now)
-        if dirty.rescan or dirty.lost:
-            self._next_scan = 0.0
+        still = {d.name for d in self.directories if self.desk.obstacle(d)}
+        if self._low - still:
+            self.intake.unpark()
+        self._low &= still
 
-    def _take_names(self, name: str, files: frozenset[str], now: float) -> None:
-        if name == PAUSES:
-            if any(not file.startswith(".") for file in files):
-                self._unpark()
-        elif name == DROP:
-            if any(file.startswith("m.") for file in files):
-                self._spawn(self._ingest())
-        else:
-            ids = (file[2:] for file in files if file.startswith("qf"))
-            self._note(self._watched[name], ids, now)
-
-    def _note(
-        self, directory: QueueDirectory, queue_ids: Iterable[str], now: float
-    ) -> None:
-        """List messages that changed, if they come due before the next scan."""
-        for queue_id in queue_ids:
-            when = index_time(directory, queue_id)
-            if when is not None and when <= max(self._next_scan, now):
-                self.due.add(directory, queue_id, when)
-
-    async def _rescan(self, now: float) -> None:
-        """List what comes due before the next scan: the truth, beside the hints."""
-        interval = self.spool.config.runner.rescan_interval
-        until = now if self.options.once else now + interval + 1.0
-        self._next_scan = now + interval
-        self.desk.expire_allowed = await asyncio.to_thread(
-            self.keeper.housekeep, once=self.options.once
-        )
-        for directory in self.directories:
-            found = await asyncio.to_thread(scan, directory, now=now, until=until)
-            for queue_id, when in found:
-                self.due.add(directory, queue_id, when)
-        self._parked.clear()
-
-    async def _ingest(self) -> None:
-        await asyncio.to_thread(self.keeper.ingest)
-
-    async def _find_notices(self) -> bool:
-        """List the notices that this pass made; say whether there were any."""
-        now = self.spool.clock.now()
-        found = False
-        for directory in self.directories:
-            for queue_id, when in await asyncio.to_thread(
-                scan, directory, now=now, until=now
-            ):
-                if queue_id in self.fates:
-                    continue
-                entry = read_entry(directory, queue_id)
-                if entry is not None and entry.via == b"dsn":
-                    self.due.add(directory, queue_id, when)
-                    found = True
-        return found
+    async def _make_room(self, directory: QueueDirectory) -> None:
+        """Sacrifice trash while the disk is too full to send."""
+        _log.warning("%s; nothing is sent from it", self.desk.obstacle(directory))
+        if not directory.blocked:
+            await in_thread(self.keeper.make_room, directory)
 
     # -- feeding ---------------------------------------------------------------
+
+    def _may_admit(self) -> bool:
+        """Say whether another message may be taken in hand."""
+        return len(self._works) < MAX_ACTIVE and not self._solo and not self._is_alone
 
     def _feed(self) -> None:
         """Hand due messages to their destinations, up to what memory may hold."""
         now = self.spool.clock.now()
         if now < self._starved_until:
             return
-        while len(self._works) < MAX_ACTIVE:
-            item = self.due.pop(now)
+        for _ in range(FEED_CHUNK):
+            item = self.intake.due.pop(now) if self._may_admit() else None
             if item is None:
                 break
             self._admit(*item, now)
-        if self._solo and not self._works:
-            work = self._solo.pop()
-            self._works[work.queue_id] = work
-            self._queue(work)
+        if not self._works:
+            self._is_alone = bool(self._solo)
+            if self._solo:
+                work = self._solo.pop()
+                self._works[work.key] = work
+                self._queue(work)
 
     def _admit(self, directory: QueueDirectory, queue_id: str, now: float) -> None:
-        work = self._works.get(queue_id)
-        if work is not None:
-            work.again = True
+        work = Work(directory=directory, queue_id=queue_id)
+        known = self._works.get(work.key)
+        if known is not None:
+            known.again = True
             return
-        if directory.blocked:
-            self.fates[queue_id] = Fate.HELD_BACK
+        self.intake.forget(work)
+        if self.desk.obstacle(directory):
+            self._hold_back(work)
             return
-        entry = read_entry(directory, queue_id)
+        try:
+            entry = read_entry(directory, queue_id)
+        except OSError:
+            self._starved()
+            self._ended(work, Fate.STARVED)
+            return
         if entry is None:
             self._sweep_finished(directory, queue_id)
-            return
-        work = self._works[queue_id] = Work(directory=directory, queue_id=queue_id)
+        else:
+            self._works[work.key] = work
+            self._place(work, entry, now)
+
+    def _hold_back(self, work: Work) -> None:
+        """Put a message aside until its directory may be sent from again."""
+        directory = work.directory
+        if directory.name not in self._low:
+            self._low.add(directory.name)
+            self._spawn(self._make_room(directory))
+        self._ended(work, Fate.HELD_BACK)
+
+    def _place(self, work: Work, entry: QueueEntry, now: float) -> None:
+        """Send a message where it has to go next."""
         retry_doubt = self.spool.config.spool.in_doubt == "retry"
         lot = sort_out(entry, now, retry_doubt=retry_doubt)
         if lot is Lot.REPORT:
-            self.desk.tell_damage(work, entry.damage or _LEFT_ALONE % queue_id)
-        elif lot is Lot.VISIT or self._is_paused(directory):
+            path = work.directory.path_of("qf" + work.queue_id)
+            self.desk.tell_damage(work, entry.damage or _LEFT_ALONE.format(path))
+        elif lot is Lot.VISIT or self._is_paused(work.directory):
             self._spawn(self._visit(work))
-        elif entry.opened >= 5 and not entry.flush_pending:
-            del self._works[queue_id]
+        elif entry.opened >= MAX_OPENED and not entry.flush_pending:
+            del self._works[work.key]
             self._solo.append(work)
         else:
             self._queue(work)
@@ -300,7 +317,7 @@ class Runner:
         pauses = self.spool.pauses.current()
         if not pauses.by_file:
             return False
-        hop = self._next_hop()
+        hop = self.next_hop()
         name = str(hop) if hop else ""
         return bool(
             pauses.spool or pauses.directory(directory.uuid) or pauses.destination(name)
@@ -308,18 +325,19 @@ class Runner:
 
     async def _visit(self, work: Work) -> None:
         """Claim a message that needs no connection."""
-        hop = self._next_hop()
+        hop = self.next_hop()
+        await self.desk.wait_for_room()
         if await self.desk.open(work, str(hop) if hop else ""):
             # Its recipients became due between the look and the claim.
             self._queue(work)
+            self.wake()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         assert self._tasks is not None
-        task = self._tasks.create_task(coroutine)
-        self._visits.add(task)
-        task.add_done_callback(self._visits.discard)
+        self._tasks.create_task(coroutine)
 
-    def _next_hop(self) -> NextHop | None:
+    def next_hop(self) -> NextHop | None:
+        """Return where mail goes, None while no smarthost is configured."""
         smarthost = self.spool.config.delivery.smarthost
         if not smarthost:
             return None
@@ -327,10 +345,10 @@ class Runner:
         return NextHop(host=host, port=port)
 
     def _queue(self, work: Work) -> None:
-        hop = self._next_hop()
+        hop = self.next_hop()
         if hop is None:
-            self.desk.tell(work, NO_SMARTHOST)
-            self._ended(work, Fate.HELD_BACK)
+            if work.visit is None:
+                self._ended(work, Fate.HELD_BACK)
             return
         destination = self.destinations.get(str(hop))
         if destination is None:
@@ -346,129 +364,104 @@ class Runner:
         """Start the connections that would find something to do."""
         assert self._tasks is not None
         now = self.spool.clock.now()
+        if now < self._starved_until:
+            return
         for destination in self.destinations.values():
-            if self.options.once and destination.dead_until > now and destination.queue:
-                reply = destination.last_failure
-                assert reply is not None
-                self._spawn(self.courier.defer_waiting(destination, reply))
-                continue
+            if self.options.once and destination.dead_until > now:
+                self._give_up_on(destination)
             while (
                 destination.wants_connection(now)
                 and len(self.courier.watchers) < self.budget.connections
             ):
                 self.courier.connect(destination, self._tasks)
 
+    def _give_up_on(self, destination: Destination) -> None:
+        """Defer what came up for a dead destination since it was found dead."""
+        if destination.queue and not destination.active and not destination.deferring:
+            self._spawn(self.courier.defer_again(destination))
+
     # -- endings ---------------------------------------------------------------
 
     def _ended(self, work: Work, fate: Fate) -> None:
         """Forget a message; remember what became of it, and look again if asked."""
-        self._works.pop(work.queue_id, None)
-        self.fates[work.queue_id] = fate
+        self._works.pop(work.key, None)
+        if self.options.once:
+            self.fates[work.key] = fate
         self.courier.count(f"messages_{fate.name.lower()}")
-        if fate is Fate.HELD_BACK and not work.directory.blocked:
-            self._parked[work.queue_id] = work.directory
         if fate is Fate.BUSY:
-            self._try_later(work)
+            self.intake.try_later(work)
         else:
-            self._busy.pop(work.queue_id, None)
-        if work.again and not self.options.once:
-            self._note(work.directory, (work.queue_id,), self.spool.clock.now())
+            self.intake.not_busy(work)
+        if fate is Fate.STARVED:
+            when = self.spool.clock.now() + STARVED_WAIT
+            self.intake.due.add(work.directory, work.queue_id, when)
+        if not self.options.once:
+            if fate is Fate.HELD_BACK:
+                self.intake.park(work)
+            if work.again:
+                self.intake.note(work.directory, (work.queue_id,))
         self._wake.set()
-
-    def _try_later(self, work: Work) -> None:
-        """Look again at a message that somebody else holds, a few times."""
-        tries = self._busy.get(work.queue_id, 0)
-        if tries >= len(BUSY_DELAYS):
-            self._busy.pop(work.queue_id, None)
-            return
-        self._busy[work.queue_id] = tries + 1
-        when = self.spool.clock.now() + BUSY_DELAYS[tries]
-        self.due.add(work.directory, work.queue_id, when)
-
-    def _unpark(self) -> None:
-        """Look again at what pauses kept back: one of them changed."""
-        now = self.spool.clock.now()
-        for queue_id, directory in self._parked.items():
-            self.due.add(directory, queue_id, now)
-        self._parked.clear()
 
     def _starved(self) -> None:
         """Go on with less after the kernel had no descriptor left."""
         self.budget.shrink(
-            open_messages=self.desk.open_messages,
+            open_messages=self.desk.open_messages + self.marks.held,
             open_connections=len(self.courier.watchers),
         )
         self._starved_until = self.spool.clock.now() + STARVED_WAIT
         _log.warning("out of file descriptors; going on with less: %r", self.budget)
+        self.wake()
 
     def _sync_failed(self, claim: Claim, reason: str) -> None:
         self.keeper.suspect(claim.directory, reason)
 
-    # -- telling ---------------------------------------------------------------
+    def _room_changed(self) -> None:
+        """Let who waits for room to open a message look again."""
+        self.desk.room_changed()
+        for destination in self.destinations.values():
+            destination.changed.set()
+
+    # -- changes of mind -------------------------------------------------------
 
     @property
     def is_stopping(self) -> bool:
         """Say whether the runner is draining."""
         return self._stopping
 
-    def why_idle(self) -> str:
-        """Say why nothing is being sent; empty while something is."""
-        if self.courier.watchers:
-            return ""
-        if self._next_hop() is None:
-            return NO_SMARTHOST
-        now = self.spool.clock.now()
-        for destination in self.destinations.values():
-            if destination.queue and destination.dead_until > now:
-                reply = bytes(destination.last_failure or b"").decode(errors="replace")
-                seconds = destination.dead_until - now
-                return f"{destination.name} is left alone for {seconds:.0f} s: {reply}"
-        pause = self.spool.pauses.current().spool
-        if pause is not None:
-            return f"the spool is paused: {pause.reason or 'no reason given'}"
-        return "nothing is due"
-
-    def notes(self) -> list[str]:
-        """Return sentences that an operator should read."""
-        notes = [d.blocked for d in self.directories if d.blocked]
-        for directory in self.directories:
-            low = self.spool.floor.check(directory.qf_fd)
-            if low is not None:
-                notes.append(f"{directory.path}: {low}; nothing is sent from it")
-        return notes
-
     def reconfigure(self) -> None:
         """Take over settings that were read again; open connections keep theirs."""
-        config = self.spool.config.delivery
-        for destination in self.destinations.values():
-            destination.limit = 1 if self.options.verbose else config.concurrency
-            destination.batch = config.recipients_per_transaction
+        config = self.spool.config
+        self.marks.durability = config.spool.durability
+        hop = str(self.next_hop())
+        for destination in list(self.destinations.values()):
+            destination.limit = (
+                1 if self.options.verbose else config.delivery.concurrency
+            )
+            destination.batch = config.delivery.recipients_per_transaction
+            if destination.name != hop:
+                for work in destination.withdraw():
+                    self._queue(work)
         self.courier.forget_tls()
+        self.intake.unpark()
         self.look_at_everything()
-
-    # -- stopping --------------------------------------------------------------
 
     async def stop(self) -> None:
         """Drain: no new transaction, and an end within ``drain_timeout``."""
         if self._stopping:
             return
         self._stopping = True
+        self.desk.stop()
+        self._room_changed()
+        self._wake.set()
         patience = self.spool.config.runner.drain_timeout
         left = await self.courier.stop(patience)
         if left:
             _log.warning(
-                "%d transactions had no answer within %.0f s: their recipients are "
-                "in doubt",
-                left,
+                "no answer to the final dot within %.0f s, so these have recipients "
+                "in doubt: %s",
                 patience,
+                " ".join(left),
             )
-        self._wake.set()
-
-    async def _quit_idle(self) -> None:
-        """Close idle connections after a pass."""
-        self.courier.stopping = True
-        for destination in self.destinations.values():
-            destination.changed.set()
 
     async def _put_away(self) -> None:
         """End every pass that is still open: slots untried stay todo."""

@@ -6,31 +6,33 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 from typing import TYPE_CHECKING
 
 from tuiq import config as configuration
 from tuiq import log
 from tuiq.errors import ConfigError, TuiqError
+from tuiq.runner.locks import DirectoryLocks
 from tuiq.runner.report import StatusReporter
-from tuiq.runner.runner import Options, Runner
+from tuiq.runner.runner import NO_SMARTHOST, Options, Runner
 from tuiq.runner.work import Fate
 from tuiq.spool.journal import Event, Kind
-from tuiq.spool.layout import LOCK_FILE
 from tuiq.spool.spool import Spool, open_spool
-from tuiq.spool.status import StatusWriter, read_statuses
-from tuiq.spool.verbs import Target, Verb
+from tuiq.spool.status import StatusWriter
+from tuiq.spool.verbs import Result, Target, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
     from tuiq.config import Config
-    from tuiq.spool.layout import QueueDirectory
 
 EX_OK = 0
 EX_TEMPFAIL = 75
-_UNSETTLED = frozenset({Fate.LEFT, Fate.HELD_BACK, Fate.BUSY, Fate.DAMAGED})
+ADOPT_EVERY = 5.0
+"""Seconds between tries for directories that another runner drains just now."""
+_SETTLED = frozenset({Fate.SETTLED})
 _log = logging.getLogger(__name__)
 
 
@@ -47,19 +49,33 @@ def run(
     Raises ConfigError, SpoolUnavailable (another runner's pid in the text).
     """
     log.setup(verbose=verbose)
-    with open_spool(config) as spool, contextlib.ExitStack() as stack:
-        name = f"once-{os.getpid()}" if once else "supervisor"
-        writer = StatusWriter(spool.fs, spool.run_fd, name, spool.clock)
-        stack.callback(writer.close)
-        directories = spool.directories
-        if directory_locks:
-            directories = _lock_directories(spool, stack)
-        if not directories:
+    with (
+        open_spool(config) as spool,
+        _named(spool, once=once) as writer,
+        DirectoryLocks(spool, needed=directory_locks) as locks,
+    ):
+        locks.take()
+        if once and not locks.held:
             return EX_TEMPFAIL
-        options = Options(once=once, verbose=verbose)
-        service = Service(spool, directories, options, writer)
+        service = Service(spool, locks, Options(once=once, verbose=verbose), writer)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(service.run())
+
+
+@contextlib.contextmanager
+def _named(spool: Spool, *, once: bool) -> Iterator[StatusWriter]:
+    """Take a runner's name; that of one pass is nobody else's, ever."""
+    name = "supervisor"
+    if once:
+        name = f"once-{os.getpid()}-{secrets.token_hex(2)}"
+    writer = StatusWriter(spool.fs, spool.run_fd, name, spool.clock)
+    try:
+        yield writer
+    finally:
+        if once:
+            with contextlib.suppress(OSError):
+                spool.fs.unlink(f"{name}.lock", dir_fd=spool.run_fd)
+        writer.close()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -71,46 +87,19 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _lock_directories(
-    spool: Spool, stack: contextlib.ExitStack
-) -> list[QueueDirectory]:
-    """Take the ``.lock`` of each directory; leave those of another runner to it."""
-    locked = []
-    for directory in spool.directories:
-        fd = spool.fs.open(LOCK_FILE, os.O_RDWR | os.O_CREAT, dir_fd=directory.top_fd)
-        stack.callback(spool.fs.close, fd)
-        try:
-            spool.fs.flock(fd)
-        except BlockingIOError:
-            _log.warning("%s: drained by %s", directory.path, _who_drains(spool))
-        else:
-            locked.append(directory)
-    return locked
-
-
-def _who_drains(spool: Spool) -> str:
-    """Name the runners that are alive on this spool."""
-    others = [
-        f"pid {status.pid} (tuiq --run{' --once' if status.mode == 'once' else ''})"
-        for status in read_statuses(spool.path)
-        if status.alive is not False and status.pid != os.getpid()
-    ]
-    return ", ".join(others) or "another runner"
-
-
 class Service:
     """One runner process: the runner, its signals and its status file."""
 
     def __init__(
         self,
         spool: Spool,
-        directories: list[QueueDirectory],
+        locks: DirectoryLocks,
         options: Options,
         writer: StatusWriter,
     ) -> None:
-        """Serve *directories*; *writer* holds the runner's name."""
+        """Serve the directories of *locks*; *writer* holds the runner's name."""
         self._spool = spool
-        self._directories = directories
+        self._locks = locks
         self._options = options
         self._writer = writer
         self._runner: Runner | None = None
@@ -118,27 +107,41 @@ class Service:
 
     async def run(self) -> int:
         """Run to the end and return the exit status."""
-        self._runner = runner = Runner(self._spool, self._directories, self._options)
+        runner = Runner(self._spool, list(self._locks.held), self._options)
+        self._runner = runner
         reporter = StatusReporter(runner, self._writer)
         self._handle_signals()
-        status = asyncio.create_task(reporter.run(), name="status")
-        self._tell(f"started on {', '.join(d.name for d in self._directories)}")
+        background = [asyncio.create_task(reporter.run(), name="status")]
+        if self._locks.missing and not self._options.once:
+            background.append(asyncio.create_task(self._adopt(runner), name="adopt"))
+        self._note("started")
+        if runner.next_hop() is None:
+            _log.error(NO_SMARTHOST)
         try:
             await runner.run()
         finally:
-            status.cancel()
-            await asyncio.gather(status, *self._side, return_exceptions=True)
-            counters = sorted(reporter.status().counters.items())
-            self._tell(f"ended: {', '.join(f'{k} {v}' for k, v in counters)}")
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, *self._side, return_exceptions=True)
+            self._note("ended")
         if not self._options.once:
             return EX_OK
-        complete = len(self._directories) == len(self._spool.directories)
-        unsettled = _UNSETTLED.intersection(runner.fates.values())
-        return EX_OK if complete and not unsettled else EX_TEMPFAIL
+        settled = _SETTLED.issuperset(runner.fates.values())
+        return EX_OK if settled and not self._locks.missing else EX_TEMPFAIL
 
-    def _tell(self, text: str) -> None:
-        """Journal what the runner does with itself."""
-        self._spool.journal.append((Event(kind=Kind.RUNNER, text=text),))
+    def _note(self, what: str) -> None:
+        """Tell the journal about the runner itself."""
+        program = "tuiq --run --once" if self._options.once else "tuiq --run"
+        event = Event(kind=Kind.RUNNER, text=f"{program} {what}")
+        self._spool.journal.append((event,))
+
+    async def _adopt(self, runner: Runner) -> None:
+        """Serve the directories that others drained when this runner began."""
+        while self._locks.missing:
+            await asyncio.sleep(ADOPT_EVERY)
+            for directory in self._locks.take():
+                _log.info("%s: served from now on", directory.path)
+                runner.adopt(directory)
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -154,7 +157,9 @@ class Service:
 
     def _on_stop(self) -> None:
         assert self._runner is not None
-        self._spawn(self._runner.stop())
+        if not self._runner.is_stopping:
+            self._note("drains")
+            self._spawn(self._runner.stop())
 
     def _on_reload(self) -> None:
         """Read the configuration again; a wrong one changes nothing."""
@@ -188,7 +193,8 @@ class Service:
     def _flush(self) -> int:
         targets = (
             Target(queue_id=queue_id)
-            for directory in self._directories
+            for directory in self._locks.held
             for queue_id in directory.ids()
         )
-        return sum(1 for _ in self._spool.operate(Verb.FLUSH, targets))
+        answers = self._spool.operate(Verb.FLUSH, targets)
+        return sum(answer.result is Result.ACTED for answer in answers)

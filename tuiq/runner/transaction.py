@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from tuiq.mail.outcome import Verdict
+from tuiq.runner.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,10 +110,14 @@ class PassTransaction:
         self._marks.marked(self._visit.claim, delivered)
 
     async def commit(self) -> None:
-        """Make failures durable and mark them; one thread hop, if there are any."""
+        """Make verdicts durable where each is to be, failures always, and mark those.
+
+        One thread hop for all failures of the transaction.
+        """
         visit = self._visit
         if visit.has_failures:
             ticket = visit.failure_ticket()
-            await asyncio.to_thread(visit.sync_failures)
+            await in_thread(visit.sync_failures)
             visit.mark_failures(ticket)
             self._marks.marked(visit.claim, 1)
+        await self._marks.settled(visit.claim)

@@ -6,13 +6,16 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from tuiq.delivery.transport import NextHop
     from tuiq.mail.reply import Reply
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.passes import Pass
+
+Key: TypeAlias = tuple[str, str]
+"""Queue id and directory name: an unfinished move leaves one id in two places."""
 
 
 class Fate(Enum):
@@ -26,6 +29,8 @@ class Fate(Enum):
     """A pause or a full disk stood in the way."""
     BUSY = "busy"
     """Somebody else holds it."""
+    STARVED = "starved"
+    """There was no file descriptor for it; it is looked at again soon."""
     DAMAGED = "damaged"
     """A person has to look at it."""
 
@@ -42,10 +47,15 @@ class Work:
     """Recipients that no transaction took yet."""
     running: int = 0
     """Transactions under way."""
-    alone: bool = False
-    """Its runners keep dying: tried while nothing else is."""
+    spoiled: bool = False
+    """A mark could not be written: the pass ends where it is."""
     again: bool = False
     """Something changed meanwhile: look once more when this is over."""
+
+    @property
+    def key(self) -> Key:
+        """Return what names the message in this process."""
+        return self.queue_id, self.directory.name
 
     def take(self, count: int) -> list[int]:
         """Take up to *count* recipients for one transaction."""
@@ -68,9 +78,13 @@ class Destination:
         self.sessions = 0
         self.idle = 0
         self.dead_until = 0.0
+        """Epoch seconds until which it is left alone; not 0: one probe comes first."""
         self.capped_until = 0.0
+        """Epoch seconds until which it gets no more connections than it has."""
         self.lost_in_a_row = 0
         self.last_failure: Reply | None = None
+        self.deferring = False
+        """Whether what waits for it is being deferred just now."""
         self.changed = asyncio.Event()
 
     def put(self, work: Work) -> None:
@@ -78,30 +92,54 @@ class Destination:
         self.queue.append(work)
         self.changed.set()
 
-    def next_work(self) -> Work | None:
+    def next_work(self, *, claimed: bool = False) -> Work | None:
         """Take the message that has waited longest.
 
         Whoever takes it puts it back while it has recipients left, so messages
         take turns transaction by transaction: a huge one does not hold up small
-        ones, and several connections may share it.
+        ones, and several connections may share it.  *claimed* leaves out those
+        that would have to be opened.
         """
-        return self.queue.popleft() if self.queue else None
+        for _ in range(len(self.queue)):
+            work = self.queue.popleft()
+            if work.spoiled or (work.visit is not None and not work.pending):
+                continue  # its end is another connection's business
+            if not claimed or work.visit is not None:
+                return work
+            self.queue.append(work)
+        return None
+
+    def withdraw(self) -> list[Work]:
+        """Take all messages that were not opened yet out of the queue."""
+        waiting = [work for work in self.queue if work.visit is None]
+        self.queue = deque(work for work in self.queue if work.visit is not None)
+        return waiting
 
     @property
     def active(self) -> int:
         """Return how many connections there are, or are being made."""
         return self.connecting + self.sessions
 
-    def rest_until(self, when: float, *, now: float) -> None:
+    @property
+    def left_alone_until(self) -> float:
+        """Return when it may get a new connection again, epoch seconds."""
+        return max(self.dead_until, self.capped_until)
+
+    def rest_until(self, when: float) -> None:
         """Leave the destination alone until *when*, or as it is while it works."""
         if self.sessions:
             self.capped_until = when
         else:
-            self.dead_until = max(when, now)
+            self.dead_until = when
+
+    def recovered(self) -> None:
+        """Take note that a transaction was answered to its end."""
+        self.dead_until = 0.0
+        self.lost_in_a_row = 0
 
     def wants_connection(self, now: float) -> bool:
         """Say whether another connection would find something to do."""
-        if now < max(self.dead_until, self.capped_until) or self.active >= self.limit:
+        if now < self.left_alone_until or self.active >= self.limit:
             return False
         if self.dead_until and self.active:
             return False  # one probe first

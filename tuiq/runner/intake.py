@@ -1,0 +1,187 @@
+"""Which messages to look at, and when: events, scans, and what was put aside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from tuiq.errors import SpoolUnavailable
+from tuiq.runner.due import DueList, index_time, scan
+from tuiq.runner.threads import in_thread
+from tuiq.spool.layout import DROP
+from tuiq.spool.reading import read_entry
+from tuiq.spool.watch import SpoolWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable
+
+    from tuiq.runner.keeper import Keeper
+    from tuiq.runner.work import Key, Work
+    from tuiq.spool.layout import QueueDirectory
+    from tuiq.spool.spool import Spool
+
+UNWATCHED_RESCAN = 10.0
+"""Seconds between scans, at most, where the kernel tells of no changes."""
+PAUSES = "pauses"
+BUSY_DELAYS = (0.1, 1.0, 10.0)
+"""Seconds after which a message that somebody else holds is tried again."""
+_log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Lists messages as they come due; owned by the event loop."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        directories: list[QueueDirectory],
+        keeper: Keeper,
+        *,
+        wake: Callable[[], None],
+        once: bool,
+    ) -> None:
+        """Look after *directories*; call *wake*, on the loop, when one changed."""
+        self._spool = spool
+        self._directories = directories
+        self._keeper = keeper
+        self._wake = wake
+        self._once = once
+        self.due = DueList()
+        self.next_scan = 0.0
+        """Epoch seconds of the next scan; 0 = now."""
+        self.has_drops = False
+        """Whether files came into drop/ that nobody took in yet."""
+        self._parked: dict[Key, QueueDirectory] = {}
+        self._busy: dict[Key, int] = {}
+        self._watch: SpoolWatch | None = None
+        self._blind = False
+
+    # -- events ----------------------------------------------------------------
+
+    def start_watching(self) -> None:
+        """Let the kernel tell of changes; without that, scan more often."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._wake)
+
+        try:
+            self._watch = SpoolWatch(wake)
+        except SpoolUnavailable as error:
+            _log.warning("%s; polling until then", error)
+            self._blind = True
+            return
+        for directory in self._directories:
+            self._watch_place(directory.name, directory.qf_fd)
+        for name, fd in self._keeper.watched().items():
+            self._watch_place(name, fd)
+
+    def _watch_place(self, name: str, fd: int) -> None:
+        assert self._watch is not None
+        reason = self._watch.add(name, fd)
+        if reason:
+            _log.warning("%s", reason)
+            self._blind = True
+
+    def adopt(self, directory: QueueDirectory) -> None:
+        """Look after one more directory."""
+        self._directories.append(directory)
+        if self._watch is not None:
+            self._watch_place(directory.name, directory.qf_fd)
+        self.next_scan = 0.0
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def take_events(self) -> None:
+        """List what the kernel told of since the last time."""
+        dirty = self._watch.drain() if self._watch is not None else None
+        if not dirty:
+            return
+        places = {directory.name: directory for directory in self._directories}
+        for name, files in dirty.names.items():
+            if name == PAUSES:
+                if any(not file.startswith(".") for file in files):
+                    self.unpark()
+            elif name == DROP:
+                self.has_drops |= any(file.startswith("m.") for file in files)
+            else:
+                ids = (file[2:] for file in files if file.startswith("qf"))
+                self.note(places[name], ids)
+        if dirty.rescan or dirty.lost:
+            self.next_scan = 0.0
+
+    def note(self, directory: QueueDirectory, queue_ids: Iterable[str]) -> None:
+        """List messages that changed, if they come due before the next scan."""
+        horizon = max(self.next_scan, self._spool.clock.now())
+        for queue_id in queue_ids:
+            when = index_time(directory, queue_id)
+            if when is not None and when <= horizon:
+                self.due.add(directory, queue_id, when)
+
+    # -- scans -----------------------------------------------------------------
+
+    async def rescan(self) -> None:
+        """List what comes due before the next scan: the truth, beside the hints."""
+        now = self._spool.clock.now()
+        interval = self._spool.config.runner.rescan_interval
+        if self._blind:
+            interval = min(interval, UNWATCHED_RESCAN)
+        until = now if self._once else now + interval + 1.0
+        self.next_scan = now + interval
+        for directory in self._directories:
+            found = await in_thread(_scan, directory, now, until)
+            for queue_id, when in found:
+                self.due.add(directory, queue_id, when)
+
+    async def find_notices(self, known: Container[Key]) -> bool:
+        """List the notices that this pass made; say whether there were any."""
+        now = self._spool.clock.now()
+        found = False
+        for directory in self._directories:
+            for queue_id, when in await in_thread(_scan, directory, now, now):
+                if (queue_id, directory.name) in known:
+                    continue
+                entry = read_entry(directory, queue_id)
+                if entry is not None and entry.via == b"dsn":
+                    self.due.add(directory, queue_id, when)
+                    found = True
+        return found
+
+    # -- putting aside ---------------------------------------------------------
+
+    def park(self, work: Work) -> None:
+        """Put a message aside until a pause ends or a directory has room."""
+        self._parked[work.key] = work.directory
+
+    def unpark(self) -> None:
+        """Look again at what was put aside: one of the reasons has gone."""
+        now = self._spool.clock.now()
+        for (queue_id, _), directory in self._parked.items():
+            self.due.add(directory, queue_id, now)
+        self._parked.clear()
+
+    def forget(self, work: Work) -> None:
+        """Take note that a message is being looked at."""
+        self._parked.pop(work.key, None)
+
+    def try_later(self, work: Work) -> None:
+        """Look again at a message that somebody else holds, a few times."""
+        tries = self._busy.pop(work.key, 0)
+        if tries < len(BUSY_DELAYS):
+            self._busy[work.key] = tries + 1
+            when = self._spool.clock.now() + BUSY_DELAYS[tries]
+            self.due.add(work.directory, work.queue_id, when)
+
+    def not_busy(self, work: Work) -> None:
+        """Take note that nobody else holds a message any more."""
+        self._busy.pop(work.key, None)
+
+
+def _scan(
+    directory: QueueDirectory, now: float, until: float
+) -> list[tuple[str, float]]:
+    return scan(directory, now=now, until=until)

@@ -3,8 +3,8 @@
 The directory (mode 3733) lets anybody leave a file there and nobody but the queue
 user see one.  A submitter writes ``t.<random>``, locked, and renames it to
 ``m.<random>``; ``ingest`` copies it into a queue directory and removes it.  The
-copy's queue id follows from the file's inode and ctime, so a crash in between is
-recognised: the file whose message exists is only removed, and a message whose file
+copy's queue id follows from the file's name, inode and ctime, so a crash in between
+is recognised: the file whose message exists is only removed, and a message whose file
 may still be there is not delivered before it is gone (``forget_source``).
 """
 
@@ -162,8 +162,12 @@ class Source:
 
     @property
     def queue_id(self) -> str:
-        """Return the queue id of the message: the same at every attempt."""
-        digest = hashlib.sha256(b"%d %d" % (self.inode, self.ctime_ns)).digest()
+        """Return the queue id of the message: the same at every attempt.
+
+        The name is part of it: ctime moves in steps of milliseconds, and an inode
+        may be in use again within one.
+        """
+        digest = hashlib.sha256(self.encode()).digest()
         return make_id(self.ctime_ns // 1000, base32_bytes(digest))
 
     def is_named(self, fs: Fs, drop_fd: int) -> bool:

@@ -50,14 +50,13 @@ class TextLog:
         fs = directory.fs
         self.directory = directory
         self._dir_fd = directory.fd_of(prefix)
-        self._is_new = False
+        self._name_synced = False
         name = prefix + queue_id
         try:
             self.fd = fs.open(name, os.O_RDWR, dir_fd=self._dir_fd)
         except FileNotFoundError:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
             self.fd = fs.open(name, flags, directory.file_mode, dir_fd=self._dir_fd)
-            self._is_new = True
         self._end = fs.fstat(self.fd).st_size
         self._torn = self._end > 0 and fs.pread(self.fd, 1, self._end - 1) != b"\n"
 
@@ -83,14 +82,15 @@ class TextLog:
         self.append(lines)
 
     def sync(self) -> None:
-        """Make everything appended durable, and the name of a new file too."""
+        """Make everything appended durable, and the file's name too.
+
+        A file that was there may be a dead holder's, its name never synced.
+        """
         fs = self.directory.fs
-        if self._is_new:
-            fs.fsync(self.fd)
+        fs.fdatasync(self.fd)
+        if not self._name_synced:
             fs.fsync(self._dir_fd)
-            self._is_new = False
-        else:
-            fs.fdatasync(self.fd)
+            self._name_synced = True
 
     def close(self) -> None:
         """Close the file."""

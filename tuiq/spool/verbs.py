@@ -13,7 +13,8 @@ from tuiq.spool.flags import GENERATIONS, MHold, MReq, MState, RReq, RState
 from tuiq.spool.fs import pread_all, pwrite_all
 from tuiq.spool.journal import Kind
 from tuiq.spool.lock import is_same_file
-from tuiq.spool.passes import End, Pass, record, retry_in_doubt
+from tuiq.spool.passes import End, Pass
+from tuiq.spool.recording import record, retry_in_doubt
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,87 @@
+"""The data file of a claimed message: opened and checked once per pass (C10)."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import TYPE_CHECKING
+
+from tuiq.errors import MessageDamaged
+from tuiq.spool.flags import MState
+from tuiq.spool.fs import pread_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiq.spool.claim import Claim
+
+BLOCK = 256 * 1024
+"""Bytes of data read at once."""
+SMALL = 1024 * 1024
+"""Data up to this size is read once and kept for the pass."""
+
+
+class DataFile:
+    """Reads the data of one message."""
+
+    def __init__(self, claim: Claim) -> None:
+        """Prepare; nothing is opened yet."""
+        self._claim = claim
+        self._fd = -1
+        self._whole: bytes | None = None
+
+    def open(self) -> None:
+        """Open the file and compare its length and checksum.
+
+        Raises MessageDamaged when it is not what the control file says; MSTATE is
+        C then, durably: an empty or foreign body is never sent.
+        """
+        claim, directory = self._claim, self._claim.directory
+        name = "df" + claim.queue_id
+        try:
+            self._fd = directory.fs.open(name, os.O_RDONLY, dir_fd=directory.df_fd)
+            length = directory.fs.fstat(self._fd).st_size
+        except FileNotFoundError:
+            length = -1
+        wanted = claim.header.data_length
+        reason = f"has {length} bytes instead of {wanted}" if length >= 0 else "is gone"
+        if length == wanted:
+            if self._checksum() == claim.header.data_crc:
+                return
+            reason = "does not match its checksum"
+        claim.set_message(MState.CORRUPT)
+        claim.sync()
+        raise MessageDamaged(
+            directory.path_of(name),
+            reason,
+            "put the right file back and tuiq requeue, or tuiq purge the message",
+        )
+
+    def _checksum(self) -> int:
+        """Return the crc32 of the data; keep the data if it is small."""
+        crc = 0
+        blocks = []
+        small = self._claim.header.data_length <= SMALL
+        for block in self.blocks():
+            crc = zlib.crc32(block, crc)
+            if small:
+                blocks.append(block)
+        if small:
+            self._whole = b"".join(blocks)
+        return crc
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the data in wire form, not dot-stuffed."""
+        if self._whole is not None:
+            yield self._whole
+            return
+        fs, size = self._claim.directory.fs, self._claim.header.data_length
+        for offset in range(0, size, BLOCK):
+            yield pread_all(fs, self._fd, min(BLOCK, size - offset), offset)
+
+    def close(self) -> None:
+        """Close the file and forget the data."""
+        self._whole = None
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            self._claim.directory.fs.close(fd)

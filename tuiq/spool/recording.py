@@ -1,0 +1,52 @@
+"""Journal lines about recipients of a claimed message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiq.spool.flags import RState
+from tuiq.spool.journal import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiq.mail.outcome import Outcome
+    from tuiq.mail.reply import Reply
+    from tuiq.spool.claim import Claim
+    from tuiq.spool.site import Site
+
+
+def record(
+    claim: Claim,
+    site: Site,
+    kind: Kind,
+    indexes: Sequence[int],
+    reply: Reply | None = None,
+    relay: str = "",
+) -> None:
+    """Write one journal event about recipients of a claimed message."""
+    addresses = [r.address for r in claim.recipients(indexes)]
+    site.recorder.record(
+        kind,
+        claim.queue_id,
+        recipients=list(zip(indexes, addresses, strict=True)),
+        reply=reply,
+        relay=relay,
+    )
+
+
+def retry_in_doubt(claim: Claim, site: Site, indexes: list[int]) -> None:
+    """Let recipients in doubt be tried again: named in the journal first, then T."""
+    if not indexes:
+        return
+    record(claim, site, Kind.POSSIBLE_DUPLICATE, indexes)
+    site.recorder.sync()
+    claim.mark(indexes, RState.TODO)
+
+
+def by_reply(group: Sequence[Outcome]) -> list[tuple[Reply, list[int]]]:
+    """Group outcomes by their reply, in order."""
+    groups: dict[Reply, list[int]] = {}
+    for outcome in group:
+        groups.setdefault(outcome.reply, []).append(outcome.index)
+    return list(groups.items())

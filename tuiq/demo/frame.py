@@ -5,14 +5,13 @@ Pure.  Nothing here comes from mail unescaped.
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiq.demo.ledger import Fate
-from tuiq.demo.scene import SHOWN_FATES, clock, resting
+from tuiq.demo.scene import ABOUT, SHOWN_FATES, clock, export, messages, sums
 from tuiq.demo.world import DOMAINS
 from tuiq.log import printable
 
@@ -44,7 +43,9 @@ _COLUMNS = {
     Fate.WAITING: 8,
 }
 """The columns of the table and their widths."""
-_NAME = 16
+_LEGEND = 74
+"""Columns that the figures need in one line."""
+_NAME = 17
 _MANNER = 17
 _NOTHING: Counter[Fate] = Counter()
 _MAX_WIDTH = 110
@@ -89,7 +90,7 @@ def _title(scene: Scene, width: int, style: Style) -> list[str]:
     time = clock(scene.elapsed)
     if scene.limit is not None:
         time += f" of {clock(scene.limit)}"
-    about = _cut("a bookshop's mail through a made-up world", width - 12 - len(time))
+    about = _cut(ABOUT, width - 12 - len(time))
     gap = " " * max(1, width - 12 - len(about) - len(time))
     return [
         f"{style.paint('tuiq demo', _BOLD)}   {about}{gap}{style.paint(time, _DIM)}"
@@ -97,19 +98,16 @@ def _title(scene: Scene, width: int, style: Style) -> list[str]:
 
 
 def _sums(scene: Scene, width: int, style: Style) -> list[str]:
-    ledger = scene.ledger
-    left = f"{ledger.recipients:,} recipients of {len(ledger.messages):,} messages"
-    right = f"{scene.rate:,.0f} delivered/s"
+    left, right = messages(scene), f"{scene.rate:,.0f} delivered/s"
     gap = " " * max(1, width - len(left) - len(right))
     legend = [
-        style.paint(f"{fate.value} {ledger.totals[fate]:,}", _COLOURS[fate])
-        for fate in SHOWN_FATES
+        style.paint(text, _COLOURS[fate])
+        for fate, text in zip(SHOWN_FATES, sums(scene), strict=True)
     ]
-    legend += resting(scene)
     return [
         _cut(left + gap + right, width),
-        _bar(ledger.totals, width, style),
-        "   ".join(legend) if width > 72 else "  ".join(legend[:4]),
+        _bar(scene.ledger.totals, width, style),
+        "  ".join(legend if width >= _LEGEND else legend[:2]),
     ]
 
 
@@ -168,11 +166,10 @@ def _stories(scene: Scene, width: int, room: int, style: Style) -> list[str]:
 
 
 def _foot(scene: Scene, width: int, style: Style) -> list[str]:
-    config = printable(shlex.quote(str(scene.directory / "tuiq.toml")))
-    ends = "ends it" if scene.kept else "ends it and removes everything"
+    ends = "ends it" if scene.kept else "ends and removes it"
     tuiq = printable(scene.command)
     lines = (
-        f"look around from another terminal:  export TUIQ_CONFIG={config}",
-        f"then {tuiq} mailq, status, locks, why ID, show ID …   Ctrl+C {ends}",
+        f"look around:  {export(scene)}",
+        f"then {tuiq} mailq, status, locks, why ID …   Ctrl+C {ends}",
     )
     return [style.paint(_cut(line, width), _DIM) for line in lines]

@@ -35,6 +35,8 @@ class Fate(Enum):
     DELIVERED = "delivered"
     FAILED = "failed"
     CANCELLED = "deleted"
+    HELD = "held"
+    """Not tried yet, and not before an operator says so."""
 
 
 _FATES = {
@@ -74,6 +76,7 @@ class Ledger:
         self.messages: set[str] = set()
         self.events: Counter[str] = Counter()
         """Recipients by kind of event."""
+        self._held: frozenset[str] = frozenset()
         self._recent: deque[tuple[float, int]] = deque()
 
     @property
@@ -106,6 +109,17 @@ class Ledger:
             self._move(slot, fate)
         if fate is Fate.DELIVERED:
             self._recent.append((record.time, len(record.recipients)))
+
+    def hold(self, queue_ids: Iterable[str]) -> None:
+        """Take note of which messages are held just now."""
+        held = frozenset(queue_ids)
+        changed = held ^ self._held
+        self._held = held
+        if not changed:
+            return
+        for (queue_id, _), slot in self.slots.items():
+            if queue_id in changed and slot.fate in (Fate.WAITING, Fate.HELD):
+                self._move(slot, Fate.HELD if queue_id in held else Fate.WAITING)
 
     def rate(self, now: float) -> float:
         """Return the deliveries a second, lately."""

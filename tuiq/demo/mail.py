@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEWSLETTER_SIZE = 20_000
-HOSTILE_SUBJECT = b"\x1b]0;you are owned\x07Invoice \xe2\x80\xaefdp.exe\x1b[2J"
+HOSTILE_SUBJECT = b"\x1b]0;owned\x07Invoice \xe2\x80\xaefdp.exe\x1b[2J"
 """Would retitle and clear a terminal, and turn the text around."""
-_RUN = 50
-"""Subscribers of one domain that follow each other on the list."""
+_RUN = 100
+"""Subscribers of one domain that follow each other on the list: more than two
+transactions take, so that some transactions have one domain alone."""
 _SHARES = {
     "bigmail.example": 11_000,
     "postbox.example": 3_600,
@@ -101,7 +102,6 @@ def first_samples() -> list[Sample]:
         _mail("billing@harbor.example", "cfo@startup.example", "Invoice 2611-0382"),
         _mail("billing@harbor.example", "emeritus@uni.example", "Invoice 2611-0383"),
         _mail(_SHOP, "orders@flaky.example", "Order 771 to your warehouse"),
-        _mail(_SHOP, "depot@flaky.example", "Order 772 to your warehouse"),
         _mail("x@mail.scam.example", "ida.roth@bigmail.example", HOSTILE_SUBJECT),
         _mail(
             "petra@harbor.example",

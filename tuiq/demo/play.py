@@ -32,7 +32,7 @@ from tuiq.demo.mail import (
 )
 from tuiq.demo.place import PREFIX, find_place, obstacle
 from tuiq.demo.scene import Census, Ending, Scene
-from tuiq.demo.story import RETRY, Narrator
+from tuiq.demo.story import NOTICE, RETRY, Narrator
 from tuiq.demo.world import MAX_RECIPIENTS, World
 from tuiq.errors import TuiqError, UsageError
 from tuiq.log import printable
@@ -66,7 +66,7 @@ _SETTINGS = {
     ("delivery", "quit_timeout"): 1.0,
     ("retry", "min_backoff"): 2.0,
     ("retry", "max_backoff"): RETRY,
-    ("retry", "delay_notice"): 15.0,
+    ("retry", "delay_notice"): NOTICE,
     ("runner", "drain_timeout"): 2.0,
 }
 """What the demo changes: everything that would take hours takes seconds."""
@@ -165,7 +165,7 @@ class Play:
                 self._look(tail)
                 await self._end_runner()
                 self._look(tail)
-                self._scene.census = Census.take(spool.entries())
+                self._count(spool)
         self._view.show(self._scene)
         truth = compare(self._scene.ledger, self._world.copies, self._message_ids)
         ending = Ending(settled=settled, signal=self._signal, truth=truth)
@@ -195,7 +195,7 @@ class Play:
         try:
             while not self._stop.is_set():
                 self._look(tail)
-                self._scene.census = Census.take(spool.entries())
+                self._count(spool)
                 self._view.show(self._scene)
                 if submitting.done():
                     submitting.result()
@@ -239,8 +239,13 @@ class Play:
             self._tell_once(
                 "crowded",
                 f"the server takes {MAX_RECIPIENTS} recipients at a time, not 50: "
-                "smaller transactions from now on",
+                "the rest goes next",
             )
+
+    def _count(self, spool: Spool) -> None:
+        """Look into the spool itself."""
+        self._scene.census = Census.take(spool.entries())
+        self._scene.ledger.hold(self._scene.census.held)
 
     def _tell(self, story: str) -> None:
         self._scene.stories.append((self._scene.elapsed, story))
@@ -295,7 +300,7 @@ class Play:
             await asyncio.to_thread(_operate, spool, Verb(sample.verb), queue_id)
             self._tell(_ABOUT[sample.verb])
         if sample.subject == HOSTILE_SUBJECT:
-            self._tell(f"a hostile subject is shown harmless: {_HARMLESS}")
+            self._tell(f"a hostile subject, shown harmless: {_HARMLESS}")
 
 
 _HARMLESS = printable(HOSTILE_SUBJECT)

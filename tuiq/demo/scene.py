@@ -5,18 +5,22 @@ Also the texts that both views share.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tuiq.actions.words import plural
 from tuiq.demo.ledger import Fate, Ledger, Truth
+from tuiq.log import printable
 from tuiq.spool.entry import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tuiq.spool.entry import QueueEntry
 
+ABOUT = "a bookshop's mail through a made-up world"
 PATIENCE = 3
 """Attempts after which mail that is still deferred is not waited for."""
 SHOWN_FATES = (Fate.DELIVERED, Fate.DEFERRED, Fate.DOUBT, Fate.FAILED, Fate.WAITING)
@@ -100,16 +104,27 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-def sums(scene: Scene) -> str:
+def export(scene: Scene) -> str:
+    """Return the command that makes a shell use the demo's spool."""
+    config = shlex.quote(str(scene.directory / "tuiq.toml"))
+    return printable(f"export TUIQ_CONFIG={config}")
+
+
+def sums(scene: Scene) -> list[str]:
     """Return the totals in words."""
     totals = scene.ledger.totals
-    words = [f"{fate.value} {totals[fate]:,}" for fate in SHOWN_FATES]
-    return "  ".join([*words, *resting(scene)])
+    return [f"{fate.value} {totals[fate]:,}" for fate in SHOWN_FATES]
 
 
-def resting(scene: Scene) -> Iterator[str]:
-    """Yield the messages that an operator took aside."""
-    if scene.census.held:
-        yield f"held {len(scene.census.held)}"
-    if scene.census.trashed:
-        yield f"trash {len(scene.census.trashed)}"
+def messages(scene: Scene) -> str:
+    """Return in words how many there are of everything."""
+    ledger, census = scene.ledger, scene.census
+    words = [
+        f"{plural(ledger.recipients, 'recipient')} of "
+        f"{plural(len(ledger.messages), 'message')}"
+    ]
+    if census.held:
+        words.append(f"{len(census.held)} held")
+    if census.trashed:
+        words.append(f"{len(census.trashed)} in the trash")
+    return ", ".join(words)

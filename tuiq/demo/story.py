@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 RETRY = 6.0
 """Seconds between two attempts in the demo; see ``lifecycle.next_attempt``."""
-_AGAIN = f"tried again in {RETRY:.0f} s here, in 7 min or more elsewhere"
+NOTICE = 15.0
+"""Seconds after which a sender is told about a delay."""
+_AGAIN = f"tried again in {RETRY:.0f} s"
+_FAST = f"time runs fast here: a retry waits {RETRY:.0f} s, in real life 7 min or more"
 
 
 class Narrator:
@@ -40,9 +43,10 @@ class Narrator:
         teller = _TELLERS.get(record.event)
         if teller is None:
             return []
-        key, sentence = teller(record)
-        told = self.once(key, sentence) if key else []
-        return told or self._second_try(record)
+        told = self.once(*teller(record)) or self._second_try(record)
+        if told and record.event == Kind.DEFERRED:
+            told += self.once("fast", _FAST)
+        return told
 
     def _second_try(self, record: Record) -> list[str]:
         """Tell when what was greylisted has been accepted."""
@@ -57,14 +61,13 @@ class Narrator:
         return []
 
 
-def _queued(record: Record) -> tuple[str, str]:
-    return "queued", "mail is queued once it is synced to the disk, not before"
+def _queued(_: Record) -> tuple[str, str]:
+    return "queued", "mail counts as queued once it is safe on the disk"
 
 
 def _delivered(record: Record) -> tuple[str, str]:
-    _, address = record.recipients[0]
-    said = f"{record.code} {record.text}"
-    return "delivered", f"{address} delivered: the server said {said}"
+    address = record.recipients[0][1]
+    return "delivered", f"{address}: delivered, {record.code} {record.text}"
 
 
 def _deferred(record: Record) -> tuple[str, str]:
@@ -73,54 +76,44 @@ def _deferred(record: Record) -> tuple[str, str]:
         return "greylisted", f"greylisted by {domain} ({said}): {_AGAIN}"
     if record.status == "4.2.2":
         address = record.recipients[0][1]
-        return "full", f"{address}: mailbox full ({said}): deferred, up to 5 days"
+        return "full", f"{address}: mailbox full ({said}): tried for up to 5 days"
     if "timed out" in record.text:
-        return (
-            "stalled",
-            f"{domain} stalled before the dot: nothing was sent, {_AGAIN}",
-        )
+        return "stalled", f"{domain} hangs before the dot: given up, {_AGAIN}"
     return "deferred", f"{domain}: {said} {record.text}: {_AGAIN}"
 
 
 def _failed(record: Record) -> tuple[str, str]:
-    address = record.recipients[0][1]
-    said = f"{record.code} {record.text}"
-    return "failed", f"{address} failed for good: {said}; its sender will be told"
+    address, said = record.recipients[0][1], f"{record.code} {record.text}"
+    return "failed", f"{address}: {said}: failed, its sender is told"
 
 
 def _bounced(record: Record) -> tuple[str, str]:
     count = plural(len(record.recipients), "recipient")
-    return "bounced", f"bounce queued for {count}: stored before the failure is closed"
+    return "bounced", f"{count} bounced: the notice is stored before that is final"
 
 
 def _in_doubt(record: Record) -> tuple[str, str]:
     count = plural(len(record.recipients), "recipient")
-    return (
-        "in doubt",
-        f"{_domain(record)} hung up after the final dot: {count} in doubt, not "
-        "called delivered",
-    )
+    return "in doubt", f"{_domain(record)} hung up after the dot: {count} in doubt"
 
 
 def _possible_duplicate(record: Record) -> tuple[str, str]:
+    count = f"{len(record.recipients):,}"
     return (
         "possible duplicate",
-        "in doubt, so sent again: possible duplicates, written down by name first",
+        f"{count} in doubt are sent again, each named as a possible duplicate",
     )
 
 
-def _delay_notice(record: Record) -> tuple[str, str]:
+def _delay_notice(_: Record) -> tuple[str, str]:
     return (
         "delay notice",
-        "the sender of mail that waits is told (after 15 s here, 4 h elsewhere)",
+        f"a sender is told about a delay (after {NOTICE:.0f} s, in real life 4 h)",
     )
 
 
 def _connection(record: Record) -> tuple[str, str]:
-    return (
-        "connection",
-        f"{record.relay} could not be used: {record.text}; it gets a rest, then a try",
-    )
+    return "connection", f"{record.relay}: {record.text}: it gets a short rest"
 
 
 def _domain(record: Record) -> str:

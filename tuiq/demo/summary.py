@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.words import plural
 from tuiq.demo.ledger import Fate
+from tuiq.demo.scene import export
 from tuiq.log import printable
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def _kept(scene: Scene) -> Iterator[str]:
     """Tell what can be done with the spool that stays."""
     yield "The spool is yours to look at (its server is gone):"
     yield ""
-    config = shlex.quote(str(scene.directory / "tuiq.toml"))
-    yield f"  export TUIQ_CONFIG={printable(config)}"
+    yield f"  {export(scene)}"
     yield from (f"  {line}" for line in commands(scene))
     yield f"  rm -r {printable(shlex.quote(str(scene.directory)))}"
 
@@ -99,6 +99,10 @@ def _gone(scene: Scene) -> Iterator[str]:
     tuiq = printable(scene.command)
     yield "The spool, the server and the runner are gone again. Next:"
     yield ""
-    yield f"  {tuiq} demo --seconds 600     time to look around from another terminal"
-    yield f"  {tuiq} demo --keep DIR        leave the spool in DIR"
-    yield f"  {tuiq} init DIR --smarthost HOST:PORT     the real thing"
+    steps = {
+        f"{tuiq} demo --seconds 600": "go on, to look around from another terminal",
+        f"{tuiq} demo --keep DIR": "leave the spool in DIR",
+        f"{tuiq} init DIR": "the real thing",
+    }
+    width = max(map(len, steps))
+    yield from (f"  {step:<{width}}   {about}" for step, about in steps.items())

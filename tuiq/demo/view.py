@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from tuiq.demo.frame import Style, frame
-from tuiq.demo.scene import clock, sums
+from tuiq.demo.scene import ABOUT, clock, export, sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,17 +31,22 @@ class Lines:
     def __init__(self, stream: TextIO) -> None:
         """Write to *stream*."""
         self._stream = stream
+        self._begun = False
         self._told = 0
         self._next = EVERY
 
     def show(self, scene: Scene) -> None:
         """Write what is new."""
+        if not self._begun:
+            self._begun = True
+            self._write(f"tuiq demo: {ABOUT}; Ctrl+C ends it")
+            self._write(f"look around from another terminal: {export(scene)}\n")
         for when, story in scene.stories[self._told :]:
             self._write(f"{clock(when):>5}  {story}")
         self._told = len(scene.stories)
         if scene.elapsed >= self._next:
             self._next = scene.elapsed + EVERY
-            figures = f"{sums(scene)}  {scene.rate:,.0f}/s"
+            figures = "  ".join([*sums(scene), f"{scene.rate:,.0f}/s"])
             self._write(f"{clock(scene.elapsed):>5}  {figures}")
 
     def _write(self, line: str) -> None:

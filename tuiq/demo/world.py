@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_RECIPIENTS = 40
 """The relay takes no more in one transaction; the runner begins with 50."""
+_LARGE = 20
+"""Recipients of a transaction worth dropping."""
 STALL = 30.0
 """Seconds without an answer; longer than the runner's patience in the demo."""
 _CLOSED = re.compile(rb"emeritus|[a-e]\w+\.(?:quast|zander)\d*")
@@ -110,10 +112,12 @@ class World(ScriptedServer):
     def _hang_up(self, peer: Peer, *, turn: int) -> Answer:
         """Drop the connection where its time has come.
 
-        The first transaction of flaky.example is dropped before the message is
-        taken, the second one after it: no client can tell which is which.
+        The first large transaction of flaky.example is dropped before the message
+        is taken, the second one after it: no client can tell which is which.
         """
-        if self._dropped != turn or not _is_for(peer, b"flaky.example"):
+        if self._dropped != turn or len(peer.recipients) < _LARGE:
+            return None
+        if not _is_for(peer, b"flaky.example"):
             return None
         self._dropped += 1
         return Act(drop=True)

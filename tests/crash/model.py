@@ -100,7 +100,10 @@ class Mail:
         if not whole:
             for index in chosen:
                 self.requests[index] = RECIPIENT_BYTE[verb]
-        elif verb in {Verb.HOLD, Verb.RELEASE}:
+            return
+        if verb is Verb.RELEASE:
+            self.requests = [r.replace("H", "-") for r in self.requests]
+        if verb in {Verb.HOLD, Verb.RELEASE}:
             self.hold = RECIPIENT_BYTE[verb]
         else:
             self.request = MESSAGE_BYTE.get(verb, self.request)
@@ -109,7 +112,7 @@ class Mail:
         """Do *verb* with the lock free."""
         self.states = ["T" if s == "A" else s for s in self.states]
         self.apply(report=False)
-        if not self.can(verb, chosen):
+        if not self.can(verb, chosen, whole=whole):
             self.conclude()
             return Result.REFUSED
         if verb in UNDER_LOCK:
@@ -121,10 +124,12 @@ class Mail:
         self.conclude()
         return Result.ACTED
 
-    def can(self, verb: Verb, chosen: list[int]) -> bool:
+    def can(self, verb: Verb, chosen: list[int], *, whole: bool) -> bool:
         """Say whether *verb* has anything to do."""
         if verb is Verb.RELEASE:
-            return self.hold == "H" or any(self.requests[i] == "H" for i in chosen)
+            if self.hold == "H":
+                return whole
+            return any(self.requests[i] == "H" for i in chosen)
         touched = TOUCHES.get(verb)
         return touched is None or any(self.states[i] in touched for i in chosen)
 

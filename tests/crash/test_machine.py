@@ -251,7 +251,19 @@ class SpoolMachine(RuleBasedStateMachine):
         which=st.none() | st.sets(st.integers(0, 2), min_size=1),
     )
     def operate(self, number: int, verb: Verb, which: set[int] | None) -> None:
-        queue_id = self.some(number, open_=None)
+        self.act(self.some(number, open_=None), verb, which)
+
+    @precondition(lambda self: self.passes)
+    @rule(
+        number=st.integers(0, 9),
+        verb=st.sampled_from([Verb.DELETE, Verb.BOUNCE, Verb.HOLD, Verb.PURGE]),
+        which=st.none() | st.sets(st.integers(0, 2), min_size=1),
+    )
+    def ask_holder(self, number: int, verb: Verb, which: set[int] | None) -> None:
+        self.act(self.some(number, open_=True), verb, which)
+
+    def act(self, queue_id: str | None, verb: Verb, which: set[int] | None) -> None:
+        """Perform a verb on a message, or on some of its recipients."""
         if queue_id is None:
             return
         mail = self.mail[queue_id]
@@ -321,7 +333,13 @@ class SpoolMachine(RuleBasedStateMachine):
         assert data.stat().st_size == header.data_length
 
 
-def run(tmp_path: Path, phases: Sequence[Phase], examples: int) -> None:
+def run(
+    tmp_path: Path,
+    phases: Sequence[Phase],
+    examples: int,
+    *,
+    derandomize: bool = False,
+) -> None:
     """Run the machine on a spool below *tmp_path*."""
     create_spool(tmp_path / "spool")
     queue = tmp_path / "spool" / "q.1"
@@ -331,6 +349,7 @@ def run(tmp_path: Path, phases: Sequence[Phase], examples: int) -> None:
             max_examples=examples,
             stateful_step_count=50,
             phases=phases,
+            derandomize=derandomize,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),
@@ -353,4 +372,4 @@ def test_the_machine_notices_a_lost_request(
 ) -> None:
     monkeypatch.setattr(Pass, "end", apply_then_reread)
     with pytest.raises(AssertionError):
-        run(tmp_path, [Phase.generate], 200)
+        run(tmp_path, [Phase.generate], 500, derandomize=True)

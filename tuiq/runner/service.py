@@ -123,7 +123,8 @@ class Service:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, *self._side, return_exceptions=True)
-            self._note("ended")
+            counters = sorted(reporter.status().counters.items())
+            self._note(f"ended: {', '.join(f'{k} {v}' for k, v in counters)}")
         if not self._options.once:
             return EX_OK
         settled = _SETTLED.issuperset(runner.fates.values())

@@ -8,43 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiq import config as configuration
-from tuiq.actions import verbs
-from tuiq.actions.actor import Actor
-from tuiq.actions.selection import freeze
-from tuiq.config.writer import template
 from tuiq.demo import guard
+from tuiq.demo.feed import LATER, Feed
 from tuiq.demo.ledger import Tail, compare
-from tuiq.demo.mail import (
-    HOSTILE_SUBJECT,
-    NEWSLETTER_SIZE,
-    first_samples,
-    later_samples,
-    newsletter,
-)
-from tuiq.demo.place import PREFIX, find_place, obstacle
+from tuiq.demo.place import make_directory, make_spool
 from tuiq.demo.scene import Census, Ending, Scene
-from tuiq.demo.story import NOTICE, RETRY, Narrator
+from tuiq.demo.story import Narrator
 from tuiq.demo.world import MAX_RECIPIENTS, World
-from tuiq.errors import TuiqError, UsageError
+from tuiq.errors import TuiqError
 from tuiq.log import printable
 from tuiq.spool import open_spool
-from tuiq.spool.setup import create_spool
-from tuiq.spool.verbs import Verb
 
 if TYPE_CHECKING:
     import subprocess
 
-    from tuiq.config import Config
-    from tuiq.demo.mail import Sample
     from tuiq.demo.view import View
     from tuiq.spool import Spool
 
@@ -52,24 +35,10 @@ BOUND = 90.0
 """Seconds after which a demo ends although something is not settled."""
 _FRAME = 0.2
 """Seconds between two looks."""
-_LATER = 15
-"""Messages that come in while the newsletter goes out."""
-_SETTINGS = {
-    ("spool", "queues"): "q.*",
-    ("spool", "min_free_bytes"): 64 * 1024 * 1024,
-    ("submission", "hostname"): "web1.harbor.example",
-    ("delivery", "concurrency"): 10,
-    ("delivery", "idle_timeout"): 2.0,
-    ("delivery", "retry_destination"): 2.0,
-    ("delivery", "command_timeout"): 5.0,
-    ("delivery", "data_timeout"): 5.0,
-    ("delivery", "quit_timeout"): 1.0,
-    ("retry", "min_backoff"): 2.0,
-    ("retry", "max_backoff"): RETRY,
-    ("retry", "delay_notice"): NOTICE,
-    ("runner", "drain_timeout"): 2.0,
-}
-"""What the demo changes: everything that would take hours takes seconds."""
+_CROWDED = (
+    f"the server takes {MAX_RECIPIENTS} recipients at a time, not 50: the rest goes "
+    "next"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +58,7 @@ def play(options: Options, view: View) -> tuple[Scene, Ending]:
 
     Raises UsageError when there is no place for it.
     """
-    directory = _make_directory(options.keep)
+    directory = make_directory(options.keep)
     keep = options.keep is not None
     process: subprocess.Popen[bytes] | None = None
     try:
@@ -109,31 +78,6 @@ def play(options: Options, view: View) -> tuple[Scene, Ending]:
             guard.remove(directory)
 
 
-def _make_directory(keep: Path | None) -> Path:
-    """Make the directory of the spool."""
-    if keep is None:
-        place = find_place(os.environ)
-        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-    directory = keep.absolute()
-    reason = obstacle(directory.parent)
-    if reason is None and directory.exists():
-        reason = f"{keep}: is no directory" if not directory.is_dir() else None
-        if reason is None and any(directory.iterdir()):
-            reason = f"{keep}: is not empty"
-    if reason:
-        raise UsageError(f"--keep {reason}; name a directory that can be made")
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return directory
-
-
-def _make_spool(directory: Path, port: int) -> Config:
-    create_spool(directory, queues=2)
-    file = directory / "tuiq.toml"
-    values = {**_SETTINGS, ("delivery", "smarthost"): f"127.0.0.1:{port}"}
-    file.write_text(template(values), encoding="utf-8")
-    return configuration.load(file)
-
-
 class Play:
     """One demo on its way."""
 
@@ -147,7 +91,6 @@ class Play:
         self._world = World()
         self._narrator = Narrator()
         self._begun = time.monotonic()
-        self._message_ids: dict[str, str] = {}
         self._submitted = False
         self._stop = asyncio.Event()
         self._signal = 0
@@ -158,16 +101,17 @@ class Play:
         self._handle_signals()
         async with self._world:
             directory = self._scene.directory
-            config = await asyncio.to_thread(_make_spool, directory, self._world.port)
+            config = await asyncio.to_thread(make_spool, directory, self._world.port)
             with open_spool(config) as spool:
+                feed = Feed(spool, self._scene)
                 tail = Tail(directory / "journal")
-                settled = await self._play(spool, tail)
+                settled = await self._play(spool, feed, tail)
                 self._look(tail)
                 await self._end_runner()
                 self._look(tail)
                 self._count(spool)
         self._view.show(self._scene)
-        truth = compare(self._scene.ledger, self._world.copies, self._message_ids)
+        truth = compare(self._scene.ledger, self._world.copies, feed.message_ids)
         ending = Ending(settled=settled, signal=self._signal, truth=truth)
         return self._scene, ending
 
@@ -189,9 +133,9 @@ class Play:
         asyncio.get_running_loop().remove_reader(self._guard.stdout)
         self._runner_ended.set()
 
-    async def _play(self, spool: Spool, tail: Tail) -> bool:
+    async def _play(self, spool: Spool, feed: Feed, tail: Tail) -> bool:
         """Submit and watch until the end has come; say whether all is settled."""
-        submitting = asyncio.create_task(self._submit_all(spool))
+        submitting = asyncio.create_task(self._submit_all(feed))
         try:
             while not self._stop.is_set():
                 self._look(tail)
@@ -233,26 +177,31 @@ class Play:
         for record in tail.read():
             scene.ledger.apply(record)
             for story in self._narrator.tell(record):
-                self._tell(story)
+                self._scene.tell(story)
         scene.rate = scene.ledger.rate(time.time())
         if self._world.is_crowded:
-            self._tell_once(
-                "crowded",
-                f"the server takes {MAX_RECIPIENTS} recipients at a time, not 50: "
-                "the rest goes next",
-            )
+            for story in self._narrator.once("crowded", _CROWDED):
+                scene.tell(story)
 
     def _count(self, spool: Spool) -> None:
         """Look into the spool itself."""
         self._scene.census = Census.take(spool.entries())
         self._scene.ledger.hold(self._scene.census.held)
 
-    def _tell(self, story: str) -> None:
-        self._scene.stories.append((self._scene.elapsed, story))
-
-    def _tell_once(self, key: str, story: str) -> None:
-        for told in self._narrator.once(key, story):
-            self._tell(told)
+    async def _submit_all(self, feed: Feed) -> None:
+        """Hand in the mail of the whole demo, until it ends."""
+        await feed.first()
+        self._command(guard.RUN)
+        await self._pause(1.0)
+        await feed.newsletter()
+        handed_in = 0
+        while not self._stop.is_set():
+            if handed_in >= LATER and self._scene.limit is None:
+                break
+            await feed.one_more()
+            handed_in += 1
+            await self._pause(0.8 if handed_in < LATER else 3.0)
+            self._submitted = handed_in >= LATER
 
     def _command(self, line: bytes) -> None:
         """Tell the guard something; it may be dead, which shows elsewhere."""
@@ -265,59 +214,6 @@ class Play:
         """End the runner while the relay still answers; the files stay."""
         self._command(guard.STOP)
         await self._runner_ended.wait()
-
-    # -- mail --------------------------------------------------------------------
-
-    async def _submit_all(self, spool: Spool) -> None:
-        """Hand in the mail of the whole demo, until it ends."""
-        for sample in first_samples():
-            await self._submit(spool, sample)
-        self._command(guard.RUN)
-        await self._pause(1.0)
-        begun = time.monotonic()
-        await self._submit(spool, newsletter())
-        seconds = time.monotonic() - begun
-        self._tell(
-            f"one newsletter to {NEWSLETTER_SIZE:,} readers queued in {seconds:.1f} s"
-        )
-        for count, sample in enumerate(later_samples(), 1):
-            if self._stop.is_set():
-                break
-            if count > _LATER:
-                self._submitted = True
-                if self._scene.limit is None:
-                    break
-            await self._submit(spool, sample)
-            await self._pause(0.8 if count <= _LATER else 3.0)
-
-    async def _submit(self, spool: Spool, sample: Sample) -> None:
-        message_id = f"<{len(self._message_ids) + 1}.demo@web1.harbor.example>"
-        data = sample.data(message_id, time.time())
-        queue_id = await asyncio.to_thread(spool.submit, sample.envelope(), [data])
-        self._message_ids[queue_id] = message_id
-        self._scene.ledger.expect(queue_id, sample.recipients)
-        if sample.verb:
-            await asyncio.to_thread(_operate, spool, Verb(sample.verb), queue_id)
-            self._tell(_ABOUT[sample.verb])
-        if sample.subject == HOSTILE_SUBJECT:
-            self._tell(f"a hostile subject, shown harmless: {_HARMLESS}")
-
-
-_HARMLESS = printable(HOSTILE_SUBJECT)
-_ABOUT = {
-    "hold": "held by an operator: no attempt until it is released",
-    "delete": "deleted by an operator: in the trash for a day, undo brings it back",
-}
-
-
-def _operate(spool: Spool, verb: Verb, queue_id: str) -> None:
-    """Do an operator's verb on one message, audit log included."""
-    selection = freeze([(spool.entry(queue_id), None)], scope="tuiq demo")
-    action = verbs.act(
-        spool, verb, selection, actor=Actor.caller(), reason="part of the demo"
-    )
-    for _ in action.answers:
-        pass
 
 
 def _last_words(directory: Path) -> str:

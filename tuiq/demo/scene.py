@@ -87,6 +87,10 @@ class Scene:
     rate: float = 0.0
     """Deliveries a second, lately."""
 
+    def tell(self, story: str) -> None:
+        """Add a story that happens now."""
+        self.stories.append((self.elapsed, story))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:

@@ -44,7 +44,7 @@ def _figures(scene: Scene) -> Iterator[tuple[int, str]]:
     figures = (
         (totals[Fate.DELIVERED], "delivered"),
         (totals[Fate.DEFERRED], "still deferred, to be tried again"),
-        (totals[Fate.FAILED], "failed, and their senders told"),
+        (totals[Fate.FAILED], "failed; their senders are told"),
         (totals[Fate.DOUBT], "in doubt just now"),
         (doubted, "were in doubt: the server hung up after the final dot"),
         (len(census.held), "held by an operator"),

@@ -13,6 +13,7 @@ from tuiq.config import Config, RetryConfig, SpoolConfig, SubmissionConfig
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.mail.reply import Reply
+from tuiq.spool.finish import remove
 from tuiq.spool.fs import OsFs
 from tuiq.spool.passes import End, Pass
 from tuiq.spool.setup import create_spool
@@ -21,8 +22,6 @@ from tuiq.spool.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    from tuiq.spool.claim import Claim
 
 T = TypeVar("T")
 BODY = b"Subject: test\r\n\r\nhello\r\n"
@@ -140,28 +139,26 @@ REPLIES = {
 }
 
 
+def outcome(index: int, verdict: Verdict) -> Outcome:
+    """Return what a server said about a recipient."""
+    return Outcome(index=index, verdict=verdict, reply=REPLIES[verdict])
+
+
 def transact(visit: Pass, verdicts: Sequence[Verdict]) -> list[int]:
     """Do one transaction over what is due; return who was in it."""
     batch = [index for index, _ in visit.begin(visit.due)]
     visit.dot(batch)
-    visit.settle(
-        [
-            Outcome(index=index, verdict=verdict, reply=REPLIES[verdict])
-            for index, verdict in zip(batch, verdicts, strict=False)
-        ]
-    )
+    visit.settle([outcome(*pair) for pair in zip(batch, verdicts, strict=False)])
     return batch
 
 
-def settle_end(visit: Pass, claim: Claim) -> End:
+def end_pass(visit: Pass) -> End:
     """End a pass the way a runner with durability "each" does."""
-    from tuiq.spool.finish import remove
-
     end = visit.end()
-    claim.sync()
+    visit.claim.sync()
     if end is End.FINISHED:
-        remove(claim)
-        claim.close()
+        remove(visit.claim)
+        visit.claim.close()
     else:
         visit.release()
     return end

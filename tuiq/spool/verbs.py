@@ -258,7 +258,7 @@ def _check_state(claim: Claim, verb: Verb) -> None:
 _LIVE = b"TAUF"
 _TOUCHES: dict[Verb, bytes] = {
     Verb.HOLD: b"TAU",
-    Verb.FLUSH: b"T",
+    Verb.FLUSH: b"TF",
     Verb.REQUEUE: b"TUF",
     Verb.DELETE: _LIVE,
     Verb.UNDO: b"X",
@@ -335,11 +335,11 @@ def _requeue(claim: Claim, site: Site, chosen: list[int]) -> str:
     failed = [i for i in chosen if states[i] == RState.FAILED[0]]
     doubt = [i for i in chosen if states[i] == RState.UNKNOWN[0]]
     _clear_requests(claim, chosen)
+    retry_in_doubt(claim, site, doubt)  # may refuse: before anything else changes
     claim.put_number(control.BASE, 8, int(site.clock.now()))
     claim.put_number(control.TRIES, 4, 0)
     claim.put(control.OPENED, b"0")
     claim.mark(failed, RState.TODO)
-    retry_in_doubt(claim, site, doubt)
     _make_due(claim, [i for i in chosen if states[i] in b"TUF"])
     bounced = sum(states[i] == RState.BOUNCED[0] for i in chosen)
     if bounced:

@@ -43,6 +43,8 @@ _COLUMNS = {
     Fate.WAITING: 8,
 }
 """The columns of the table and their widths."""
+_NARROW = 40
+"""Columns below which there is room for the figures only."""
 _LEGEND = 74
 """Columns that the figures need in one line."""
 _NAME = 17
@@ -70,6 +72,9 @@ class Style:
 def frame(scene: Scene, width: int, height: int, style: Style) -> list[str]:
     """Return the picture: at most *height* lines of at most *width* columns."""
     width = min(width - 1, _MAX_WIDTH)  # the last column makes terminals wrap
+    if width < _NARROW:
+        words = [messages(scene), *sums(scene)]
+        return [_cut(line, width) for line in words][:height]
     top = [*_title(scene, width, style), "", *_sums(scene, width, style), ""]
     table = [*_table(scene, width, style), ""]
     foot = ["", *_foot(scene, width, style)]
@@ -78,7 +83,7 @@ def frame(scene: Scene, width: int, height: int, style: Style) -> list[str]:
         top += table
         room -= len(table)
     stories = _stories(scene, width, min(max(room, 1), _MAX_STORIES), style)
-    return [*top, *stories, *foot][: max(height, 1)]
+    return [*top, *stories, *foot][:height]
 
 
 def _cut(text: str, width: int) -> str:
@@ -90,7 +95,7 @@ def _title(scene: Scene, width: int, style: Style) -> list[str]:
     time = clock(scene.elapsed)
     if scene.limit is not None:
         time += f" of {clock(scene.limit)}"
-    about = _cut(ABOUT, width - 12 - len(time))
+    about = _cut(ABOUT, width - 13 - len(time))
     gap = " " * max(1, width - 12 - len(about) - len(time))
     return [
         f"{style.paint('tuiq demo', _BOLD)}   {about}{gap}{style.paint(time, _DIM)}"

@@ -43,22 +43,27 @@ class Narrator:
         teller = _TELLERS.get(record.event)
         if teller is None:
             return []
-        told = self.once(*teller(record)) or self._second_try(record)
-        if told and record.event == Kind.DEFERRED:
+        told = self.once(*teller(record))
+        if record.event == Kind.DEFERRED:
+            self._remember(record)
             told += self.once("fast", _FAST)
+        elif record.event == Kind.DELIVERED and self._was_greylisted(record):
+            told += self.once(
+                "second try",
+                f"{_domain(record)} knows us now: accepted on the second try",
+            )
         return told
 
-    def _second_try(self, record: Record) -> list[str]:
-        """Tell when what was greylisted has been accepted."""
-        places = [(record.queue_id, number) for number, _ in record.recipients]
+    def _remember(self, record: Record) -> None:
         if record.status == "4.7.1":
-            self._greylisted.update(places)
-        elif record.event == Kind.DELIVERED and self._greylisted.intersection(places):
-            domain = _domain(record)
-            return self.once(
-                "second try", f"{domain} knows us now: accepted on the second try"
-            )
-        return []
+            self._greylisted.update(_places(record))
+
+    def _was_greylisted(self, record: Record) -> bool:
+        return not self._greylisted.isdisjoint(_places(record))
+
+
+def _places(record: Record) -> set[tuple[str, int]]:
+    return {(record.queue_id, number) for number, _ in record.recipients}
 
 
 def _queued(_: Record) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ from tests.spool.world import (
     open_world,
     transact,
 )
+from tuiq.cli import sendmail
 from tuiq.errors import InputError, MessageGone, NotQueueUser, SpoolUnavailable
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.mail.outcome import Verdict
@@ -633,6 +635,18 @@ def test_a_failed_hand_in_leaves_nothing(path: Path) -> None:
     assert open_files() == before
 
 
+def test_below_the_floor_nothing_is_handed_in(path: Path) -> None:
+    create_spool(path, drop=True)
+    config = make_config(path)
+    full = replace(
+        config.spool, min_free_percent=99.0, min_free_bytes=1 << 60, min_free_inodes=0
+    )
+    target = DropSubmitter(replace(config, spool=full))
+    with pytest.raises(SpoolUnavailable, match=r"drop: only .* free, the floor is"):
+        target.submit(envelope(), [BODY])
+    assert names(path / "drop") == []
+
+
 def test_the_queue_user_submits_to_the_queue_itself(path: Path) -> None:
     create_spool(path, drop=True)
     config = make_config(path)
@@ -689,6 +703,27 @@ def test_a_foreign_user_of_any_umask_gets_mail_in(public: Path, umask: int) -> N
     assert f"(uid {SUBMITTER})".encode() in data
     assert b"X-Forged" not in data
     assert names(public / "drop") == []
+
+
+@needs_root
+def test_sendmail_works_for_a_foreign_user(
+    public: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = public / "tuiq.toml"
+    settings.write_text('[spool]\nqueues = "q.*"\nmin_free_percent = 0\n')
+    settings.chmod(0o644)
+    monkeypatch.setenv("TUIQ_CONFIG", str(settings))
+
+    def work() -> int:
+        mail = io.BytesIO(b"Subject: x\n\nhello\n")
+        argv = ["sendmail", "-i", "-f", "me@example.org", "to@example.net"]
+        return sendmail.run(argv, mail, opener=open_submission)
+
+    assert as_user(SUBMITTER, work) == 0
+    done, ((uid, data),) = ingest_as_queue_user(public)
+    assert (len(done.queued), uid) == (1, SUBMITTER)
+    assert data.count(b"Received: ") == 1
+    assert data.endswith(b"\r\n\r\nhello\r\n")
 
 
 @needs_root

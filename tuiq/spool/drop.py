@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from tuiq.errors import SpoolUnavailable
 from tuiq.spool import control, dropfile
 from tuiq.spool.control import Origin
+from tuiq.spool.disk import low_disk
 from tuiq.spool.fs import OsFs
 from tuiq.spool.layout import DROP, base32_bytes, make_id
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from tuiq.config import Config, SpoolConfig
     from tuiq.mail.envelope import Envelope
     from tuiq.spool.claim import Claim
     from tuiq.spool.fs import Fs, StatResult
@@ -44,16 +46,24 @@ def is_drop_name(name: str) -> bool:
 # -- the submitter, any user ---------------------------------------------------
 
 
-def submit_to_drop(spool: Path, envelope: Envelope, data: Iterable[bytes]) -> str:
+def submit_to_drop(
+    spool: Path,
+    envelope: Envelope,
+    data: Iterable[bytes],
+    floor: SpoolConfig | None = None,
+) -> str:
     """Hand in a message durably and return the name of its file in ``drop/``.
 
-    *data* comes in wire form.  Needs no more than the permission to pass through
-    the spool.  Raises InputError, SpoolUnavailable; nothing is left behind then.
+    *data* comes in wire form; *floor* has the free space that must be left.  Needs
+    no more than the permission to pass through the spool.  Raises InputError,
+    SpoolUnavailable; nothing is left behind then.
     """
     envelope.check()
-    drop_fd = open_for_submitter(spool)
+    fs, drop_fd = OsFs(), open_for_submitter(spool)
     try:
-        return write_drop_file(OsFs(), drop_fd, envelope, data)
+        low = low_disk(fs.statvfs(drop_fd), floor) if floor else None
+        if low is None:
+            return write_drop_file(fs, drop_fd, envelope, data)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise SpoolUnavailable(
@@ -62,14 +72,17 @@ def submit_to_drop(spool: Path, envelope: Envelope, data: Iterable[bytes]) -> st
         ) from error
     finally:
         os.close(drop_fd)
+    raise SpoolUnavailable(
+        f"{spool / DROP}: {low}; nothing was queued, free some space or try again later"
+    )
 
 
 class DropSubmitter:
     """The drop directory as something that takes mail, as ``Spool`` is."""
 
-    def __init__(self, spool: Path) -> None:
-        """Hand in mail for the spool at that path."""
-        self._spool = spool
+    def __init__(self, config: Config) -> None:
+        """Hand in mail for the spool of *config*."""
+        self._config = config
 
     def submit(
         self,
@@ -82,7 +95,8 @@ class DropSubmitter:
         *received* is not used: the queue user makes that line, with the uid that
         the kernel names.
         """
-        return submit_to_drop(self._spool, envelope, data)
+        config = self._config
+        return submit_to_drop(config.spool_path, envelope, data, config.spool)
 
 
 def open_for_submitter(spool: Path) -> int:

@@ -227,7 +227,7 @@ def open_submission(
     except NotQueueUser:
         from tuiq.spool.drop import DropSubmitter  # only for users outside
 
-        yield DropSubmitter(config.spool_path)
+        yield DropSubmitter(config)
         return
     with Intake(config, clock=clock) as intake:
         yield intake

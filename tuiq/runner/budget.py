@@ -24,11 +24,11 @@ OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 class Budget:
     """How many messages and connections may be open at once."""
 
-    def __init__(self, limit: int, *, connections: int, reserved: int) -> None:
-        """Share what *limit* leaves beside *reserved* between both."""
+    def __init__(self, limit: int, *, reserved: int) -> None:
+        """Share what *limit* leaves beside *reserved*: a message per connection."""
         self.limit = limit
         usable = max(limit - reserved, PER_MESSAGE + 1)
-        self.connections = max(1, min(connections, usable // (PER_MESSAGE + 1)))
+        self.connections = usable // (PER_MESSAGE + 1)
         self.messages = max(1, (usable - self.connections) // PER_MESSAGE)
 
     def shrink(self, *, open_messages: int, open_connections: int) -> None:

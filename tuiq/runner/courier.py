@@ -291,8 +291,8 @@ class Courier:
     async def fail(self, destination: Destination, reply: Reply) -> None:
         """Take note that a destination could not be used.
 
-        While other sessions to it work, it only gets no more connections than
-        those; else it is left alone for a while and what waits is deferred.
+        Without other connections it is left alone for a while, and what waits for
+        it is deferred.
         """
         destination.last_failure = reply
         self.count("connection_failures")
@@ -306,8 +306,7 @@ class Courier:
         )
         self._spool.journal.append((event,))
         rest = self._spool.config.delivery.retry_destination
-        destination.rest_until(self._spool.clock.now() + rest)
-        if not destination.sessions:
+        if destination.rest_until(self._spool.clock.now() + rest):
             await self.defer_waiting(destination, reply)
 
     async def defer_again(self, destination: Destination) -> None:

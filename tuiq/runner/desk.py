@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tuiq.mail.reply import Reply
     from tuiq.runner.budget import Budget
     from tuiq.runner.marks import Marks
-    from tuiq.runner.work import Work
+    from tuiq.runner.work import Key, Work
     from tuiq.spool.claim import Claim
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
@@ -68,6 +68,7 @@ class Desk:
         self._room = asyncio.Event()
         self._stopping = False
         self._told: set[str] = set()
+        self._damaged: set[Key] = set()
         self.open_messages = 0
         """Messages claimed, those that only wait for a sync left out."""
         self.lost_claims = 0
@@ -186,8 +187,10 @@ class Desk:
     # -- telling ---------------------------------------------------------------
 
     def tell_damage(self, work: Work, text: str) -> None:
-        """Report a message that a person has to look at."""
-        self.tell(work, text)
+        """Report a message that a person has to look at, once per runner."""
+        if work.key not in self._damaged:
+            self._damaged.add(work.key)
+            self.tell(work, text)
         self._on_end(work, Fate.DAMAGED)
 
     def tell(self, work: Work, text: str) -> None:

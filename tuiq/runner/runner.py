@@ -18,7 +18,7 @@ from tuiq.runner.intake import Intake
 from tuiq.runner.keeper import Keeper
 from tuiq.runner.marks import Marks
 from tuiq.runner.threads import in_thread
-from tuiq.runner.triage import Lot, sort_out
+from tuiq.runner.triage import needs_connection
 from tuiq.runner.work import Destination, Fate, Key, Work
 from tuiq.spool.finish import claim_message
 from tuiq.spool.lifecycle import MAX_OPENED
@@ -45,7 +45,6 @@ MAX_SLEEP = 60.0
 NO_SMARTHOST = (
     "no smarthost is configured, so nothing can be delivered; set it in [delivery]"
 )
-_LEFT_ALONE = "{}: waits for tuiq check, or belongs to an unfinished move; left alone"
 _log = logging.getLogger(__name__)
 
 
@@ -73,11 +72,7 @@ class Runner:
         self.directories = directories
         self.options = options
         config = spool.config
-        self.budget = Budget(
-            raise_limit(),
-            connections=config.delivery.concurrency,
-            reserved=in_use() + SPARE,
-        )
+        self.budget = Budget(raise_limit(), reserved=in_use() + SPARE)
         self.marks = Marks(
             config.spool.durability,
             on_failure=self._sync_failed,
@@ -291,12 +286,9 @@ class Runner:
 
     def _place(self, work: Work, entry: QueueEntry, now: float) -> None:
         """Send a message where it has to go next."""
-        retry_doubt = self.spool.config.spool.in_doubt == "retry"
-        lot = sort_out(entry, now, retry_doubt=retry_doubt)
-        if lot is Lot.REPORT:
-            path = work.directory.path_of("qf" + work.queue_id)
-            self.desk.tell_damage(work, entry.damage or _LEFT_ALONE.format(path))
-        elif lot is Lot.VISIT or self._is_paused(work.directory):
+        doubt = self.spool.config.spool.in_doubt == "retry"
+        wanted = needs_connection(entry, now, retry_doubt=doubt)
+        if not wanted or self._is_paused(work.directory):
             self._spawn(self._visit(work))
         elif entry.opened >= MAX_OPENED and not entry.flush_pending:
             del self._works[work.key]

@@ -123,14 +123,18 @@ class Destination:
     @property
     def left_alone_until(self) -> float:
         """Return when it may get a new connection again, epoch seconds."""
-        return max(self.dead_until, self.capped_until)
+        return max(self.dead_until, self.capped_until if self.active else 0.0)
 
-    def rest_until(self, when: float) -> None:
-        """Leave the destination alone until *when*, or as it is while it works."""
-        if self.sessions:
+    def rest_until(self, when: float) -> bool:
+        """Leave the destination alone until *when*; say whether it is dead.
+
+        While it has other connections, or is getting them, it only gets no more.
+        """
+        if self.active:
             self.capped_until = when
         else:
             self.dead_until = when
+        return not self.active
 
     def recovered(self) -> None:
         """Take note that a transaction was answered to its end."""

@@ -223,7 +223,7 @@ def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
     )
     refusal = _refusal(claim, verb, chosen, whole=target.recipients is None)
     if refusal:
-        return Deed(visit, Result.REFUSED, refusal, visit.conclude())
+        return Deed(visit, Result.REFUSED, refusal, visit.apply())
     if _needs_lock(verb, target):
         text = _UNDER_LOCK[verb](claim, site, chosen)
     else:
@@ -282,10 +282,17 @@ def _refusal(claim: Claim, verb: Verb, chosen: list[int], *, whole: bool) -> str
     if verb is Verb.UNDO:
         return "nothing was deleted that could be restored"
     found = {states[index] for index in chosen}
-    if found & set(b"X"):
-        return "deleted; tuiq undo restores it"
-    bounced = found <= set(b"B")
-    return "already bounced: the sender was told" if bounced else "already settled"
+    return next(text for among, text in _SETTLED if found & set(among))
+
+
+_SETTLED = (
+    (b"X", "deleted; tuiq undo restores it"),
+    (b"U", "in doubt; tuiq requeue sends it again, tuiq delivered settles it"),
+    (b"D", "already settled"),
+    (b"B", "already bounced: the sender was told"),
+    (b"TAF", "nothing of that kind is left to do"),
+)
+"""What a verb is told that finds none of the states it could change."""
 
 
 _DONE: dict[Verb, str] = {

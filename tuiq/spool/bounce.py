@@ -13,11 +13,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiq.errors import SpoolUnavailable
+from tuiq.errors import MessageBusy, SpoolUnavailable
 from tuiq.mail import dsn
 from tuiq.mail.dsn import Kind
 from tuiq.spool import control, journal, texts
 from tuiq.spool.control import Origin
+from tuiq.spool.finish import remove_withdrawn
 from tuiq.spool.flags import Notice, RState
 from tuiq.spool.fs import pread_all
 from tuiq.spool.layout import base32_bytes, make_id
@@ -232,13 +233,11 @@ def _original(claim: Claim) -> bytes:
 def _submit_once(directory: QueueDirectory, draft: Draft, queue_id: str) -> None:
     """Submit unless that notice exists; what a crash left of it is swept away."""
     for _ in range(2):
+        if _is_made(directory, queue_id):
+            return
         try:
             submit(directory, draft)
         except FileExistsError:
-            if has_control(directory, queue_id):
-                # Whoever wrote it may have died before its name was durable.
-                directory.fs.fsync(directory.qf_fd)
-                return
             for prefix in ("tf", "df"):
                 discard_orphan(directory, prefix, queue_id)
         else:
@@ -247,3 +246,21 @@ def _submit_once(directory: QueueDirectory, draft: Draft, queue_id: str) -> None
         f"{directory.path}: {queue_id}: a notice is being written by somebody else; "
         "it is tried again"
     )
+
+
+def _is_made(directory: QueueDirectory, queue_id: str) -> bool:
+    """Say whether a notice was submitted before; if so its name is durable now.
+
+    Asked before any submission: a control file must never be renamed over the rest
+    of one that was withdrawn, whose remover would take the new one with it.
+    """
+    try:
+        if not has_control(directory, queue_id) or remove_withdrawn(
+            directory, queue_id
+        ):
+            return False
+    except MessageBusy as error:
+        raise SpoolUnavailable(str(error)) from None
+    # Whoever submitted it may have died before its own sync.
+    directory.fs.fsync(directory.qf_fd)
+    return True

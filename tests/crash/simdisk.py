@@ -70,6 +70,9 @@ class Inode:
     entries: dict[str, int] = field(default_factory=dict)
     durable: dict[str, int] = field(default_factory=dict)
     ops: list[DirOp] = field(default_factory=list)
+    stuck: set[int] = field(default_factory=set)
+    """Sectors whose write-back failed: clean to the kernel, unknown on the disk; no
+    sync helps until they are written again."""
     nlink: int = 0
     holder: object | None = None
     """The open file description that holds the flock."""
@@ -111,6 +114,7 @@ class Inode:
     def _become(self, data: bytes, start: int, end: int) -> None:
         """Take on *data*, remembering the versions of the sectors in the range."""
         touched = range(start // SECTOR, -(-end // SECTOR))
+        self.stuck.difference_update(touched)
         for number in touched:
             self.sectors.setdefault(number, [self.sector(number)])
         self.data, self.digest = data, None
@@ -123,12 +127,16 @@ class Inode:
 
     def sync(self, *, times: bool) -> None:
         """Make the content durable; mtime and ctime too if *times*."""
-        self.sectors.clear()
+        self.sectors = {n: v for n, v in self.sectors.items() if n in self.stuck}
         self.sizes = [len(self.data)]
         self.durable = dict(self.entries)
         self.ops.clear()
         if times:
             self.mtimes, self.ctimes = [self.mtime_ns], [self.ctime_ns]
+
+    def fail_sync(self) -> None:
+        """Let a sync fail: what was dirty may or may not have reached the disk."""
+        self.stuck.update(self.sectors)
 
     def perform(self, op: DirOp) -> None:
         """Perform a directory operation."""
@@ -262,7 +270,7 @@ class SimDisk:
                 i.ino, i.mode, i.uid, i.mtime_ns, i.ctime_ns, i.data,
                 {n: list(v) for n, v in i.sectors.items()}, list(i.sizes),
                 list(i.mtimes), list(i.ctimes), dict(i.entries), dict(i.durable),
-                list(i.ops), i.nlink, None, i.digest,
+                list(i.ops), set(i.stuck), i.nlink, None, i.digest,
             )
             for i in self.inodes.values()
         }  # fmt: skip

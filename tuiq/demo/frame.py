@@ -46,7 +46,7 @@ _COLUMNS = {
 _NARROW = 40
 """Columns below which there is room for the figures only."""
 _LEGEND = 74
-"""Columns that the figures need in one line."""
+"""Columns that all figures need in one line."""
 _NAME = 17
 _MANNER = 17
 _NOTHING: Counter[Fate] = Counter()
@@ -92,14 +92,15 @@ def _cut(text: str, width: int) -> str:
 
 
 def _title(scene: Scene, width: int, style: Style) -> list[str]:
-    time = clock(scene.elapsed)
+    right = clock(scene.elapsed)
     if scene.limit is not None:
-        time += f" of {clock(scene.limit)}"
-    about = _cut(ABOUT, width - 13 - len(time))
-    gap = " " * max(1, width - 12 - len(about) - len(time))
-    return [
-        f"{style.paint('tuiq demo', _BOLD)}   {about}{gap}{style.paint(time, _DIM)}"
-    ]
+        right += f" of {clock(scene.limit)}"
+    if width >= _LEGEND:
+        right = f"Ctrl+C ends it   {right}"
+    left = f"{'tuiq demo':<12}"
+    about = _cut(ABOUT, width - len(left) - 1 - len(right))
+    gap = " " * (width - len(left) - len(about) - len(right))
+    return [style.paint(left, _BOLD) + about + gap + style.paint(right, _DIM)]
 
 
 def _sums(scene: Scene, width: int, style: Style) -> list[str]:
@@ -171,10 +172,8 @@ def _stories(scene: Scene, width: int, room: int, style: Style) -> list[str]:
 
 
 def _foot(scene: Scene, width: int, style: Style) -> list[str]:
-    ends = "ends it" if scene.kept else "ends and removes it"
-    tuiq = printable(scene.command)
     lines = (
         f"look around:  {export(scene)}",
-        f"then {tuiq} mailq, status, locks, why ID …   Ctrl+C {ends}",
+        f"then          {printable(scene.command)} status, domains, locks, mailq …",
     )
     return [style.paint(_cut(line, width), _DIM) for line in lines]

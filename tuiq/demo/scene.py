@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tuiq.spool.entry import QueueEntry
 
-ABOUT = "a bookshop's mail through a made-up world"
+ABOUT = "a bookshop's mail in a made-up world"
 PATIENCE = 3
 """Attempts after which mail that is still deferred is not waited for."""
 SHOWN_FATES = (Fate.DELIVERED, Fate.DEFERRED, Fate.DOUBT, Fate.FAILED, Fate.WAITING)

@@ -40,7 +40,7 @@ def _figures(scene: Scene) -> Iterator[tuple[int, str]]:
     totals, ledger, census = scene.ledger.totals, scene.ledger, scene.census
     messages = plural(len(ledger.messages), "message")
     yield ledger.recipients, f"recipients of {messages}, bounces included"
-    doubted = sum(slot.doubted for slot in ledger.slots.values())
+    doubted = sum(slot.doubted for slot in ledger.slots.values()) - totals[Fate.DOUBT]
     figures = (
         (totals[Fate.DELIVERED], "delivered"),
         (totals[Fate.DEFERRED], "still deferred, to be tried again"),

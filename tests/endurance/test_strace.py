@@ -248,7 +248,7 @@ def settle(world: World) -> None:
         done = world.tuiq("--run", "--once")
         if done.returncode == 0 and live_copies(world) == 0:
             return
-    raise AssertionError(done.stderr.decode()[-2000:])
+    raise AssertionError("the queue does not get empty")
 
 
 def runner_points(world: World, log: Path) -> list[tuple[Call, int]]:

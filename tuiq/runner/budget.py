@@ -11,11 +11,15 @@ import errno
 import os
 import resource
 
+from tuiq.errors import SpoolUnavailable
+
 PER_MESSAGE = 4
 """qf, df, bf and xf."""
-SPARE = 20
+SPARE = 12
 """Kept free for threads' scans, notices, the status file and the journal, and so that
 texts (bf, xf) can be opened when all else is taken."""
+LEAST = 64
+"""The limit that is recommended to people who have set a lower one."""
 MAX_LIMIT = 65_536
 """More than this is not asked for: closing them all takes time too."""
 OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
@@ -25,9 +29,17 @@ class Budget:
     """How many messages and connections may be open at once."""
 
     def __init__(self, limit: int, *, reserved: int) -> None:
-        """Share what *limit* leaves beside *reserved*: a message per connection."""
+        """Share what *limit* leaves beside *reserved*: a message per connection.
+
+        Raises SpoolUnavailable when that is not enough for one message.
+        """
         self.limit = limit
-        usable = max(limit - reserved, PER_MESSAGE + 1)
+        usable = limit - reserved
+        if usable <= PER_MESSAGE:
+            raise SpoolUnavailable(
+                f"open files: {limit} are allowed and {reserved} are needed before the "
+                f"first message; allow {LEAST} or more with ulimit -n"
+            )
         self.connections = usable // (PER_MESSAGE + 1)
         self.messages = max(1, (usable - self.connections) // PER_MESSAGE)
 

@@ -199,7 +199,11 @@ class Courier:
 
     def _take(self, destination: Destination) -> Work | None:
         """Take the next message, one that is open already if no other may be."""
-        return destination.next_work(claimed=not self._desk.has_room)
+        room = self._desk.has_room
+        work = destination.next_work(claimed=not room)
+        if work is None and not room:
+            self._marks.hurry()
+        return work
 
     # -- one transaction -------------------------------------------------------
 

@@ -85,6 +85,7 @@ class Desk:
     async def wait_for_room(self) -> bool:
         """Wait until another claim is allowed; False when the runner stops."""
         while not self.has_room and not self._stopping:
+            self._marks.hurry()
             self._room.clear()
             await self._room.wait()
         return not self._stopping
@@ -137,7 +138,7 @@ class Desk:
             start = await in_thread(visit.start) if slow else visit.start()
         except (TuiqError, OSError) as error:
             if visit is not None:
-                visit.abandon()
+                _let_go(visit, error)
             self._not_opened(work, error)
             return False
         except BaseException:
@@ -277,6 +278,14 @@ class Desk:
         )
         self._spool.journal.append((event,))
         self._marks.finish(claim)
+
+
+def _let_go(visit: Pass, error: TuiqError | OSError) -> None:
+    """Close a pass that could not begin."""
+    if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
+        visit.retreat()
+    else:
+        visit.abandon()
 
 
 def _fate(visit: Pass) -> Fate:

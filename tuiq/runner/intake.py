@@ -115,9 +115,15 @@ class Intake:
             self.next_scan = 0.0
 
     def note(self, directory: QueueDirectory, queue_ids: Iterable[str]) -> None:
-        """List messages that changed, if they come due before the next scan."""
+        """List messages that changed, if they come due before the next scan.
+
+        Not those found busy: closing a file whose lock could not be had is an
+        event as well, and trying again at each would go round for ever.
+        """
         horizon = max(self.next_scan, self._spool.clock.now())
         for queue_id in queue_ids:
+            if (queue_id, directory.name) in self._busy:
+                continue
             when = index_time(directory, queue_id)
             if when is not None and when <= horizon:
                 self.due.add(directory, queue_id, when)

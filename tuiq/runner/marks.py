@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class Marks:
         self._group = SyncGroup()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="tuiq-sync")
         self._wanted = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._synced = asyncio.Event()
         self._stopping = False
         # What the running sync covers: ids of its claims, how many it keeps open,
@@ -110,8 +112,14 @@ class Marks:
     async def next_sync(self) -> None:
         """Wait until a sync has ended."""
         self._synced.clear()
-        self._wanted.set()
+        self.hurry()
         await self._synced.wait()
+
+    def hurry(self) -> None:
+        """Sync as soon as possible: somebody waits for what it lets go."""
+        if len(self._group):
+            self._hurried.set()
+            self._wanted.set()
 
     async def sync_one(self, claim: Claim) -> None:
         """Sync one claim now, in a thread."""
@@ -126,10 +134,17 @@ class Marks:
         while not (self._stopping and not len(self._group)):
             await self._wanted.wait()
             self._wanted.clear()
-            if not self._stopping:
-                await asyncio.sleep(GATHER)
+            await self._gather()
             await self._sync()
         self._pool.shutdown()
+
+    async def _gather(self) -> None:
+        """Wait for company, unless somebody cannot go on without the sync."""
+        if not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATHER):
+                    await self._hurried.wait()
+        self._hurried.clear()
 
     async def _sync(self) -> None:
         batch = self._group.take()
@@ -160,6 +175,7 @@ class Marks:
     def stop(self) -> None:
         """Let ``run`` end after everything is synced."""
         self._stopping = True
+        self._hurried.set()
         self._wanted.set()
 
 

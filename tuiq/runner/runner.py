@@ -396,12 +396,19 @@ class Runner:
 
     def _starved(self) -> None:
         """Go on with less after the kernel had no descriptor left."""
+        before = self.budget.messages, self.budget.connections
         self.budget.shrink(
             open_messages=self.desk.open_messages + self.marks.held,
             open_connections=len(self.courier.watchers),
         )
         self._starved_until = self.spool.clock.now() + STARVED_WAIT
-        _log.warning("out of file descriptors; going on with less: %r", self.budget)
+        after = self.budget.messages, self.budget.connections
+        if after != before:
+            _log.warning(
+                "out of file descriptors; going on with %d messages and %d connections "
+                "at a time",
+                *after,
+            )
         self.wake()
 
     def _sync_failed(self, claim: Claim, reason: str) -> None:

@@ -365,6 +365,11 @@ class Pass(Settling):
             claim.set_index_time(self.site.clock.now())
         claim.close()
 
+    def retreat(self) -> None:
+        """Close a pass that could not begin for want of means; nobody died of it."""
+        self.claim.put(control.OPENED, b"%d" % self.deaths)
+        self.abandon()
+
     def abandon(self) -> None:
         """Close everything as a dying process would: the slots tell the truth."""
         self._failures.staged.clear()

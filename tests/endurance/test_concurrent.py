@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -18,7 +21,9 @@ from tests.endurance.world import (
     deliveries,
     serving,
     submit,
+    wait_for,
 )
+from tuiq.spool.claim import lock_message
 from tuiq.spool.journal import Kind
 
 SHIPPED = (*TUIQ, "--run", "--once")
@@ -116,3 +121,37 @@ def test_runners_without_any_lock_are_caught_by_the_same_count(
         for each in running:
             each.wait(60)
     assert any(count > 1 for count in deliveries(log).values())
+
+
+def test_a_message_that_somebody_holds_is_not_tried_in_a_loop(
+    world: World, tmp_path: Path
+) -> None:
+    """Closing a file whose lock was lost is an event too: it must not wake a try."""
+
+    def lost() -> int:
+        status = world.path / "run" / "supervisor.status"
+        if not status.exists():
+            return 0
+        counters: dict[str, int] = json.loads(status.read_text())["counters"]
+        return counters["claims_lost"]
+
+    log = tmp_path / "log"
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(serving(log))
+        world.configure(port=port)
+        spool = stack.enter_context(world.open())
+        queue_id = submit(spool, ["a@d.example"])
+        directory = spool.find(queue_id)
+        assert directory is not None
+        held = lock_message(directory, queue_id)
+        runner = world.start(*TUIQ, "--run", stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: lost() >= 3, "the tries at once, after 0.1 and 1.1 s")
+            tries = lost()
+            held.close()
+            runner.send_signal(signal.SIGALRM)
+            wait_for(lambda: deliveries(log), "delivery after all")
+        finally:
+            runner.terminate()
+            runner.wait(30)
+    assert tries <= 4

@@ -8,7 +8,7 @@ from tuiq.spool.operate import Result, Verb
 
 TOUCHES = {
     Verb.HOLD: "TAU",
-    Verb.FLUSH: "T",
+    Verb.FLUSH: "TF",
     Verb.REQUEUE: "TUF",
     Verb.DELETE: "TAUF",
     Verb.UNDO: "X",
@@ -112,17 +112,15 @@ class Mail:
         """Do *verb* with the lock free."""
         self.states = ["T" if s == "A" else s for s in self.states]
         self.apply(report=False)
-        if not self.can(verb, chosen, whole=whole):
-            self.conclude()
-            return Result.REFUSED
-        if verb in UNDER_LOCK:
+        able = self.can(verb, chosen, whole=whole)
+        if able and verb in UNDER_LOCK:
             self.change(verb, chosen)
-        elif whole or verb is not Verb.FLUSH:
+        elif able and (whole or verb is not Verb.FLUSH):
             self.write(verb, chosen, whole=whole)
         self.report()
         self.apply()
         self.conclude()
-        return Result.ACTED
+        return Result.ACTED if able else Result.REFUSED
 
     def can(self, verb: Verb, chosen: list[int], *, whole: bool) -> bool:
         """Say whether *verb* has anything to do."""

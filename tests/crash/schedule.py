@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import greenlet  # type: ignore[import-untyped]
 
 from tests.crash.explore import Body, Check, Ledger
-from tests.crash.simfs import INVISIBLE, Call, CrashNow, SimFs
+from tests.crash.process import INVISIBLE
+from tests.crash.simfs import Call, CrashNow, SimFs
 
 if TYPE_CHECKING:
     from tests.crash.simdisk import SimDisk

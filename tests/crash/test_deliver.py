@@ -6,7 +6,7 @@ from collections.abc import Sequence as Listed
 
 import pytest
 
-from tests.crash.conftest import Report
+from tests.conftest import Report
 from tests.crash.driver import Runner, Settings, by_name, run_all
 from tests.crash.explore import Caps, Ledger, Sequence, explore
 from tests.crash.mutants import NoMarkSync, caught_by_crashes
@@ -78,7 +78,7 @@ SCENARIOS = {
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_crash_in_a_pass_loses_or_repeats_mail(name: str, report: Report) -> None:
-    counts = explore(sequence(*SCENARIOS[name]), Caps(power=60, nested=12))
+    counts = explore(sequence(*SCENARIOS[name]), Caps(power=60, nested=8))
     report(f"T1 C-D-B-G, {name}", counts)
 
 

@@ -17,10 +17,10 @@ from tests.crash import explore as exploration
 from tests.crash.driver import Runner, Settings, run_all
 from tests.crash.explore import Caps, Ledger, Violation, explore
 from tests.crash.mutants import caught_by_crashes, caught_by_schedules
+from tests.crash.races import attached
 from tests.crash.schedule import Bounds, Race, search
 from tests.crash.simdisk import SimDisk
 from tests.crash.simfs import SimFs
-from tests.crash.test_races import attached
 from tests.crash.world import (
     BODY,
     check_bodies,

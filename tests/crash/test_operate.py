@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.crash.conftest import Report
+from tests.conftest import Report
 from tests.crash.driver import Settings, act, by_name, run_all
 from tests.crash.explore import Body, Caps, Check, Ledger, Sequence, Violation, explore
 from tests.crash.mutants import NoMarkSync, caught_by_crashes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.crash.conftest import Report
+from tests.conftest import Report
 from tests.crash.explore import Caps, Ledger, Sequence, explore
 from tests.crash.mutants import (
     NoDataSync,

@@ -1,0 +1,95 @@
+"""T2: the garbage collector against submitters."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Report
+from tests.crash.explore import Ledger, crash_at
+from tests.crash.mutants import caught_by_schedules
+from tests.crash.schedule import Race, search
+from tests.crash.simdisk import SimDisk
+from tests.crash.simfs import Call, CrashNow, SimFs
+from tests.crash.test_deliver import BIRTH, ID
+from tests.crash.world import (
+    BODY,
+    check_crashed,
+    envelope,
+    make_spool,
+    open_queue,
+)
+from tuiq.spool import orphans
+from tuiq.spool.orphans import collect, discard_orphan
+from tuiq.spool.submit import Draft, submit
+
+
+def submitter(fs: SimFs, ledger: Ledger) -> None:
+    """Submit as bounces do: under a fixed id, after sweeping what a crash left."""
+    directory = open_queue(fs)
+    draft = Draft(envelope=envelope(b"ok@x"), data=[BODY], birth_us=BIRTH, queue_id=ID)
+    for _ in range(2):
+        try:
+            submit(directory, draft)
+        except FileExistsError:
+            for prefix in ("tf", "df"):
+                discard_orphan(directory, prefix, ID)
+        else:
+            ledger.note("acknowledged", ID, (b"ok@x",))
+            return
+
+
+def collector(fs: SimFs, ledger: Ledger) -> None:
+    """Collect with no age floor: nothing but the locks protects the submitter."""
+    collect(open_queue(fs), now=fs.disk.now_ns / 1e9, age=0.0)
+
+
+def before_its_lock(call: Call) -> bool:
+    """Say whether a submitter created a file and has not locked it yet: that gap
+    is what the collector's age floor is for."""
+    mine = call.process.name == "submitter" and call.file()[:3] in {"df0", "tf0"}
+    return mine and call.op in {"fchmod", "flock"}
+
+
+def leftovers() -> tuple[SimDisk, Ledger]:
+    """Return a spool in which a submitter died after its tf."""
+    disk, ledger = SimDisk(), Ledger()
+    fs = SimFs(disk, "setup")
+    make_spool(fs)
+    dead = SimFs(disk, "dead")
+    dead.gates.append(crash_at(dead, 12))
+    with pytest.raises(CrashNow):
+        submitter(dead, ledger)
+    fs.kill()
+    return disk, ledger
+
+
+@pytest.mark.parametrize("name", ["a new message", "leftovers of the same id"])
+def test_the_collector_never_takes_a_message_apart(name: str, report: Report) -> None:
+    def fresh() -> tuple[SimDisk, Ledger]:
+        disk, ledger = SimDisk(), Ledger()
+        make_spool(SimFs(disk, "setup"))
+        return disk, ledger
+
+    race = Race(
+        name=f"collector, submitter of {name}",
+        start=fresh if name == "a new message" else leftovers,
+        actors={"submitter": submitter, "gc": collector},
+        check=check_crashed,
+        private=before_its_lock,
+    )
+    report(f"T2 {race.name}", search(race))
+
+
+def test_a_collector_that_trusts_a_name_is_caught(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans, "_is_named", lambda *_: True)
+    race = Race(
+        name="",
+        start=leftovers,
+        actors={"submitter": submitter, "gc": collector},
+        check=check_crashed,
+        private=before_its_lock,
+    )
+    caught = caught_by_schedules(race, "2 LIVE_WITHOUT_BODY")
+    report("mutant: collector does not compare inodes", caught)

@@ -279,7 +279,7 @@ class Courier:
             destination.batch = max(1, min(destination.batch, delivered.batch_limit))
         answered = set(transaction.counts) - {Verdict.UNTRIED}
         if Verdict.DELIVERED in answered or (answered and delivered.lost is None):
-            destination.recovered()
+            self._tell_recovery(destination)
         # A server may end a session that it had served, without being in trouble.
         served = watcher.transactions > int(delivered.begun)
         if delivered.lost is None or (served and not answered):
@@ -298,8 +298,16 @@ class Courier:
         Without other connections it is left alone for a while, and what waits for
         it is deferred.
         """
-        destination.last_failure = reply
         self.count("connection_failures")
+        if destination.last_failure != reply:
+            destination.last_failure = reply
+            self._tell_failure(destination, reply)
+        rest = self._spool.config.delivery.retry_destination
+        if destination.rest_until(self._spool.clock.now() + rest):
+            await self.defer_waiting(destination, reply)
+
+    def _tell_failure(self, destination: Destination, reply: Reply) -> None:
+        """Log and journal why a destination cannot be used, until that changes."""
         _log.warning("%s: %s", destination.name, printable(bytes(reply)))
         event = Event(
             kind=Kind.CONNECTION,
@@ -309,9 +317,11 @@ class Courier:
             text=reply.text,
         )
         self._spool.journal.append((event,))
-        rest = self._spool.config.delivery.retry_destination
-        if destination.rest_until(self._spool.clock.now() + rest):
-            await self.defer_waiting(destination, reply)
+
+    def _tell_recovery(self, destination: Destination) -> None:
+        if destination.last_failure is not None:
+            _log.warning("%s: works again", destination.name)
+        destination.recovered()
 
     async def defer_again(self, destination: Destination) -> None:
         """Defer what came up since *destination* was found dead."""

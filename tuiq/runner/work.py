@@ -140,6 +140,7 @@ class Destination:
         """Take note that a transaction was answered to its end."""
         self.dead_until = 0.0
         self.lost_in_a_row = 0
+        self.last_failure = None
 
     def wants_connection(self, now: float) -> bool:
         """Say whether another connection would find something to do."""

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import Report
 from tests.endurance.world import (
+    PYTHON,
     TUIQ,
     Pair,
     World,
@@ -27,7 +28,11 @@ from tuiq.spool.flags import RState
 from tuiq.spool.journal import Kind
 from tuiq.spool.spool import Spool
 
-DELAYS = ("data=0-0.01", "dot=0.005-0.04", "verdict=0-0.03")
+DELAYS = (
+    *("--delay", "data=0-0.01"),
+    *("--delay", "dot=0.005-0.04"),
+    *("--delay", "verdict=0-0.03"),
+)
 """Before the 354; after the dot, before the mail is taken; before the 250."""
 SETTINGS = "recipients_per_transaction = 10\nconcurrency = 4"
 
@@ -40,6 +45,7 @@ class Killing:
     spool: Spool
     port: int
     draw: random.Random
+    command: tuple[str, ...] = (*TUIQ, "--run")
     expected: set[Pair] = field(default_factory=set)
     doubts: Counter[Pair] = field(default_factory=Counter)
     """Recipients in U at a kill, each doubt counted once however long it lasted."""
@@ -55,7 +61,7 @@ class Killing:
 
     def kill_once(self) -> None:
         """Let a runner live for a moment after its first connection."""
-        runner = self.world.start(*TUIQ, "--run", stderr=subprocess.DEVNULL)
+        runner = self.world.start(*self.command, stderr=subprocess.DEVNULL)
         try:
             wait_for(lambda: connected(self.port), "the runner's first connection")
             time.sleep(self.draw.uniform(0.0, 0.12))  # this is the random moment
@@ -105,7 +111,7 @@ class Killing:
     ("kills", "messages", "most"),
     [
         pytest.param(100, 60, 50, marks=pytest.mark.slow),
-        pytest.param(1500, 200, 400, marks=pytest.mark.soak),
+        pytest.param(1000, 200, 400, marks=pytest.mark.soak),
     ],
 )
 @pytest.mark.timeout(3600)
@@ -114,8 +120,7 @@ def test_kills_lose_nothing_and_each_duplicate_was_named(
 ) -> None:
     log = tmp_path / "log"
     began = time.monotonic()
-    options = [word for delay in DELAYS for word in ("--delay", delay)]
-    with serving(log, *options) as port:
+    with serving(log, *DELAYS) as port:
         world.configure(port=port, delivery=SETTINGS)
         with world.open() as spool:
             killing = Killing(world, spool, port, random.Random(kills))
@@ -143,3 +148,30 @@ def test_kills_lose_nothing_and_each_duplicate_was_named(
     assert not again - named, "a duplicate that the journal does not name"
     assert killing.doubts == named, "named without a doubt, or a doubt not named"
     assert killing.doubts, "no kill hit a transaction after its dot"
+
+
+FORGETFUL = (
+    "import sys; from tuiq.cli.main import main; from tuiq.spool import flags, passes;"
+    "flags.LEGAL_RECIPIENT[b'A'] += b'D'; passes.Pass.dot = lambda *_: None;"
+    "sys.argv[1:] = ['--run']; main()"
+)
+"""A runner that lets the final dot leave without writing it down first."""
+
+
+@pytest.mark.slow
+def test_the_count_catches_a_runner_that_does_not_note_the_dot(
+    world: World, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with serving(log, *DELAYS) as port:
+        world.configure(port=port, delivery=SETTINGS)
+        with world.open() as spool:
+            killing = Killing(
+                world, spool, port, random.Random(1), (*PYTHON, "-c", FORGETFUL)
+            )
+            killing.queue(10, 50)
+            for _ in range(5):
+                killing.kill_once()
+            killing.settle()
+    again = deliveries(log) - Counter(killing.expected)
+    assert again - killing.named()

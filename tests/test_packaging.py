@@ -85,8 +85,13 @@ def test_the_changelog_has_a_place_for_what_comes_next() -> None:
     assert "\n## [Unreleased]\n" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_textual_and_aiosmtplib_are_pinned() -> None:
+def test_libraries_whose_next_major_version_may_break_us_are_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     pins = {line for line in project["dependencies"] if "," in line}
-    assert {"aiosmtplib>=5.1.3,<5.2", "textual>=8.2,<9", "watchdog>=7.1,<8"} == pins
+    assert pins == {
+        "aiosmtplib>=5.1.3,<5.2",
+        "dnspython>=2.6,<3",
+        "textual>=8.2,<9",
+        "watchdog>=7.1,<8",
+    }

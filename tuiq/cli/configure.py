@@ -39,8 +39,9 @@ def _toml(settings: Iterable[Effective]) -> Iterator[str]:
         yield f"{gap}[{section}]"
         gap = "\n"
         for setting in members:
-            shown = f"{setting.key} = {setting.value}"
-            yield printable(f"{shown:<44} # {setting.where}")
+            *lines, last = f"{setting.key} = {setting.value}".split("\n")
+            yield from map(printable, lines)
+            yield printable(f"{last:<44} # {setting.where}")
 
 
 def _json(settings: Iterable[Effective]) -> Iterator[str]:

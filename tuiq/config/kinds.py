@@ -6,6 +6,7 @@ A ``Kind`` turns a TOML value into the value the program uses and refuses with a
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -45,9 +46,44 @@ class Kind:
     """(TOML value, directory of the file) → value; ValueError says what is wrong."""
     write: Callable[[Any], str]
     """Value → the TOML text that reads back as it."""
+    plain: Callable[[Any], Any] = lambda value: value
+    """Value → what ``tuiq config --json`` shows."""
 
 
-def _quoted(value: object) -> str:
+class Misplaced(ValueError):
+    """A value with something wrong inside."""
+
+    def __init__(self, at: str, reason: str) -> None:
+        """Say *at* what place in the value, such as ``[2].via``, and the *reason*."""
+        self.at = at
+        super().__init__(reason)
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Return the complaint about a name that is none of *known*."""
+    import difflib
+
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+    return f"there is no such {what}; {hint}"
+
+
+def deferred(module: str, name: str) -> Kind:
+    """Return the kind *name* of *module*, which is imported when it is needed."""
+
+    def kind() -> Kind:
+        found: Kind = getattr(importlib.import_module(module), name)
+        return found
+
+    return Kind(
+        parse=lambda raw, base: kind().parse(raw, base),
+        write=lambda value: kind().write(value),
+        plain=lambda value: kind().plain(value),
+    )
+
+
+def quoted(value: object) -> str:
     """Return *value* as a TOML basic string."""
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
@@ -62,7 +98,7 @@ def _number(raw: object, what: str) -> float:
     return raw
 
 
-def _text(raw: object, what: str) -> str:
+def printable_text(raw: object, what: str) -> str:
     """Return *raw* when it is a string that holds only printable characters."""
     if not isinstance(raw, str):
         raise ValueError(f"not a string: {raw!r}; write {what} in quotes")  # noqa: TRY004
@@ -168,49 +204,54 @@ def word(*choices: str) -> Kind:
 
     def parse(raw: object, base: Path) -> str:
         if not isinstance(raw, str) or raw not in choices:
-            offered = ", ".join(map(_quoted, choices))
+            offered = ", ".join(map(quoted, choices))
             raise ValueError(f"{raw!r} is none of {offered}")
         return raw
 
-    return Kind(parse=parse, write=_quoted)
+    return Kind(parse=parse, write=quoted)
 
 
 def text(what: str = "it") -> Kind:
     """Return the kind of any printable string; empty is allowed."""
-    return Kind(parse=lambda raw, base: _text(raw, what), write=_quoted)
+    return Kind(parse=lambda raw, base: printable_text(raw, what), write=quoted)
 
 
 def group() -> Kind:
     """Return the kind of a group's name; empty: None."""
     return Kind(
-        parse=lambda raw, base: _text(raw, "the group") or None,
-        write=lambda value: _quoted(value or ""),
+        parse=lambda raw, base: printable_text(raw, "the group") or None,
+        write=lambda value: quoted(value or ""),
     )
+
+
+def is_domain(name: str) -> bool:
+    """Say whether *name* is a host or domain name in ASCII."""
+    return len(name) <= 253 and _NAME.fullmatch(name) is not None
 
 
 def domain() -> Kind:
     """Return the kind of host and domain names; empty is allowed."""
 
     def parse(raw: object, base: Path) -> str:
-        name = _text(raw, "the name")
-        if name and (len(name) > 253 or not _NAME.fullmatch(name)):
+        name = printable_text(raw, "the name")
+        if name and not is_domain(name):
             raise ValueError(f"not a domain name: {raw!r}")
         return name.rstrip(".")
 
-    return Kind(parse=parse, write=_quoted)
+    return Kind(parse=parse, write=quoted)
 
 
 def address() -> Kind:
     """Return the kind of ``local@domain``; empty is allowed."""
 
     def parse(raw: object, base: Path) -> str:
-        mailbox = _text(raw, "the address")
+        mailbox = printable_text(raw, "the address")
         local, _, host = mailbox.rpartition("@")
         if mailbox and (not local or " " in local or not _NAME.fullmatch(host)):
             raise ValueError(f"not an address such as postmaster@example.org: {raw!r}")
         return mailbox
 
-    return Kind(parse=parse, write=_quoted)
+    return Kind(parse=parse, write=quoted)
 
 
 def split_host_port(text: str, *, port: int = 25) -> tuple[str, int]:
@@ -236,30 +277,52 @@ def host_port() -> Kind:
     """Return the kind of ``host:port``, port 25 when left out; empty is allowed."""
 
     def parse(raw: object, base: Path) -> str:
-        name = _text(raw, "the host")
+        name = printable_text(raw, "the host")
         if not name:
             return ""
         host, port = split_host_port(name)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    return Kind(parse=parse, write=_quoted)
+    return Kind(parse=parse, write=quoted)
+
+
+def nameservers() -> Kind:
+    """Return the kind of lists of ``address`` or ``address:port``, port 53."""
+
+    def parse(raw: object, base: Path) -> tuple[str, ...]:
+        import ipaddress
+
+        if not isinstance(raw, list):
+            raise ValueError(f'not a list such as ["127.0.0.1"]: {raw!r}')  # noqa: TRY004
+        found = [
+            split_host_port(printable_text(one, "the address"), port=53) for one in raw
+        ]
+        for host, _ in found:
+            ipaddress.ip_address(host)
+        return tuple(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in found)
+
+    return Kind(
+        parse=parse,
+        write=lambda value: f"[{', '.join(map(quoted, value))}]",
+        plain=list,
+    )
 
 
 def path() -> Kind:
     """Return the kind of a file's path, relative to the file it stands in."""
 
     def parse(raw: object, base: Path) -> Path | None:
-        name = _text(raw, "the path")
+        name = printable_text(raw, "the path")
         return base / Path(name).expanduser() if name else None
 
-    return Kind(parse=parse, write=lambda value: _quoted(value or ""))
+    return Kind(parse=parse, write=lambda value: quoted(value or ""))
 
 
 def queues() -> Kind:
     """Return the kind of the queue directories: a path, or a glob in its last part."""
 
     def parse(raw: object, base: Path) -> str:
-        name = _text(raw, "the path")
+        name = printable_text(raw, "the path")
         if not name:
             raise ValueError('empty; name the queue directories, such as "q.*"')
         whole = base / Path(name).expanduser()
@@ -273,4 +336,4 @@ def queues() -> Kind:
             )
         return str(whole)
 
-    return Kind(parse=parse, write=_quoted)
+    return Kind(parse=parse, write=quoted)

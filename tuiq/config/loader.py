@@ -13,11 +13,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiq.config.kinds import Misplaced, unknown
 from tuiq.config.settings import SECTIONS, Config
 from tuiq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 SYSTEM_FILE = Path("/etc/tuiq/tuiq.toml")
 _LARGEST = 1024 * 1024
@@ -103,7 +104,7 @@ def parse(tables: Mapping[str, Any], *, source: Path) -> Config:
     paths and for errors."""
     for name in tables:
         if name not in SECTIONS:
-            raise ConfigError(str(source), name, _unknown("section", name, SECTIONS))
+            raise ConfigError(str(source), name, unknown("section", name, SECTIONS))
     if "spool" not in tables:
         missing = 'the section [spool] with queues = "q.*" is missing'
         raise ConfigError(str(source), "spool", missing)
@@ -128,26 +129,18 @@ def _section(name: str, table: object, *, source: Path) -> Any:
     for key, raw in table.items():
         where = f"{name}.{key}"
         if key not in settings:
-            raise ConfigError(str(source), where, _unknown("setting", key, settings))
+            raise ConfigError(str(source), where, unknown("setting", key, settings))
         try:
             values[key] = settings[key].parse(raw, source.parent)
         except (ValueError, RuntimeError) as error:  # RuntimeError: ~nobody
-            raise ConfigError(str(source), where, str(error)) from error
+            at = error.at if isinstance(error, Misplaced) else ""
+            raise ConfigError(str(source), where + at, str(error)) from error
     if name == "submission" and values.get("hostname") == "":
         del values["hostname"]
     if name == "spool" and "queues" not in values:
         reason = 'missing; name the queue directories: queues = "q.*"'
         raise ConfigError(str(source), "spool.queues", reason)
     return SECTIONS[name](**values)
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Return the complaint about a name that is none of *known*."""
-    import difflib
-
-    near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-    return f"there is no such {what}; {hint}"
 
 
 def _check_together(config: Config) -> None:
@@ -178,3 +171,15 @@ def _check_together(config: Config) -> None:
     for wrong, key, reason in contradictions:
         if wrong:
             raise ConfigError(str(config.source), key, reason)
+    if delivery.routes:
+        _check_routes(config)
+
+
+def _check_routes(config: Config) -> None:
+    from tuiq.config import routes  # sendmail mostly does without
+
+    try:
+        routes.check(config.delivery)
+    except Misplaced as error:
+        key = f"delivery.routes{error.at}"
+        raise ConfigError(str(config.source), key, str(error)) from error

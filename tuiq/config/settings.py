@@ -18,6 +18,8 @@ from tuiq.config.kinds import DAY, HOUR, MEBIBYTE, MINUTE, Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tuiq.config.routes import Pool, Route
+
 
 def _is(kind: Kind, about: str) -> Mapping[str, Any]:
     """Return the metadata of a setting: its kind and its sentence."""
@@ -170,10 +172,48 @@ class DeliveryConfig:
         default="",
         metadata=_is(
             kinds.host_port(),
-            "The server that takes all mail, host:port; empty: nothing is delivered.",
+            "The server that takes all mail that no route takes, host:port; empty and "
+            "no routes: nothing is delivered.",
         ),
     )
     """Always with a port, IPv6 in brackets; see ``split_host_port``."""
+    routes: tuple[Route, ...] = field(
+        default=(),
+        metadata=_is(
+            kinds.deferred("tuiq.config.routes", "ROUTES"),
+            'Which mail goes elsewhere, first match wins: {to = "*.de", via = '
+            '"relay.example.org:25"}.',
+        ),
+    )
+    pools: tuple[Pool, ...] = field(
+        default=(),
+        metadata=_is(
+            kinds.deferred("tuiq.config.routes", "POOLS"),
+            'Servers that stand in for each other, for via = "pool:out": '
+            '{out = ["a:25 weight=3", "b:25", "c:25 backup"]}.',
+        ),
+    )
+    nameservers: tuple[str, ...] = field(
+        default=(),
+        metadata=_is(
+            kinds.nameservers(),
+            "DNS resolvers to ask for MX, address or address:port; empty: those of "
+            "/etc/resolv.conf.",
+        ),
+    )
+    """Always with a port, IPv6 in brackets; see ``split_host_port``."""
+    dns_timeout: float = field(
+        default=15.0,
+        metadata=_is(kinds.duration(low=0.1), "Wait for one answer of the DNS."),
+    )
+    mx_to_self: bool = field(
+        default=False,
+        metadata=_is(
+            kinds.switch(),
+            "Whether mail routed by MX may go to this machine itself, where another "
+            "program takes it.",
+        ),
+    )
     recipients_per_transaction: int = field(
         default=50,
         metadata=_is(

@@ -29,8 +29,8 @@ class Effective:
     key: str
     value: str
     """TOML text, as it could stand in the file."""
-    plain: str | float | bool | None
-    """The value itself: seconds, bytes, text; None: not set."""
+    plain: object
+    """The value itself: seconds, bytes, text, lists; None: not set."""
     where: str
     """The file that sets it, or ``default``."""
 
@@ -48,11 +48,12 @@ def _effective(config: Config, section: str, setting: Field[Any]) -> Effective:
     """Return one setting as it is in effect."""
     value = getattr(getattr(config, section), setting.name)
     given = (section, setting.name) in config.given
+    kind = setting.metadata["kind"]
     return Effective(
         section=section,
         key=setting.name,
-        value=setting.metadata["kind"].write(value),
-        plain=str(value) if isinstance(value, Path) else value,
+        value=kind.write(value),
+        plain=str(value) if isinstance(value, Path) else kind.plain(value),
         where=str(config.source) if given else "default",
     )
 

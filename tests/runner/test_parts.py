@@ -170,7 +170,8 @@ async def test_each_durability_syncs_every_verdict(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world(
-        spool={"durability": "each"}, delivery={"recipients_per_transaction": 1}
+        spool={"durability": "each"},
+        delivery={"recipients_per_transaction": 1, "concurrency": 1},
     )
     made = await passed(world, Calls(monkeypatch))
     assert made[:4] == ["mark D", "sync qf", "mark D", "sync qf"]

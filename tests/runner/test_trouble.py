@@ -82,7 +82,7 @@ async def test_a_dead_destination_is_left_alone_and_then_probed_by_one(
         world.submit()
         await until(lambda: server.connections == 1)
         await until(lambda: world.journal("deferred"))
-        hop = runner.destinations[str(runner.next_hop())]
+        (hop,) = runner.routes
         assert hop.dead_until
         waiting = [world.submit() for _ in range(10)]
         await until(lambda: len(hop.queue) == 10)

@@ -13,6 +13,7 @@ from tuiq.delivery.transport import DestinationFailed, NoDescriptors
 from tuiq.errors import DeliveryError, TuiqError
 from tuiq.log import printable
 from tuiq.mail.outcome import Verdict
+from tuiq.runner.outages import Outages
 from tuiq.runner.transaction import PassTransaction
 from tuiq.runner.watcher import ConnectionWatcher
 from tuiq.spool.journal import Event, Kind
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tuiq.delivery.transport import Delivered
-    from tuiq.mail.reply import Reply
     from tuiq.runner.desk import Desk
     from tuiq.runner.marks import Marks
     from tuiq.runner.work import Destination, Work
@@ -64,6 +64,7 @@ class Courier:
         self._on_wire: set[asyncio.Task[None]] = set()
         self.counters: dict[str, int] = {}
         """Recipients by verdict, messages, connections, since the start."""
+        self.outages = Outages(spool, desk, count=self.count, on_change=on_change)
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
@@ -153,7 +154,7 @@ class Courier:
         finally:
             destination.connecting -= 1
         if failure is not None:
-            await self.fail(destination, failure)
+            await self.outages.fail(destination, failure)
         return None
 
     def _tls_context(self) -> ssl.SSLContext | None:
@@ -279,7 +280,7 @@ class Courier:
             destination.batch = max(1, min(destination.batch, delivered.batch_limit))
         answered = set(transaction.counts) - {Verdict.UNTRIED}
         if Verdict.DELIVERED in answered or (answered and delivered.lost is None):
-            self._tell_recovery(destination)
+            self.outages.recovered(destination)
         # A server may end a session that it had served, without being in trouble.
         served = watcher.transactions > int(delivered.begun)
         if delivered.lost is None or (served and not answered):
@@ -287,73 +288,8 @@ class Courier:
         destination.lost_in_a_row += 1
         if destination.lost_in_a_row >= LOST_IN_A_ROW:
             destination.sessions -= 1
-            await self.fail(destination, delivered.lost)
+            await self.outages.fail(destination, delivered.lost)
             destination.sessions += 1
-
-    # -- a destination that fails ----------------------------------------------
-
-    async def fail(self, destination: Destination, reply: Reply) -> None:
-        """Take note that a destination could not be used.
-
-        Without other connections it is left alone for a while, and what waits for
-        it is deferred.
-        """
-        self.count("connection_failures")
-        if destination.last_failure != reply:
-            destination.last_failure = reply
-            self._tell_failure(destination, reply)
-        rest = self._spool.config.delivery.retry_destination
-        if destination.rest_until(self._spool.clock.now() + rest):
-            await self.defer_waiting(destination, reply)
-
-    def _tell_failure(self, destination: Destination, reply: Reply) -> None:
-        """Log and journal why a destination cannot be used, until that changes."""
-        _log.warning("%s: %s", destination.name, printable(bytes(reply)))
-        event = Event(
-            kind=Kind.CONNECTION,
-            relay=destination.name,
-            code=reply.code,
-            status=reply.enhanced,
-            text=reply.text,
-        )
-        self._spool.journal.append((event,))
-
-    def _tell_recovery(self, destination: Destination) -> None:
-        if destination.last_failure is not None:
-            _log.warning("%s: works again", destination.name)
-        destination.recovered()
-
-    async def defer_again(self, destination: Destination) -> None:
-        """Defer what came up since *destination* was found dead."""
-        assert destination.last_failure is not None
-        await self.defer_waiting(destination, destination.last_failure)
-
-    async def defer_waiting(self, destination: Destination, reply: Reply) -> None:
-        """Defer every message that waits for *destination*, open ones first."""
-        if destination.deferring:
-            return
-        destination.deferring = True
-        try:
-            for claimed in (True, False):
-                await self._defer(destination, reply, claimed=claimed)
-        finally:
-            destination.deferring = False
-            self._on_change()
-
-    async def _defer(
-        self, destination: Destination, reply: Reply, *, claimed: bool
-    ) -> None:
-        for _ in range(len(destination.queue)):
-            if not claimed and not await self._desk.wait_for_room():
-                return
-            work = destination.next_work(claimed=claimed)
-            if work is None:
-                return
-            if work.running:
-                destination.put(work)
-                continue
-            await self._desk.defer(work, reply, destination.name)
-            await asyncio.sleep(0)  # a long queue must not keep others waiting
 
     # -- the end ---------------------------------------------------------------
 

@@ -86,10 +86,10 @@ class StatusReporter:
         runner = self._runner
         if runner.courier.watchers:
             return ""
-        if runner.next_hop() is None:
+        if runner.routes.next_hop() is None:
             return NO_SMARTHOST
         now = self._clock.now()
-        for destination in runner.destinations.values():
+        for destination in runner.routes:
             if destination.dead_until > now:
                 said = printable(bytes(destination.last_failure or b""))
                 until = time.strftime(

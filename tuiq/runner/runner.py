@@ -8,8 +8,6 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiq.config import split_host_port
-from tuiq.delivery.transport import NextHop
 from tuiq.errors import MessageBusy, MessageGone, TuiqError
 from tuiq.runner.budget import OUT_OF_DESCRIPTORS, SPARE, Budget, in_use, raise_limit
 from tuiq.runner.courier import Courier
@@ -17,6 +15,7 @@ from tuiq.runner.desk import Desk
 from tuiq.runner.intake import Intake
 from tuiq.runner.keeper import Keeper
 from tuiq.runner.marks import Marks
+from tuiq.runner.routes import Routes
 from tuiq.runner.threads import in_thread
 from tuiq.runner.triage import needs_connection
 from tuiq.runner.work import Destination, Fate, Key, Work
@@ -97,9 +96,8 @@ class Runner:
         self.intake = Intake(
             spool, directories, self.keeper, wake=self.wake, once=options.once
         )
+        self.routes = Routes(spool, one_connection=options.verbose)
         # Owned by the event loop; nothing here is touched by another thread.
-        self.destinations: dict[str, Destination] = {}
-        """By name of the next hop."""
         self.fates: dict[Key, Fate] = {}
         """What became of each message; kept by ``once`` only."""
         self.stirred = asyncio.Event()
@@ -168,11 +166,7 @@ class Runner:
         due = self.intake.due.next_time()
         if due is not None and self._may_admit():
             times.append(due)
-        times += [
-            destination.left_alone_until
-            for destination in self.destinations.values()
-            if destination.queue and destination.left_alone_until > now
-        ]
+        times += self.routes.times(now)
         return min(times)
 
     def wake(self) -> None:
@@ -181,10 +175,7 @@ class Runner:
 
     def look_at_everything(self) -> None:
         """Scan now, and try every destination (ALRM, HUP)."""
-        now = self.spool.clock.now()
-        for destination in self.destinations.values():
-            destination.dead_until = min(destination.dead_until, now)
-            destination.capped_until = 0.0
+        self.routes.try_again(self.spool.clock.now())
         self.intake.next_scan = 0.0
         self.wake()
 
@@ -309,17 +300,16 @@ class Runner:
         pauses = self.spool.pauses.current()
         if not pauses.by_file:
             return False
-        hop = self.next_hop()
-        name = str(hop) if hop else ""
         return bool(
-            pauses.spool or pauses.directory(directory.uuid) or pauses.destination(name)
+            pauses.spool
+            or pauses.directory(directory.uuid)
+            or pauses.destination(self.routes.name)
         )
 
     async def _visit(self, work: Work) -> None:
         """Claim a message that needs no connection."""
-        hop = self.next_hop()
         await self.desk.wait_for_room()
-        if await self.desk.open(work, str(hop) if hop else ""):
+        if await self.desk.open(work, self.routes.name):
             # Its recipients became due between the look and the claim.
             self._queue(work)
             self.wake()
@@ -328,29 +318,10 @@ class Runner:
         assert self._tasks is not None
         self._tasks.create_task(coroutine)
 
-    def next_hop(self) -> NextHop | None:
-        """Return where mail goes, None while no smarthost is configured."""
-        smarthost = self.spool.config.delivery.smarthost
-        if not smarthost:
-            return None
-        host, port = split_host_port(smarthost)
-        return NextHop(host=host, port=port)
-
     def _queue(self, work: Work) -> None:
-        hop = self.next_hop()
-        if hop is None:
-            if work.visit is None:
-                self._ended(work, Fate.HELD_BACK)
-            return
-        destination = self.destinations.get(str(hop))
-        if destination is None:
-            config = self.spool.config.delivery
-            destination = self.destinations[str(hop)] = Destination(
-                hop,
-                limit=1 if self.options.verbose else config.concurrency,
-                batch=config.recipients_per_transaction,
-            )
-        destination.put(work)
+        # An open message without a way out is put away when the runner ends.
+        if not self.routes.queue(work) and work.visit is None:
+            self._ended(work, Fate.HELD_BACK)
 
     def _connect(self) -> None:
         """Start the connections that would find something to do."""
@@ -358,7 +329,7 @@ class Runner:
         now = self.spool.clock.now()
         if now < self._starved_until:
             return
-        for destination in self.destinations.values():
+        for destination in self.routes:
             if self.options.once and destination.dead_until > now:
                 self._give_up_on(destination)
             while (
@@ -370,7 +341,7 @@ class Runner:
     def _give_up_on(self, destination: Destination) -> None:
         """Defer what came up for a dead destination since it was found dead."""
         if destination.queue and not destination.active and not destination.deferring:
-            self._spawn(self.courier.defer_again(destination))
+            self._spawn(self.courier.outages.defer_again(destination))
 
     # -- endings ---------------------------------------------------------------
 
@@ -417,8 +388,7 @@ class Runner:
     def _room_changed(self) -> None:
         """Let who waits for room to open a message look again."""
         self.desk.room_changed()
-        for destination in self.destinations.values():
-            destination.changed.set()
+        self.routes.wake()
 
     # -- changes of mind -------------------------------------------------------
 
@@ -429,17 +399,9 @@ class Runner:
 
     def reconfigure(self) -> None:
         """Take over settings that were read again; open connections keep theirs."""
-        config = self.spool.config
-        self.marks.durability = config.spool.durability
-        hop = str(self.next_hop())
-        for destination in list(self.destinations.values()):
-            destination.limit = (
-                1 if self.options.verbose else config.delivery.concurrency
-            )
-            destination.batch = config.delivery.recipients_per_transaction
-            if destination.name != hop:
-                for work in destination.withdraw():
-                    self._queue(work)
+        self.marks.durability = self.spool.config.spool.durability
+        for work in self.routes.reconfigure():
+            self._queue(work)
         self.courier.forget_tls()
         self.intake.unpark()
         self.look_at_everything()

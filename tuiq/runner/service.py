@@ -115,7 +115,7 @@ class Service:
         if self._locks.missing and not self._options.once:
             background.append(asyncio.create_task(self._adopt(runner), name="adopt"))
         self._note("started")
-        if runner.next_hop() is None:
+        if runner.routes.next_hop() is None:
             _log.error(NO_SMARTHOST)
         try:
             await runner.run()

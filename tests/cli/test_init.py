@@ -184,3 +184,15 @@ def test_root_gives_the_spool_away_and_keeps_the_settings(tmp_path: Path) -> Non
     assert (tmp_path / "spool" / "q.1").stat().st_uid == user.pw_uid
     assert (tmp_path / "spool").stat().st_uid == user.pw_uid
     assert (tmp_path / "spool" / "tuiq.toml").stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_root_adds_to_a_spool_is_its_users(tmp_path: Path) -> None:
+    user = pwd.getpwnam("nobody")
+    init(str(tmp_path / "spool"), "--user", "nobody")
+
+    assert init(str(tmp_path / "spool"), "--queues", "2", "--drop") == 0
+
+    for name in ("q.2", "q.2/.tuiq-id", "drop"):
+        found = (tmp_path / "spool" / name).stat()
+        assert (found.st_uid, found.st_gid) == (user.pw_uid, user.pw_gid)

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
     spool = _checked_directory(args.directory)
     values = _settings(args)
     file = spool / "tuiq.toml"
-    owner = _shared(_owner(args.user), file)
+    owner = _shared(_owner(args.user, file), file)
     made = create_spool(spool, queues=args.queues, drop=args.drop, owner=owner)
     written = _write_once(file, template(values))
     print(printable(f"{spool}: {_made(made, spool, args.queues)}"))
@@ -105,11 +105,14 @@ def _ask_for_host_name() -> str | None:
     return name if usable and not name.startswith("localhost.") else None
 
 
-def _owner(user: str | None) -> Owner:
-    """Return the queue user."""
+def _owner(user: str | None, file: Path) -> Owner:
+    """Return the queue user: *user*, or whose the spool with this tuiq.toml is."""
     caller = Owner.caller()
     if user is None:
-        return caller
+        if caller.uid != 0 or not file.exists():
+            return caller
+        present = file.parent.stat()
+        return Owner(uid=present.st_uid, gid=present.st_gid)
     import pwd
 
     try:

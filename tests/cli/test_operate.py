@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.spool.world import needs_open_python
 from tuiq.cli.diagnostics import guarded
 from tuiq.cli.main import dispatch
 from tuiq.cli.operate import stop_on_interrupt
@@ -408,7 +409,7 @@ def test_the_first_interrupt_asks_to_stop_and_the_second_insists() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@needs_open_python
 def test_root_acts_as_the_queue_user_and_is_named_in_the_log() -> None:
     nobody = Owner(uid=65534, gid=65534)
     with tempfile.TemporaryDirectory(dir="/tmp") as name:

@@ -24,6 +24,7 @@ from tests.spool.world import (
     envelope,
     make_config,
     names,
+    needs_open_python,
     open_files,
     open_world,
     transact,
@@ -751,6 +752,22 @@ def test_a_foreign_user_cannot_open_the_spool(public: Path) -> None:
 
 
 @needs_root
+def test_root_does_not_become_a_user_who_cannot_read_tuiq(
+    public: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    closed = tmp_path / "os.py"
+    closed.touch(0o600)
+    monkeypatch.setattr(os, "__file__", str(closed))
+
+    def work() -> None:
+        os.setresuid(0, 0, 0)
+        open_spool(make_config(public))
+
+    with pytest.raises(SpoolUnavailable, match=f"uid {QUEUE_USER}, the queue user"):
+        as_user(0, work)
+
+
+@needs_open_python
 def test_root_submits_and_opens_as_the_queue_user(public: Path) -> None:
     def work() -> tuple[int, int, int]:
         os.setresuid(0, 0, 0)

@@ -7,7 +7,10 @@ import os
 import pickle
 import traceback
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
 
 from tuiq.config import Config, RetryConfig, SpoolConfig, SubmissionConfig
 from tuiq.mail.envelope import Envelope, Recipient
@@ -21,7 +24,6 @@ from tuiq.spool.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 T = TypeVar("T")
 BODY = b"Subject: test\r\n\r\nhello\r\n"
@@ -172,6 +174,14 @@ def names(path: Path) -> list[str]:
 def open_files() -> int:
     """Return how many descriptors this process has."""
     return len(os.listdir("/proc/self/fd"))
+
+
+needs_open_python = pytest.mark.skipif(
+    os.geteuid() != 0
+    or not all(path.stat().st_mode & 0o001 for path in Path(os.__file__).parents),
+    reason="needs root, and a Python that lies where all users can read it",
+)
+"""For tests in which root goes on as the queue user."""
 
 
 def as_user(uid: int, work: Callable[[], T], *, umask: int = 0o077) -> T:

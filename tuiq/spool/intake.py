@@ -190,6 +190,7 @@ def become_queue_user(config: Config) -> None:
         os.setgroups([info.st_gid])
         os.setresgid(info.st_gid, info.st_gid, info.st_gid)
         os.setresuid(info.st_uid, info.st_uid, info.st_uid)
+        _require_own_code()
         return
     if uid in {0, info.st_uid}:
         return
@@ -200,6 +201,16 @@ def become_queue_user(config: Config) -> None:
         f"{path}: belongs to uid {info.st_uid}, this is uid {uid}; run it as root or "
         "as that user"
     )
+
+
+def _require_own_code() -> None:
+    """Refuse to go on without the modules that are imported when they are needed."""
+    for file in (os.__file__, __file__):
+        if not os.access(file, os.R_OK):
+            raise SpoolUnavailable(
+                f"{file}: not open to uid {os.getuid()}, the queue user; install tuiq "
+                "with a Python that all users can read, such as /usr/bin/python3"
+            )
 
 
 def _is_closed(spool: Path) -> bool:

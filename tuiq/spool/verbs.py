@@ -359,7 +359,7 @@ def _undo(claim: Claim, _site: Site, chosen: list[int]) -> str:
     _clear_requests(claim, cancelled)
     claim.mark(cancelled, RState.TODO)
     claim.put_number(control.TRASHED, 8, 0)
-    return f"{len(cancelled)} recipients restored"
+    return f"{len(cancelled)} recipient{'s'[: len(cancelled) != 1]} restored"
 
 
 def _delivered(claim: Claim, site: Site, chosen: list[int]) -> str:

@@ -114,6 +114,26 @@ def test_a_closed_standard_input_is_an_input_error(spool: Path) -> None:
     assert (done.returncode, done.stderr.count(b"\n")) == (65, 1)
 
 
+def test_help_needs_no_spool_and_no_mail(tmp_path: Path) -> None:
+    done = sendmail(tmp_path / "none", "--help", mail=b"")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"usage: tuiq sendmail")
+
+
+@needs_open_python
+def test_mail_of_a_user_outside_can_be_sent_again_once_the_spool_is_open(
+    spool: Path,
+) -> None:
+    for parent in spool.parents[:3]:
+        os.chmod(parent, 0o755)
+    code = f"import os; os.setresuid({NOBODY}, {NOBODY}, {NOBODY});" + CODE
+    done = sendmail(spool, "a@b", mail=b"hi\n", code=code)
+
+    assert done.returncode == 75
+    assert f"tuiq init --drop {spool}\n".encode() in done.stderr
+
+
 @needs_open_python
 def test_root_works_as_the_queue_user(spool: Path) -> None:
     for path in (spool, *spool.rglob("*")):

@@ -26,9 +26,9 @@ from typing import Protocol
 
 from tuiq import config as configuration
 from tuiq.cli.diagnostics import ExitCode, complain, guarded
-from tuiq.cli.sendmail_options import Mode, Options, parse
+from tuiq.cli.sendmail_options import HELP, Mode, Options, parse
 from tuiq.config import Config, SubmissionConfig
-from tuiq.errors import ConfigError, InputError, UsageError
+from tuiq.errors import ConfigError, InputError, NotQueueUser, UsageError
 from tuiq.log import printable
 from tuiq.mail import address, aliases, headers, message
 from tuiq.mail.envelope import Envelope, Recipient
@@ -89,6 +89,9 @@ def main() -> int:
 
 def run(argv: Sequence[str], stdin: message.Readable | None, *, opener: Opener) -> int:
     """Do what *argv* asks for; return the exit status."""
+    if list(argv[1:]) == ["--help"]:
+        print(HELP)
+        return ExitCode.OK
     options = parse(argv)
     if options.verbose and options.ignored:
         complain(f"not known here and passed over: {' '.join(options.ignored)}")
@@ -99,7 +102,7 @@ def run(argv: Sequence[str], stdin: message.Readable | None, *, opener: Opener) 
         )
     if options.mode in (Mode.LIST, Mode.FLUSH):
         return _act_on_queue(options)
-    config = configuration.load()
+    config = _configuration()
     if options.mode is Mode.ALIASES:
         _read_aliases(config.submission)
         return ExitCode.OK
@@ -169,6 +172,19 @@ def caller_of_process() -> Caller:
         utc_offset=time.localtime(now).tm_gmtoff,
         token=os.urandom(8).hex(),
     )
+
+
+def _configuration() -> Config:
+    """Return the settings; mail of a user who may not read them can be tried again."""
+    try:
+        return configuration.load()
+    except ConfigError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            raise
+        raise NotQueueUser(
+            f"{error.file}: not open to uid {os.getuid()}; let root or the queue user "
+            f"run: tuiq init --drop {os.path.dirname(error.file)}"
+        ) from error
 
 
 def _open_spool(config: Config) -> AbstractContextManager[Submitter]:

@@ -21,6 +21,29 @@ MAX_ENVID = 100
 """Characters of an envelope id (RFC 3461 §4.4)."""
 
 
+HELP = """\
+usage: tuiq sendmail [FLAG ...] [ADDRESS ...]
+
+Take a message from standard input, as sendmail(8) does; 75: try again later.
+
+  -t             take the recipients from To, Cc and Bcc, too
+  -i             a lone dot does not end the message
+  -f ADDRESS     the sender of the envelope (-r: the same), <> for none
+  -F NAME        the sender's full name, if a From has to be added
+  -N LIST        notify on success,failure,delay or never
+  -R full|hdrs   how much of the message a bounce returns
+  -V ID          an envelope id, for bounces
+  -B 7bit|8bitmime
+  -v             say the queue id
+  --             what follows are addresses
+  -bp, -bi, -bv  list the queue; check the aliases; show where mail would go
+  -q, -qI, -qR, -qS, -qG TEXT
+                 try now: all; by id, recipient, sender, queue directory
+
+Other flags of sendmail are accepted and change nothing. The settings come from
+$TUIQ_CONFIG, else ./tuiq.toml, else the user's, else /etc/tuiq/tuiq.toml."""
+
+
 class Mode(Enum):
     """What sendmail is asked to do; the value is the letter behind ``-b``."""
 

@@ -64,23 +64,41 @@ def check_drained(disk: SimDisk, ledger: Ledger) -> None:
     check_recovered(disk, ledger)
 
 
-def check_cancelled(disk: SimDisk, ledger: Ledger) -> None:
-    """8, 10: an acknowledged delete starts no attempt, and none is lost."""
-    early = attempts_after(ledger, ("answered", "delete", "acted"))
+def was_answered(ledger: Ledger, *verbs: str) -> bool:
+    """Say whether one of *verbs* was answered; a killed operator got no answer."""
+    return any(verb in verbs for verb, _ in ledger.all("answered"))
+
+
+def refuse_attempts(ledger: Ledger, verb: str, invariant: str) -> None:
+    """8, 9: after an acknowledged delete or hold no attempt starts."""
+    only = range(1, 2) if ledger.count("one") else range(2)
+    early = [
+        at
+        for at in attempts_after(ledger, ("answered", verb, "acted"))
+        if at[1] in only
+    ]
     if early:
-        raise Violation(CANCEL_BROKEN, f"{early}")
-    check_drained(disk, ledger)
+        raise Violation(invariant, f"{early}")
+
+
+def refuse_todo(disk: SimDisk, ledger: Ledger, verb: str) -> None:
+    """10: what was asked to end is not to be sent any more."""
+    only = slice(1, 2) if ledger.count("one") else slice(None)
     for message in stored(disk).values():
-        if b"T" in message.states:
+        if was_answered(ledger, verb) and b"T" in message.states[only]:
             raise Violation(LOST, f"{message.states!r}")
 
 
-def check_held(disk: SimDisk, ledger: Ledger) -> None:
-    """9: after a hold was acknowledged nothing is attempted."""
+def check_cancelled(disk: SimDisk, ledger: Ledger) -> None:
+    refuse_attempts(ledger, "delete", CANCEL_BROKEN)
     check_drained(disk, ledger)
-    early = attempts_after(ledger, ("answered", "hold", "acted"))
-    if early:
-        raise Violation(HOLD_BROKEN, f"{early}")
+    refuse_attempts(ledger, "delete", CANCEL_BROKEN)
+    refuse_todo(disk, ledger, "delete")
+
+
+def check_held(disk: SimDisk, ledger: Ledger) -> None:
+    check_drained(disk, ledger)
+    refuse_attempts(ledger, "hold", HOLD_BROKEN)
 
 
 def check_tried(disk: SimDisk, ledger: Ledger) -> None:
@@ -97,16 +115,18 @@ def check_tried(disk: SimDisk, ledger: Ledger) -> None:
 
 def check_gone(disk: SimDisk, ledger: Ledger) -> None:
     check_drained(disk, ledger)
-    left = stored(disk)
-    if left:
-        raise Violation(LOST, f"{left}")
+    if was_answered(ledger, "purge") and stored(disk):
+        raise Violation(LOST, f"{stored(disk)}")
 
 
 def check_bounced(disk: SimDisk, ledger: Ledger) -> None:
     check_drained(disk, ledger)
-    for message in stored(disk).values():
-        if b"T" in message.states:
-            raise Violation(LOST, f"{message.states!r}")
+    refuse_todo(disk, ledger, "bounce")
+
+
+def one(fs: SimFs, ledger: Ledger) -> None:
+    """Say that the verb is about the second recipient only."""
+    ledger.note("one")
 
 
 def hold(fs: SimFs, ledger: Ledger) -> None:
@@ -117,9 +137,9 @@ def hold(fs: SimFs, ledger: Ledger) -> None:
 
 VERBS = {
     "hold": (operator(Verb.HOLD), None, check_held),
-    "hold one": (operator(Verb.HOLD, (1,)), None, check_drained),
+    "hold one": (operator(Verb.HOLD, (1,)), one, check_held),
     "delete": (operator(Verb.DELETE), None, check_cancelled),
-    "delete one": (operator(Verb.DELETE, (1,)), None, check_drained),
+    "delete one": (operator(Verb.DELETE, (1,)), one, check_cancelled),
     "flush": (operator(Verb.FLUSH), None, check_tried),
     "release": (operator(Verb.RELEASE), hold, check_tried),
     "purge": (operator(Verb.PURGE), None, check_gone),

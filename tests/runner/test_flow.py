@@ -7,9 +7,11 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.runner.world import World, until
+from tests.runner.world import DATA, World, until
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
+from tuiq.mail.envelope import Envelope, Recipient
+from tuiq.spool.drop import submit_to_drop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,3 +231,20 @@ async def test_a_change_of_smarthost_takes_the_waiting_mail_along(
         runner.reconfigure()
         await until(lambda: len(new.received) == 4)
         await old.__aexit__()
+
+
+async def test_dropped_mail_is_taken_in_and_sent_at_once(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(drop=True, runner={"rescan_interval": 86400})
+    envelope = Envelope(
+        sender=b"me@here.invalid", recipients=(Recipient(address=b"you@x.invalid"),)
+    )
+    submit_to_drop(world.path, envelope, (DATA,))
+    async with ScriptedServer() as server, world.running(server):
+        await until(lambda: len(server.received) == 1)
+        submit_to_drop(world.path, envelope, (DATA,))
+        await until(lambda: len(server.received) == 2, 2.0)
+        await until(lambda: not world.ids())
+    assert server.received[0].data.endswith(DATA)
+    assert not list(world.path.glob("drop/m.*"))

@@ -67,12 +67,13 @@ class World:
         path: Path,
         *,
         queues: int = 1,
+        drop: bool = False,
         clock: Clock | None = None,
         **sections: dict[str, Any],
     ) -> None:
         """Make a spool under *path*; *sections* are those of the configuration."""
         self.path = path
-        create_spool(path, queues=queues)
+        create_spool(path, queues=queues, drop=drop)
         self.file = path / "tuiq.toml"
         self.sections: dict[str, dict[str, Any]] = {
             "spool": {"queues": f"{path}/q.*", "min_free_bytes": 0},

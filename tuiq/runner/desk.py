@@ -56,14 +56,12 @@ class Desk:
         budget: Budget,
         *,
         on_end: Callable[[Work, Fate], None],
-        on_starved: Callable[[], None],
     ) -> None:
         """Tell *on_end* when a message leaves the runner's hands."""
         self._spool = spool
         self._marks = marks
         self._budget = budget
         self._on_end = on_end
-        self._on_starved = on_starved
         self._letters: dict[int, Letter] = {}
         self._room = asyncio.Event()
         self._stopping = False
@@ -159,7 +157,6 @@ class Desk:
             self.tell(work, str(error))
             self._on_end(work, Fate.HELD_BACK)
         elif isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
-            self._on_starved()
             self._on_end(work, Fate.STARVED)
         else:
             self.tell_damage(work, _sentence(work, "be claimed", error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 from tuiq.spool.disk import low_disk
@@ -15,6 +16,7 @@ from tuiq.spool.suspect import clear_suspect, is_marked
 from tuiq.spool.verbs import Result, Target, Verb
 
 if TYPE_CHECKING:
+    from tuiq.spool.disk import LowDisk
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
@@ -32,6 +34,7 @@ class Keeper:
         self._spool = spool
         self._directories = directories
         self._ingester = Ingester(spool)
+        self._ingesting = threading.Lock()
         self._problem = ""
         self._offset = self._clock_offset()
         self._distrust_until = 0.0
@@ -52,6 +55,7 @@ class Keeper:
         for directory in self._directories:
             if is_marked(spool.run_fd, directory):
                 self._clear(directory)
+            self.make_room(directory)
             if not once:
                 age = spool.config.spool.orphan_age
                 for name in collect(directory, now=now, age=age):
@@ -84,7 +88,8 @@ class Keeper:
 
     def ingest(self) -> None:
         """Take in what other users dropped."""
-        done = self._ingester.ingest()
+        with self._ingesting:  # a second look begins after the first has ended
+            done = self._ingester.ingest()
         if done.problem and done.problem != self._problem:
             _log.error("%s; what waits in drop/ is tried again", done.problem)
         self._problem = done.problem
@@ -115,25 +120,23 @@ class Keeper:
         if directory.blocked:
             _log.error("%s", directory.blocked)
 
-    def make_room(self, directory: QueueDirectory) -> int:
-        """Finish trash early, oldest first, until the disk has room again.
-
-        Returns how many messages went.
-        """
-        trash = sorted(self._trash(directory), key=lambda entry: entry.trashed_at)
-        removed = 0
-        for entry in trash:
-            low = low_disk(
-                self._spool.fs.statvfs(directory.qf_fd), self._spool.config.spool
-            )
-            if low is None:
-                break
+    def make_room(self, directory: QueueDirectory) -> None:
+        """Finish trash early, oldest first, until the disk has room again."""
+        low = self._low(directory)
+        if low is None:
+            return
+        for entry in sorted(self._trash(directory), key=lambda e: e.trashed_at):
             target = Target(queue_id=entry.queue_id, birth=entry.birth)
             for answer in self._spool.operate(Verb.PURGE, (target,)):
                 if answer.result is Result.ACTED:
-                    removed += 1
                     self._note_purged(directory, entry, str(low))
-        return removed
+            low = self._low(directory)
+            if low is None:
+                return
+
+    def _low(self, directory: QueueDirectory) -> LowDisk | None:
+        space = self._spool.fs.statvfs(directory.qf_fd)
+        return low_disk(space, self._spool.config.spool)
 
     def _trash(self, directory: QueueDirectory) -> list[QueueEntry]:
         entries = (read_entry(directory, queue_id) for queue_id in directory.ids())

@@ -8,34 +8,26 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiq.errors import MessageBusy, MessageGone, TuiqError
+from tuiq.errors import TuiqError
 from tuiq.runner.budget import OUT_OF_DESCRIPTORS, SPARE, Budget, in_use, raise_limit
 from tuiq.runner.courier import Courier
 from tuiq.runner.desk import Desk
+from tuiq.runner.feeder import Feeder
 from tuiq.runner.intake import Intake
 from tuiq.runner.keeper import Keeper
 from tuiq.runner.marks import Marks
 from tuiq.runner.routes import Routes
 from tuiq.runner.threads import in_thread
-from tuiq.runner.triage import needs_connection
 from tuiq.runner.work import Destination, Fate, Key, Work
-from tuiq.spool.finish import claim_message
-from tuiq.spool.lifecycle import MAX_OPENED
-from tuiq.spool.reading import read_entry
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
     from tuiq.spool.claim import Claim
-    from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
 
-MAX_ACTIVE = 20_000
-"""Messages in the runner's hands at a time (Postfix's active queue)."""
-FEED_CHUNK = 256
-"""Messages looked at before connections get their turn."""
 STARVED_WAIT = 1.0
 """Seconds without new claims after descriptors ran out."""
 LOW_DISK_LOOK = 5.0
@@ -77,13 +69,7 @@ class Runner:
             on_failure=self._sync_failed,
             on_sync=self._room_changed,
         )
-        self.desk = Desk(
-            spool,
-            self.marks,
-            self.budget,
-            on_end=self._ended,
-            on_starved=self._starved,
-        )
+        self.desk = Desk(spool, self.marks, self.budget, on_end=self.ended)
         self.courier = Courier(
             spool,
             self.desk,
@@ -97,15 +83,12 @@ class Runner:
             spool, directories, self.keeper, wake=self.wake, once=options.once
         )
         self.routes = Routes(spool, one_connection=options.verbose)
+        self.feeder = Feeder(self)
         # Owned by the event loop; nothing here is touched by another thread.
         self.fates: dict[Key, Fate] = {}
         """What became of each message; kept by ``once`` only."""
         self.stirred = asyncio.Event()
         """Set at every turn of the loop, for whoever tells about the runner."""
-        self._works: dict[Key, Work] = {}
-        self._solo: list[Work] = []
-        self._is_alone = False
-        self._low: set[str] = set()  # directories that wait for room
         self._wake = asyncio.Event()
         self._stopping = False
         self._starved_until = 0.0
@@ -139,9 +122,8 @@ class Runner:
             if self.spool.clock.now() >= self.intake.next_scan:
                 await self._rescan()
             self._ingest_drops()
-            self._look_for_room()
-            self._feed()
-            self._connect()
+            self.feeder.look_for_room()
+            self._feed_and_connect()
             if self.options.once and self._is_done():
                 if not await self.intake.find_notices(self.fates):
                     return
@@ -159,12 +141,12 @@ class Runner:
         """Return when there is something to do by the clock."""
         now = self.spool.clock.now()
         times = [now + MAX_SLEEP, max(now, self.intake.next_scan)]
-        if self._low:
+        if self.feeder.waits_for_room:
             times.append(now + LOW_DISK_LOOK)
         if self._starved_until > now:
             return min(*times, self._starved_until)
         due = self.intake.due.next_time()
-        if due is not None and self._may_admit():
+        if due is not None and self.feeder.may_admit():
             times.append(due)
         times += self.routes.times(now)
         return min(times)
@@ -185,7 +167,7 @@ class Runner:
         self.wake()
 
     def _is_done(self) -> bool:
-        return not self._works and not self._solo and not len(self.intake.due)
+        return self.feeder.is_idle and not len(self.intake.due)
 
     # -- finding work ----------------------------------------------------------
 
@@ -195,140 +177,32 @@ class Runner:
                 self.keeper.housekeep, self.options.once
             )
             await self.intake.rescan()
-        except OSError as error:
-            if error.errno in OUT_OF_DESCRIPTORS:
+        except (TuiqError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
                 self._starved()
             else:
-                _log.error("scan: %s: %s", error.filename, error.strerror)
+                _log.error("scan: %s; it is repeated", error)
             self.intake.next_scan = self.spool.clock.now() + STARVED_WAIT
 
     def _ingest_drops(self) -> None:
         if self.intake.has_drops:
             self.intake.has_drops = False
-            self._spawn(in_thread(self.keeper.ingest))
+            self.spawn(in_thread(self.keeper.ingest))
 
-    def _look_for_room(self) -> None:
-        """Go on with directories whose disk has room again."""
-        if not self._low:
-            return
-        still = {d.name for d in self.directories if self.desk.obstacle(d)}
-        if self._low - still:
-            self.intake.unpark()
-        self._low &= still
+    # -- destinations ----------------------------------------------------------
 
-    async def _make_room(self, directory: QueueDirectory) -> None:
-        """Sacrifice trash while the disk is too full to send."""
-        _log.warning("%s; nothing is sent from it", self.desk.obstacle(directory))
-        if not directory.blocked:
-            await in_thread(self.keeper.make_room, directory)
-
-    # -- feeding ---------------------------------------------------------------
-
-    def _may_admit(self) -> bool:
-        """Say whether another message may be taken in hand."""
-        return len(self._works) < MAX_ACTIVE and not self._solo and not self._is_alone
-
-    def _feed(self) -> None:
-        """Hand due messages to their destinations, up to what memory may hold."""
-        now = self.spool.clock.now()
-        if now < self._starved_until:
-            return
-        for _ in range(FEED_CHUNK):
-            item = self.intake.due.pop(now) if self._may_admit() else None
-            if item is None:
-                break
-            self._admit(*item, now)
-        if not self._works:
-            self._is_alone = bool(self._solo)
-            if self._solo:
-                work = self._solo.pop()
-                self._works[work.key] = work
-                self._queue(work)
-
-    def _admit(self, directory: QueueDirectory, queue_id: str, now: float) -> None:
-        work = Work(directory=directory, queue_id=queue_id)
-        known = self._works.get(work.key)
-        if known is not None:
-            known.again = True
-            return
-        self.intake.forget(work)
-        if self.desk.obstacle(directory):
-            self._hold_back(work)
-            return
-        try:
-            entry = read_entry(directory, queue_id)
-        except OSError:
-            self._starved()
-            self._ended(work, Fate.STARVED)
-            return
-        if entry is None:
-            self._sweep_finished(directory, queue_id)
-        else:
-            self._works[work.key] = work
-            self._place(work, entry, now)
-
-    def _hold_back(self, work: Work) -> None:
-        """Put a message aside until its directory may be sent from again."""
-        directory = work.directory
-        if directory.name not in self._low:
-            self._low.add(directory.name)
-            self._spawn(self._make_room(directory))
-        self._ended(work, Fate.HELD_BACK)
-
-    def _place(self, work: Work, entry: QueueEntry, now: float) -> None:
-        """Send a message where it has to go next."""
-        doubt = self.spool.config.spool.in_doubt == "retry"
-        wanted = needs_connection(entry, now, retry_doubt=doubt)
-        if not wanted or self._is_paused(work.directory):
-            self._spawn(self._visit(work))
-        elif entry.opened >= MAX_OPENED and not entry.flush_pending:
-            del self._works[work.key]
-            self._solo.append(work)
-        else:
-            self._queue(work)
-
-    def _sweep_finished(self, directory: QueueDirectory, queue_id: str) -> None:
-        """Remove what a dead runner finished but could not unlink any more."""
-        try:
-            claim_message(directory, queue_id).close()
-        except (MessageGone, MessageBusy):
-            return
-        except (TuiqError, OSError) as error:
-            _log.error("%s", error)
-
-    def _is_paused(self, directory: QueueDirectory) -> bool:
-        pauses = self.spool.pauses.current()
-        if not pauses.by_file:
-            return False
-        return bool(
-            pauses.spool
-            or pauses.directory(directory.uuid)
-            or pauses.destination(self.routes.name)
-        )
-
-    async def _visit(self, work: Work) -> None:
-        """Claim a message that needs no connection."""
-        await self.desk.wait_for_room()
-        if await self.desk.open(work, self.routes.name):
-            # Its recipients became due between the look and the claim.
-            self._queue(work)
-            self.wake()
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the loop; the runner ends after it."""
         assert self._tasks is not None
         self._tasks.create_task(coroutine)
 
-    def _queue(self, work: Work) -> None:
-        # An open message without a way out is put away when the runner ends.
-        if not self.routes.queue(work) and work.visit is None:
-            self._ended(work, Fate.HELD_BACK)
-
-    def _connect(self) -> None:
-        """Start the connections that would find something to do."""
+    def _feed_and_connect(self) -> None:
+        """Queue what is due, and start the connections that would find it."""
         assert self._tasks is not None
         now = self.spool.clock.now()
         if now < self._starved_until:
             return
+        self.feeder.feed(now)
         for destination in self.routes:
             if self.options.once and destination.dead_until > now:
                 self._give_up_on(destination)
@@ -341,13 +215,13 @@ class Runner:
     def _give_up_on(self, destination: Destination) -> None:
         """Defer what came up for a dead destination since it was found dead."""
         if destination.queue and not destination.active and not destination.deferring:
-            self._spawn(self.courier.outages.defer_again(destination))
+            self.spawn(self.courier.outages.defer_again(destination))
 
     # -- endings ---------------------------------------------------------------
 
-    def _ended(self, work: Work, fate: Fate) -> None:
+    def ended(self, work: Work, fate: Fate) -> None:
         """Forget a message; remember what became of it, and look again if asked."""
-        self._works.pop(work.key, None)
+        self.feeder.works.pop(work.key, None)
         if self.options.once:
             self.fates[work.key] = fate
         self.courier.count(f"messages_{fate.name.lower()}")
@@ -356,6 +230,7 @@ class Runner:
         else:
             self.intake.not_busy(work)
         if fate is Fate.STARVED:
+            self._starved()
             when = self.spool.clock.now() + STARVED_WAIT
             self.intake.due.add(work.directory, work.queue_id, when)
         if not self.options.once:
@@ -400,8 +275,7 @@ class Runner:
     def reconfigure(self) -> None:
         """Take over settings that were read again; open connections keep theirs."""
         self.marks.durability = self.spool.config.spool.durability
-        for work in self.routes.reconfigure():
-            self._queue(work)
+        self.feeder.queue_again(self.routes.reconfigure())
         self.courier.forget_tls()
         self.intake.unpark()
         self.look_at_everything()
@@ -426,6 +300,6 @@ class Runner:
 
     async def _put_away(self) -> None:
         """End every pass that is still open: slots untried stay todo."""
-        for work in list(self._works.values()):
+        for work in list(self.feeder.works.values()):
             if work.visit is not None and not work.running:
                 await self.desk.conclude(work)

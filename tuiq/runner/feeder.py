@@ -1,0 +1,197 @@
+"""From the due list to the destinations: what is taken in hand, and in what order."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from tuiq.errors import MessageBusy, MessageGone, TuiqError
+from tuiq.runner.threads import in_thread
+from tuiq.runner.triage import needs_connection
+from tuiq.runner.work import Fate, Key, Work
+from tuiq.spool.finish import claim_message
+from tuiq.spool.lifecycle import MAX_OPENED
+from tuiq.spool.reading import read_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from tuiq.runner.desk import Desk
+    from tuiq.runner.intake import Intake
+    from tuiq.runner.keeper import Keeper
+    from tuiq.runner.routes import Routes
+    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.layout import QueueDirectory
+    from tuiq.spool.spool import Spool
+
+MAX_ACTIVE = 20_000
+"""Messages in the runner's hands at a time (Postfix's active queue)."""
+CHUNK = 256
+"""Messages looked at before connections get their turn."""
+_log = logging.getLogger(__name__)
+
+
+class Host(Protocol):
+    """What a feeder needs of its runner."""
+
+    spool: Spool
+    desk: Desk
+    intake: Intake
+    routes: Routes
+    keeper: Keeper
+
+    def ended(self, work: Work, fate: Fate) -> None:
+        """Forget a message."""
+        ...
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run what takes longer."""
+        ...
+
+    def wake(self) -> None:
+        """Look whether a connection is wanted."""
+        ...
+
+
+class Feeder:
+    """Takes due messages in hand; owned by the event loop."""
+
+    def __init__(self, host: Host) -> None:
+        """Feed the runner *host*."""
+        self._host = host
+        self._desk = host.desk
+        self._intake = host.intake
+        self._routes = host.routes
+        self.works: dict[Key, Work] = {}
+        """Everything in hand."""
+        self._solo: list[Work] = []  # their runners kept dying
+        self._is_alone = False
+        self._low: set[str] = set()  # directories that wait for room
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing is in hand, nor waits to be tried alone."""
+        return not self.works and not self._solo
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Say whether messages wait until a disk has room."""
+        return bool(self._low)
+
+    def look_for_room(self) -> None:
+        """Go on with directories whose disk has room again."""
+        if not self._low:
+            return
+        directories = self._host.spool.directories
+        still = {d.name for d in directories if self._desk.obstacle(d)}
+        if self._low - still:
+            self._intake.unpark()
+        self._low &= still
+
+    async def _make_room(self, directory: QueueDirectory) -> None:
+        """Sacrifice trash while the disk is too full to send."""
+        _log.warning("%s; nothing is sent from it", self._desk.obstacle(directory))
+        if directory.blocked:
+            return
+        try:
+            await in_thread(self._host.keeper.make_room, directory)
+        except OSError as error:
+            _log.error("%s: cannot be cleared: %s", directory.path, error.strerror)
+
+    def may_admit(self) -> bool:
+        """Say whether another message may be taken in hand."""
+        return len(self.works) < MAX_ACTIVE and not self._solo and not self._is_alone
+
+    def feed(self, now: float) -> None:
+        """Hand due messages to their destinations, up to what memory may hold."""
+        for _ in range(CHUNK):
+            item = self._intake.due.pop(now) if self.may_admit() else None
+            if item is None:
+                break
+            self._admit(*item, now)
+        if not self.works:
+            self._is_alone = bool(self._solo)
+            if self._solo:
+                work = self._solo.pop()
+                self.works[work.key] = work
+                self._queue(work)
+
+    def _admit(self, directory: QueueDirectory, queue_id: str, now: float) -> None:
+        work = Work(directory=directory, queue_id=queue_id)
+        known = self.works.get(work.key)
+        if known is not None:
+            known.again = True
+            return
+        self._intake.forget(work)
+        if self._desk.obstacle(directory):
+            self._hold_back(work)
+            return
+        try:
+            entry = read_entry(directory, queue_id)
+        except OSError:
+            self._host.ended(work, Fate.STARVED)
+            return
+        if entry is None:
+            self._sweep_finished(directory, queue_id)
+        else:
+            self.works[work.key] = work
+            self._place(work, entry, now)
+
+    def _hold_back(self, work: Work) -> None:
+        """Put a message aside until its directory may be sent from again."""
+        directory = work.directory
+        if directory.name not in self._low:
+            self._low.add(directory.name)
+            self._host.spawn(self._make_room(directory))
+        self._host.ended(work, Fate.HELD_BACK)
+
+    def _place(self, work: Work, entry: QueueEntry, now: float) -> None:
+        """Send a message where it has to go next."""
+        doubt = self._host.spool.config.spool.in_doubt == "retry"
+        wanted = needs_connection(entry, now, retry_doubt=doubt)
+        if not wanted or self._is_paused(work.directory):
+            self._host.spawn(self._visit(work))
+        elif entry.opened >= MAX_OPENED and not entry.flush_pending:
+            del self.works[work.key]
+            self._solo.append(work)
+        else:
+            self._queue(work)
+
+    def _sweep_finished(self, directory: QueueDirectory, queue_id: str) -> None:
+        """Remove what a dead runner finished but could not unlink any more."""
+        try:
+            claim_message(directory, queue_id).close()
+        except (MessageGone, MessageBusy):
+            return
+        except (TuiqError, OSError) as error:
+            _log.error("%s", error)
+
+    def _is_paused(self, directory: QueueDirectory) -> bool:
+        pauses = self._host.spool.pauses.current()
+        if not pauses.by_file:
+            return False
+        return bool(
+            pauses.spool
+            or pauses.directory(directory.uuid)
+            or pauses.destination(self._routes.name)
+        )
+
+    async def _visit(self, work: Work) -> None:
+        """Claim a message that needs no connection."""
+        await self._desk.wait_for_room()
+        if await self._desk.open(work, self._routes.name):
+            # Its recipients became due between the look and the claim.
+            if self._routes.queue(work):
+                self._host.wake()
+            else:
+                await self._desk.conclude(work)
+
+    def _queue(self, work: Work) -> None:
+        if not self._routes.queue(work):
+            self._host.ended(work, Fate.HELD_BACK)
+
+    def queue_again(self, works: list[Work]) -> None:
+        """Queue unopened messages anew: their way out has changed."""
+        for work in works:
+            self._queue(work)

@@ -178,8 +178,9 @@ def _check_together(config: Config) -> None:
 def _check_routes(config: Config) -> None:
     from tuiq.config import routes  # sendmail mostly does without
 
+    delivery = config.delivery
     try:
-        routes.check(config.delivery)
+        routes.check(delivery.routes, delivery.pools, delivery.smarthost)
     except Misplaced as error:
         key = f"delivery.routes{error.at}"
         raise ConfigError(str(config.source), key, str(error)) from error

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from tuiq.config import kinds
 from tuiq.config.kinds import Kind, Misplaced, split_host_port
@@ -18,10 +18,6 @@ from tuiq.config.names import ascii_domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from tuiq.config.settings import DeliveryConfig
-
-    T = TypeVar("T")
 
 LMTP_PORT = 24
 _SECONDS = {
@@ -422,15 +418,15 @@ POOLS = Kind(
 )
 
 
-def check(delivery: DeliveryConfig) -> None:
+def check(routes: Sequence[Route], pools: Sequence[Pool], smarthost: str) -> None:
     """Refuse routes that lead nowhere, and mail without a route; raises Misplaced."""
-    names = [pool.name for pool in delivery.pools]
-    for number, route in enumerate(delivery.routes, 1):
+    names = [pool.name for pool in pools]
+    for number, route in enumerate(routes, 1):
         if route.via.means is Means.POOL and route.via.text not in names:
             reason = kinds.unknown("pool", route.via.text, names)
             raise Misplaced(f"[{number}].via", f"{reason}; see delivery.pools")
-    routed = any(route.takes_all for route in delivery.routes)
-    if delivery.routes and not routed and not delivery.smarthost:
+    routed = any(route.takes_all for route in routes)
+    if routes and not routed and not smarthost:
         raise Misplaced(
             "",
             "leaves some mail without a route; set delivery.smarthost, or end the "

@@ -7,7 +7,7 @@ import errno
 import ipaddress
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuiq.delivery.transport import DestinationFailed, NoDescriptors
 from tuiq.mail.reply import Reply
@@ -23,6 +23,22 @@ async def dial(next_hop: NextHop, patience: float) -> socket.socket:
 
     Raises: DestinationFailed, NoDescriptors
     """
+    failure: OSError = OSError(errno.EADDRNOTAVAIL, "no address")
+    for family, address in await _addresses(next_hop, patience):
+        try:
+            return await _connect(new_socket(family), address, patience)
+        except OSError as error:
+            failure = error
+    raise _failed(next_hop, b"4.4.1", "connect to", failure) from failure
+
+
+async def _addresses(next_hop: NextHop, patience: float) -> list[tuple[int, Any]]:
+    """Return family and address of each place where *next_hop* may be."""
+    if next_hop.path:
+        return [(socket.AF_UNIX, next_hop.path)]
+    if next_hop.address:
+        family = socket.AF_INET6 if ":" in next_hop.address else socket.AF_INET
+        return [(family, (next_hop.address, next_hop.port))]
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(patience):
@@ -31,20 +47,23 @@ async def dial(next_hop: NextHop, patience: float) -> socket.socket:
             )
     except OSError as error:
         # The resolver calls its own lack of descriptors an unknown host.
-        _socket(socket.AF_INET, 0).close()
+        check_descriptors()
         raise _failed(next_hop, b"4.4.3", "look up", error) from error
-    failure: OSError = OSError(errno.EADDRNOTAVAIL, "no address")
-    for family, _, number, _, address in found:
-        try:
-            return await _connect(_socket(family, number), address, patience)
-        except OSError as error:
-            failure = error
-    raise _failed(next_hop, b"4.4.1", "connect to", failure) from failure
+    return [(family, address) for family, _, _, _, address in found]
 
 
-def _socket(family: int, number: int) -> socket.socket:
+def check_descriptors() -> None:
+    """Raise NoDescriptors when there is none left for a socket."""
+    new_socket(socket.AF_INET).close()
+
+
+def new_socket(family: int, *, kind: int = socket.SOCK_STREAM) -> socket.socket:
+    """Return a non-blocking socket.
+
+    Raises: NoDescriptors, OSError
+    """
     try:
-        made = socket.socket(family, socket.SOCK_STREAM, number)
+        made = socket.socket(family, kind)
     except OSError as error:
         if error.errno in _OUT_OF_DESCRIPTORS:
             raise NoDescriptors(
@@ -55,9 +74,7 @@ def _socket(family: int, number: int) -> socket.socket:
     return made
 
 
-async def _connect(
-    made: socket.socket, address: tuple[object, ...], patience: float
-) -> socket.socket:
+async def _connect(made: socket.socket, address: Any, patience: float) -> socket.socket:
     try:
         async with asyncio.timeout(patience):
             await asyncio.get_running_loop().sock_connect(made, address)
@@ -79,5 +96,7 @@ def _failed(
 
 def is_loopback(peer: socket.socket) -> bool:
     """Say whether the other end of a connected socket is this machine."""
+    if peer.family == socket.AF_UNIX:
+        return True
     host = str(peer.getpeername()[0]).partition("%")[0]
     return ipaddress.ip_address(host).is_loopback

@@ -25,13 +25,24 @@ class NextHop:
     """Where a session connects to."""
 
     host: str
-    """A host name or address literal; IPv6 without brackets."""
+    """A host name or address literal; IPv6 without brackets.  The name that a
+    certificate must be for."""
     port: int = 25
+    address: str = ""
+    """The IP address to connect to; empty: *host* is looked up."""
+    path: str = ""
+    """A unix socket, in the place of host and port; empty: TCP."""
+    lmtp: bool = False
+    """LMTP (RFC 2033) instead of SMTP."""
 
     def __str__(self) -> str:
-        """Return ``host:port``, IPv6 in brackets: the name of the destination."""
+        """Return ``host:port``, ``host[address]:port`` or ``lmtp:…``, for people."""
+        if self.path:
+            return f"lmtp:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        if self.address and self.address != self.host:
+            host += f"[{self.address}]"
+        return f"{'lmtp:' if self.lmtp else ''}{host}:{self.port}"
 
 
 class DestinationFailed(DeliveryError):

@@ -213,6 +213,11 @@ class Claim:
         at = control.slot_at(index) + control.S_CODE
         return bytes(self.buffer[at : at + 3])
 
+    def slot_status(self, index: int) -> bytes:
+        """Return the last enhanced status of a recipient, blanks stripped."""
+        at = control.slot_at(index)
+        return bytes(self.buffer[at + control.S_STATUS : at + control.S_HEAP]).strip()
+
     def _put(self, offset: int, data: bytes) -> None:
         """Write through to the file; a full disk gets the reserve and one more try."""
         directory = self.directory

@@ -26,7 +26,7 @@ from tuiq.spool.datafile import DataFile
 from tuiq.spool.finish import mark_finished
 from tuiq.spool.flags import MHold, RState
 from tuiq.spool.journal import Kind
-from tuiq.spool.recording import record, retry_in_doubt
+from tuiq.spool.recording import keep_doubt, record, retry_in_doubt
 from tuiq.spool.requests import live_indexes, wishes
 from tuiq.spool.settling import BOUNCED_BY_OPERATOR, Settling
 from tuiq.spool.texts import escape
@@ -132,8 +132,9 @@ class Pass(Settling):
         """Turn requests into states: cancel, then bounce (C7)."""
         claim = self.claim
         wanted = wishes(claim, live_indexes(claim))
-        self._cancel(wanted.cancel)
         failing = [i for i in wanted.bounce if claim.states[i] != RState.FAILED[0]]
+        keep_doubt(claim, [*wanted.cancel, *failing])
+        self._cancel(wanted.cancel)
         if failing:
             self._failures.stage(failing, BOUNCED_BY_OPERATOR)
             self.commit_failures()

@@ -35,6 +35,32 @@ def record(
     )
 
 
+DOUBT = b"in doubt"
+"""Enhanced status of a slot that left U by an operator's word, not by a verdict."""
+
+
+def keep_doubt(claim: Claim, indexes: Sequence[int]) -> None:
+    """Note in slots that leave U without a verdict that they were in doubt."""
+    states = claim.states
+    for index in indexes:
+        if states[index] == RState.UNKNOWN[0]:
+            claim.put_slot(
+                index,
+                tries=claim.slot_tries(index),
+                next_=0,
+                code=claim.slot_code(index),
+                status=DOUBT,
+            )
+
+
+def name_doubts(claim: Claim, site: Site, indexes: Sequence[int]) -> None:
+    """Name in the journal, durably, who is restored though the doubt was kept."""
+    doubt = [index for index in indexes if claim.slot_status(index) == DOUBT]
+    if doubt:
+        record(claim, site, Kind.POSSIBLE_DUPLICATE, doubt)
+        site.recorder.sync()
+
+
 def retry_in_doubt(claim: Claim, site: Site, indexes: list[int]) -> None:
     """Let recipients in doubt be tried again: named in the journal first, then T."""
     if not indexes:

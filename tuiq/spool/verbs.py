@@ -14,7 +14,13 @@ from tuiq.spool.fs import pread_all, pwrite_all
 from tuiq.spool.journal import Kind
 from tuiq.spool.lock import is_same_file
 from tuiq.spool.passes import End, Pass
-from tuiq.spool.recording import record, retry_in_doubt
+from tuiq.spool.recording import (
+    DOUBT,
+    keep_doubt,
+    name_doubts,
+    record,
+    retry_in_doubt,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -342,7 +348,8 @@ def _requeue(claim: Claim, site: Site, chosen: list[int]) -> str:
     failed = [i for i in chosen if states[i] == RState.FAILED[0]]
     doubt = [i for i in chosen if states[i] == RState.UNKNOWN[0]]
     _clear_requests(claim, chosen)
-    retry_in_doubt(claim, site, doubt)  # may refuse: before anything else changes
+    name_doubts(claim, site, failed)  # may refuse: before anything else changes
+    retry_in_doubt(claim, site, doubt)
     claim.put_number(control.BASE, 8, int(site.clock.now()))
     claim.put_number(control.TRIES, 4, 0)
     claim.put(control.OPENED, b"0")
@@ -354,9 +361,10 @@ def _requeue(claim: Claim, site: Site, chosen: list[int]) -> str:
     return "due now, tries reset"
 
 
-def _undo(claim: Claim, _site: Site, chosen: list[int]) -> str:
+def _undo(claim: Claim, site: Site, chosen: list[int]) -> str:
     cancelled = [i for i in chosen if claim.states[i] == RState.CANCELLED[0]]
     _clear_requests(claim, cancelled)
+    name_doubts(claim, site, cancelled)
     claim.mark(cancelled, RState.TODO)
     claim.put_number(control.TRASHED, 8, 0)
     return f"{len(cancelled)} recipient{'s'[: len(cancelled) != 1]} restored"
@@ -365,6 +373,7 @@ def _undo(claim: Claim, _site: Site, chosen: list[int]) -> str:
 def _delivered(claim: Claim, site: Site, chosen: list[int]) -> str:
     states = claim.states
     open_ones = [i for i in chosen if states[i] in b"TUF"]
+    keep_doubt(claim, open_ones)
     claim.mark(open_ones, RState.CANCELLED)
     for index in open_ones:
         claim.put_slot(
@@ -372,7 +381,7 @@ def _delivered(claim: Claim, site: Site, chosen: list[int]) -> str:
             tries=claim.slot_tries(index),
             next_=0,
             code=b"250",
-            status=b"",
+            status=DOUBT if states[index] == RState.UNKNOWN[0] else b"",
         )
     record(claim, site, Kind.OPERATOR, open_ones)
     return "counted as delivered, by your word"

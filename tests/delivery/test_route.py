@@ -477,6 +477,18 @@ class TestReading:
         assert rows["pools"].plain == {"out": ["a:25", "b:25 weight=2"]}
         assert rows["pools"].value == '{out = ["a:25", "b:25 weight=2"]}'
 
+    def test_the_example_of_the_readme_is_valid(
+        self, delivery: Callable[[str], DeliveryConfig]
+    ) -> None:
+        readme = (Path(__file__).parents[2] / "README.md").read_text()
+        section = readme.split("### Routes\n")[1]
+        example = section.split("```toml\n[delivery]\n")[1].split("```")[0]
+
+        config = delivery(example)
+
+        assert len(config.routes) == 7
+        assert RouteTable(config).key(b"", b"x.at").name == "relay.example.org:25"
+
     def test_nameservers_are_addresses_with_ports(
         self, delivery: Callable[[str], DeliveryConfig]
     ) -> None:

@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "why": Command("tuiq.cli.why", "say in one line what a message waits for"),
         "locks": Command("tuiq.cli.locks", "say who works on which message"),
         "domains": Command("tuiq.cli.domains", "count recipients by domain and age"),
+        "route": Command("tuiq.cli.route", "say where mail for an address would go"),
         "status": Command("tuiq.cli.status", "say what the runner is doing"),
         "trace": Command("tuiq.cli.trace", "follow a message through the journal"),
         "check": Command("tuiq.cli.check", "look the spool over, mend it if asked"),

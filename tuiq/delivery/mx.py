@@ -178,7 +178,7 @@ class MxFinder:
         except NoSuchName:
             return _unreachable(550, b"5.1.2", f"{domain}: no such domain")
         except DnsTrouble as error:
-            return _unreachable(451, b"4.4.3", f"{domain}: MX: {error}")
+            return _unreachable(451, b"4.4.3", f"MX of {error}")
         usable = _usable(domain, exchangers)
         if isinstance(usable, Unreachable):
             return usable

@@ -240,14 +240,19 @@ class World:
             text=True,
             **kwargs,
         )
+        assert process.stderr is not None
         try:
-            wait_for(lambda: list(self.path.glob("run/*.status")) or process.poll())
+            wait_for(
+                lambda: (
+                    list(self.path.glob("run/*.status")) or process.poll() is not None
+                )
+            )
+            assert process.poll() is None, process.stderr.read()
             yield process
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.wait()
-            assert process.stderr is not None
             process.stderr.close()
 
     def status(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def sequence() -> Sequence:
 
 
 def test_submit_acknowledges_only_what_no_crash_loses(report: Report) -> None:
-    report("S submit", explore(sequence(), Caps(power=2000)))
+    report("T1 S, submit", explore(sequence(), Caps(power=2000)))
 
 
 @pytest.mark.parametrize(

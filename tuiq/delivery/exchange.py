@@ -40,6 +40,8 @@ class Link:
     offers: Offers
     config: DeliveryConfig
     watcher: SessionWatcher
+    lmtp: bool = False
+    """After the dot each recipient gets a reply of its own (RFC 2033 §4.2)."""
     used: int = 0
     """Transactions it has had."""
 
@@ -110,8 +112,8 @@ class Exchange:
         self._settle(judgement.settled)
         if judgement.accepted:
             await self._send(judgement.accepted)
-        elif answers.go_ahead:
-            await self._send_nothing()
+        elif answers.data is not None and answers.go_ahead:
+            await self._send_nothing(answers.data)
         elif answers.started:
             await self._reset()
         return judgement.batch_limit
@@ -195,13 +197,22 @@ class Exchange:
         self._link.enter("dot")
         self._dotted = True
         self._wire.send(end + b".\r\n")
+        # LMTP: each verdict is settled as it comes, the next may take its time.
+        shares = [[slot] for slot in accepted] if self._link.lmtp else [accepted]
+        for place, share in enumerate(shares):
+            self._wire.owed = len(shares) - place
+            verdict, words = await self._verdict()
+            self._settle(classify.alike(share, verdict, words))
+        self._wire.owed = 0
+
+    async def _verdict(self) -> tuple[Verdict, Reply]:
+        """Return what the next reply to the dot means, or that none came."""
         replies = await self._wire.take(1, self._link.config.dot_timeout)
         reply = replies[0] if replies else None
         if reply is not None and reply.code // 100 == 3:
             self._wire.misled(reply)
             reply = None
-        verdict, words = classify.after_dot(reply, self._wire.lost)
-        self._settle(classify.alike(accepted, verdict, words))
+        return classify.after_dot(reply, self._wire.lost)
 
     async def _send_blocks(self) -> bytes:
         """Send all but the last block of the data; return that one."""
@@ -233,8 +244,14 @@ class Exchange:
         self._wire.fail(early)
         return early
 
-    async def _send_nothing(self) -> None:
-        """End a DATA that is for nobody; its 250 marks nobody (RFC 2920 §3.1)."""
+    async def _send_nothing(self, go_ahead: Reply) -> None:
+        """End a DATA that is for nobody; its 250 marks nobody (RFC 2920 §3.1).
+
+        LMTP has no reply for nobody, and the server must not have said 354.
+        """
+        if self._link.lmtp:
+            self._wire.misled(go_ahead)
+            return
         self._link.enter("dot")
         self._wire.send(b".\r\n")
         await self._wire.take(1, self._link.config.dot_timeout)

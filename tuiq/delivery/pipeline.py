@@ -72,6 +72,8 @@ class Wire(asyncio.Protocol):
         """The server ended the session: it closed the connection or said 421."""
         self.phase = "idle"
         """Where the conversation is, for the words about a loss."""
+        self.owed = 0
+        """Replies that may come although nobody waits for them yet (LMTP)."""
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._reader = ReplyReader(watcher.received)
@@ -101,7 +103,7 @@ class Wire(asyncio.Protocol):
         if arrived:
             self._stirred = self._loop.time()
             self._look_for_closing(before)
-            if len(self._replies) > self._wanted + _MAX_STRAYS:
+            if len(self._replies) > max(self._wanted, self.owed) + _MAX_STRAYS:
                 self.fail(protocol_error(b"more replies than commands"))
         if garbage is not None:
             self.fail(protocol_error(garbage.sample))

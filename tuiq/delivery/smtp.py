@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tuiq.config import DeliveryConfig
     from tuiq.delivery.transport import NextHop, SessionWatcher, Transaction
 
+_COMPLETED = 250
 _NAME = re.compile(r"[!-~]+")
 
 
@@ -187,11 +188,14 @@ class _Opening:
             raise
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:
-        """Say EHLO, or HELO to a server that does not know EHLO."""
+        """Say EHLO, or HELO to a server that does not know EHLO; or LHLO."""
         timeout = self.config.command_timeout
         name = self.hostname.encode("ascii", "replace")
         self.watcher.phase("ehlo")
         with self._blaming(b"4.5.0"):
+            if self.next_hop.lmtp:
+                await self._greet_by_lmtp(client, name)
+                return
             self.watcher.sent(b"EHLO " + name)
             try:
                 self._heard(await client.ehlo(timeout=timeout))
@@ -201,6 +205,16 @@ class _Opening:
                 self._heard(aiosmtplib.SMTPResponse(error.code, error.message))
                 self.watcher.sent(b"HELO " + name)
                 self._heard(await client.helo(timeout=timeout))
+
+    async def _greet_by_lmtp(self, client: aiosmtplib.SMTP, name: bytes) -> None:
+        """Say LHLO, whose answer is that to EHLO (RFC 2033 §4.1)."""
+        self.watcher.sent(b"LHLO " + name)
+        timeout = self.config.command_timeout
+        response = await client.execute_command(b"LHLO", name, timeout=timeout)
+        if response.code != _COMPLETED:
+            raise aiosmtplib.SMTPHeloError(response.code, response.message)
+        self._heard(response)
+        client.last_ehlo_response = response
 
     async def _encrypt(self, client: aiosmtplib.SMTP) -> bool:
         """Switch to TLS where it is offered; return whether it was."""
@@ -236,7 +250,13 @@ class _Opening:
         offers = Offers.read(client.esmtp_extensions)
         with self._blaming(b"4.4.2"):
             wire = take_over(client, self.watcher)
-        link = Link(wire=wire, offers=offers, config=self.config, watcher=self.watcher)
+        link = Link(
+            wire=wire,
+            offers=offers,
+            config=self.config,
+            watcher=self.watcher,
+            lmtp=self.next_hop.lmtp,
+        )
         link.enter("idle")
         return link
 

@@ -11,7 +11,7 @@ from tuiq.demo.login import Login
 from tuiq.demo.script import Act, Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _PATH = re.compile(rb"(?:FROM|TO):\s*<([^>]*)>\s*(.*)", re.IGNORECASE | re.DOTALL)
 _END = b"\r\n.\r\n"
@@ -33,14 +33,18 @@ class Connection(Dialogue):
             b"RCPT": self._rcpt,
             b"MAIL": self._mail,
             b"DATA": self._data,
-            b"EHLO": self._ehlo,
-            b"HELO": self._helo,
+            **self._greetings(),
             b"RSET": self._rset,
             b"NOOP": self._noop,
             b"QUIT": self._quit,
             b"STARTTLS": self._starttls,
             b"AUTH": self._auth,
         }
+
+    def _greetings(self) -> dict[bytes, Callable[[bytes], None]]:
+        if self._script.lmtp:
+            return {b"LHLO": self._ehlo}
+        return {b"EHLO": self._ehlo, b"HELO": self._helo}
 
     def greet(self) -> None:
         """Say who is there."""
@@ -174,7 +178,9 @@ class Connection(Dialogue):
         return True
 
     def _dotted(self, data: bytes, digit: bytes) -> None:
-        if digit == b"2":
+        if digit == b"2" and self._script.lmtp:
+            self._dotted_by_lmtp(data)
+        elif digit == b"2":
             place = self.host.record(self, data)
             self.answer(
                 self._script.verdict,
@@ -182,6 +188,27 @@ class Connection(Dialogue):
                 lambda said: self.host.replied(place) if said == b"2" else None,
             )
         self._reset()
+
+    def _dotted_by_lmtp(self, data: bytes) -> None:
+        """Record the message for those who get it, and answer each in turn."""
+        rules = self._script.verdicts
+        addresses = [address for address, _ in self.peer.recipients]
+        said = [rules(a) if callable(rules) else rules.get(a) for a in addresses]
+        recipients = zip(self.peer.recipients, said, strict=True)
+        self.peer.recipients = [to for to, answer in recipients if _takes(answer)]
+        place = self.host.record(self, data) if self.peer.recipients else None
+        self._tell_each(iter(said), place)
+
+    def _tell_each(self, said: Iterator[Answer], place: int | None) -> None:
+        for answer in said:
+            if answer is not None:
+                self.answer(
+                    answer, b"250 2.1.5 Ok", lambda _: self._tell_each(said, place)
+                )
+                return
+            self._answers.append(b"250 2.1.5 Ok\r\n")
+        if place is not None:
+            self.host.replied(place)
 
     def _starttls(self, _: bytes) -> None:
         if self._script.tls is None or self.tls:
@@ -220,3 +247,9 @@ class Connection(Dialogue):
             self.answer(self._script.auth, b"502 5.5.1 Not offered")
         else:
             Login(self, self._script.users).begin(rest)
+
+
+def _takes(answer: Answer) -> bool:
+    """Say whether a recipient with this *answer* gets the message."""
+    reply = answer.reply if isinstance(answer, Act) else answer
+    return not reply or reply.startswith(b"2")

@@ -75,6 +75,11 @@ class Script:
     drop here means that it is not."""
     verdict: Step = None
     """After the message was recorded, before its 250 leaves."""
+    lmtp: bool = False
+    """LMTP instead of SMTP (RFC 2033)."""
+    verdicts: Rcpt = field(default_factory=dict)
+    """LMTP: after the message was recorded, before each recipient's own reply; those
+    refused here are not recorded."""
     rset: Step = None
     quit: Step = None
     extensions: tuple[bytes, ...] = (

@@ -58,6 +58,7 @@ def test_sendmail_loads_no_event_loop_and_no_user_interface(config: Path) -> Non
     modules = loaded(config, "sendmail", "-t", "-i", stdin=MESSAGE)
 
     unwanted = {"textual", "asyncio", "watchdog", "aiosmtplib", "logging", "argparse"}
+    unwanted |= {"dns", "idna", "tuiq.config.routes", "tuiq.config.route_kinds"}
     assert modules & unwanted == set()
     assert list(config.parent.glob("q.1/qf*"))
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuiq.config import DeliveryConfig, load
-from tuiq.config.routes import ROUTES, Means, Rate
+from tuiq.config.route_kinds import ROUTES
+from tuiq.config.routes import Means, Rate
 from tuiq.config.writer import effective
 from tuiq.delivery.route import DEFAULT, UNROUTED, RouteTable, settings_for
 from tuiq.errors import ConfigError

@@ -176,11 +176,11 @@ def _check_together(config: Config) -> None:
 
 
 def _check_routes(config: Config) -> None:
-    from tuiq.config import routes  # sendmail mostly does without
+    from tuiq.config import route_kinds  # sendmail mostly does without
 
     delivery = config.delivery
     try:
-        routes.check(delivery.routes, delivery.pools, delivery.smarthost)
+        route_kinds.check(delivery.routes, delivery.pools, delivery.smarthost)
     except Misplaced as error:
         key = f"delivery.routes{error.at}"
         raise ConfigError(str(config.source), key, str(error)) from error

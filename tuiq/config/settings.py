@@ -180,7 +180,7 @@ class DeliveryConfig:
     routes: tuple[Route, ...] = field(
         default=(),
         metadata=_is(
-            kinds.deferred("tuiq.config.routes", "ROUTES"),
+            kinds.deferred("tuiq.config.route_kinds", "ROUTES"),
             'Which mail goes elsewhere, first match wins: {to = "*.de", via = '
             '"relay.example.org:25"}.',
         ),
@@ -188,7 +188,7 @@ class DeliveryConfig:
     pools: tuple[Pool, ...] = field(
         default=(),
         metadata=_is(
-            kinds.deferred("tuiq.config.routes", "POOLS"),
+            kinds.deferred("tuiq.config.route_kinds", "POOLS"),
             'Servers that stand in for each other, for via = "pool:out": '
             '{out = ["a:25 weight=3", "b:25", "c:25 backup"]}.',
         ),

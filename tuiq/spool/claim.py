@@ -43,7 +43,7 @@ class Claim:
         self.changed = False
         """Whether holder bytes were written that no sync has covered yet."""
         path = directory.path_of("qf" + queue_id)
-        first = pread_all(directory.fs, fd, FIRST_READ, 0)
+        first = directory.fs.pread(fd, FIRST_READ, 0)
         self.header = control.decode_header(first, path)
         missing = self.header.length - len(first)
         if missing > 0:

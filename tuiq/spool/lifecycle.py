@@ -71,12 +71,12 @@ def due_indexes(
     states: bytes, requests: bytes, nexts: Sequence[int], *, now: float, flush: bool
 ) -> list[int]:
     """Return the todo recipients that a pass beginning now tries."""
-    todo, hold = RState.TODO[0], RReq.HOLD[0]
+    todo, free = RState.TODO[0], RReq.NONE[0]
     return [
         index
         for index, state in enumerate(states)
         if state == todo
-        and requests[index] != hold
+        and requests[index] == free
         and (flush or sane(nexts[index], now) <= now)
     ]
 
@@ -86,8 +86,8 @@ def header_next(slots: Iterable[tuple[int, int, int]]) -> int:
 
     *slots* are (state byte, request byte, next attempt).
     """
-    todo, hold = RState.TODO[0], RReq.HOLD[0]
-    return min((n for s, r, n in slots if s == todo and r != hold), default=0)
+    todo, free = RState.TODO[0], RReq.NONE[0]
+    return min((n for s, r, n in slots if s == todo and r == free), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +111,9 @@ class Situation:
 
 def is_waiting(situation: Situation) -> bool:
     """Say whether some recipient will be tried without an operator's doing."""
-    todo, hold = RState.TODO[0], RReq.HOLD[0]
+    todo, free = RState.TODO[0], RReq.NONE[0]
     return not situation.held and any(
-        state == todo and request != hold
+        state == todo and request == free
         for state, request in zip(situation.states, situation.requests, strict=True)
     )
 

@@ -68,7 +68,7 @@ class Settling:
             held = [
                 index
                 for index, end in zip(kept, ends, strict=True)
-                if end is not None or requests[index] == RReq.HOLD[0]
+                if end is not None or requests[index] != RReq.NONE[0]
             ]
         claim.mark(held, RState.TODO)
         left = set(kept).difference(held)

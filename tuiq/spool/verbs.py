@@ -157,6 +157,9 @@ def _write_requests(
         if not 0 <= index < count:
             raise MessageGone(f"{target.queue_id}/{index + 1}")
         offset = control.slot_at(index) + control.S_REQUEST
+        # A hold or its end must not take back a cancel that was acknowledged.
+        if verb in {Verb.HOLD, Verb.RELEASE} and fs.pread(fd, 1, offset) in b"XB":
+            continue
         pwrite_all(fs, fd, request.recipient, offset)
     if verb in {Verb.RELEASE, Verb.FLUSH}:
         _request_flush(directory, fd)
@@ -222,11 +225,7 @@ def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
     visit = Pass(claim, site)
     visit.spell_out()
     before = claim.states  # what others asked for earlier is not this verb's change
-    chosen = (
-        list(range(claim.count))
-        if target.recipients is None
-        else sorted(set(target.recipients))
-    )
+    chosen = _chosen(claim, verb, target)
     refusal = _refusal(claim, verb, chosen, whole=target.recipients is None)
     if refusal:
         return Deed(visit, Result.REFUSED, refusal, visit.apply())
@@ -240,6 +239,15 @@ def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
     after = claim.states
     changed = [i for i in range(claim.count) if before[i] != after[i]]
     return Deed(visit, Result.ACTED, text, end, changed)
+
+
+def _chosen(claim: Claim, verb: Verb, target: Target) -> list[int]:
+    """Return the recipients a verb is about."""
+    if target.recipients is not None:
+        return sorted(set(target.recipients))
+    if verb is Verb.UNDO:  # what an operator marked as delivered was not deleted
+        return [i for i in range(claim.count) if claim.slot_code(i) != b"250"]
+    return list(range(claim.count))
 
 
 def _check_state(claim: Claim, verb: Verb) -> None:
@@ -288,7 +296,7 @@ def _refusal(claim: Claim, verb: Verb, chosen: list[int], *, whole: bool) -> str
     if verb is Verb.UNDO:
         return "nothing was deleted that could be restored"
     found = {states[index] for index in chosen}
-    return next(text for among, text in _SETTLED if found & set(among))
+    return next((t for among, t in _SETTLED if found & set(among)), "already settled")
 
 
 _SETTLED = (

@@ -21,10 +21,10 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _ATOM = rb"[^\x00-\x20\x7f()<>\[\]:;@\\,\"]"
 _PATH = re.compile(
     rb"(?:@[^:\x00-\x20\x7f<>\"]++:)?"  # a source route (RFC 5321 appendix C)
-    rb"((?:" + _ATOM + rb'++|"(?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*+")++)'
+    rb"((?:" + _ATOM + rb'++|"(?:[^"\\\x00-\x1f\x7f]++|\\[^\x00-\x1f\x7f])*")+)'
     rb"(?:@((?!\.)" + _ATOM + rb"++|\[[^\x00-\x20\x7f<>\[\]\\]*+\]))?"
 )
-_QUOTED = rb'"(?:[^"\\]|\\.)*+"'
+_QUOTED = rb'"(?:[^"\\]++|\\.)*"'
 _TOKEN = re.compile(
     rb"(?P<space>\s++)|(?P<word>" + _ATOM + rb"++|" + _QUOTED + rb"|\[[^\[\]\\]*+\])"
     rb"|(?P<mark>.)",
@@ -35,7 +35,7 @@ _MAILBOX = re.compile(
     rb"|([^<>\s\"(),:;]++))\s*+(?:,|\Z)",
     re.DOTALL,
 )
-_ANGLE = re.compile(rb'((?:[^<>"]|' + _QUOTED + rb")*+)>", re.DOTALL)
+_ANGLE = re.compile(rb'((?:[^<>"]++|' + _QUOTED + rb")*)>", re.DOTALL)
 _SPACE = re.compile(rb"(" + _QUOTED + rb")|\s++", re.DOTALL)
 _AROUND = re.compile(rb" ?([.@]) ?")
 _COMMENT = re.compile(rb"[()]|\\.", re.DOTALL)

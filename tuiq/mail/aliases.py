@@ -17,7 +17,7 @@ from tuiq.mail.address import is_unqualified, parse
 Aliases = Mapping[bytes, tuple[bytes, ...]]
 """Lower-case name → its targets as written."""
 
-_TARGET = re.compile(rb'\s*((?:"(?:[^"\\]|\\.)*+"|[^",])+)(?:,|\Z)', re.DOTALL)
+_TARGET = re.compile(rb'\s*((?:"(?:[^"\\]++|\\.)*"|[^",])+)(?:,|\Z)', re.DOTALL)
 _NOT_AN_ADDRESS = (b"|", b"/", b":include:", b'"|', b'"/', b'":include:')
 
 

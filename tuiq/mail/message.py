@@ -30,7 +30,9 @@ CHUNK = 64 * 1024
 _CRS_LF = re.compile(rb"\r+\n")
 _CRS = re.compile(rb"\r+")
 _LONE_DOT = re.compile(rb"^\.\n", re.MULTILINE)
-_HEADER_LINES = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\r]*+\r\n)*+")
+# No group repeats possessively, here and in all of tuiq.mail, if it can fail behind
+# another repeat: before Python 3.11.5 the match then goes on from where it failed.
+_HEADER_LINE = re.compile(rb"(?:[!-9;-~]++[ \t]*+:|[ \t])[^\r]*+\r\n")
 _MBOX_FROM = re.compile(rb"(?!From[ \t]*:)>?From [^\r]*\r\n")
 
 
@@ -71,8 +73,8 @@ def read(stream: Readable, *, dot_ends: bool, max_bytes: int) -> Data:
             start = end = match.end()
         if start == end and bytes(buffer[end : end + 1]) in (b" ", b"\t"):
             break  # a continuation of nothing is body
-        fields = _HEADER_LINES.match(buffer, end)
-        end = fields.end() if fields else end
+        while line := _HEADER_LINE.match(buffer, end):
+            end = line.end()
         if buffer.find(b"\r\n", end) >= 0:
             break
     rest = bytes(buffer[end:]).removeprefix(b"\r\n")

@@ -49,6 +49,12 @@ def sendmail(
     )
 
 
+def open_the_way_to(path: Path) -> None:
+    for parent in path.parents:
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(0o711)
+
+
 def queued(spool: Path) -> list[tuple[QueueEntry, bytes]]:
     with open_spool(load(spool / "tuiq.toml")) as opened:
         return [(entry, opened.read_data(entry)) for entry in opened.entries()]
@@ -125,11 +131,11 @@ def test_help_needs_no_spool_and_no_mail(tmp_path: Path) -> None:
 def test_mail_of_a_user_outside_can_be_sent_again_once_the_spool_is_open(
     spool: Path,
 ) -> None:
-    for parent in spool.parents[:3]:
-        os.chmod(parent, 0o755)
+    open_the_way_to(spool)
     code = f"import os; os.setresuid({NOBODY}, {NOBODY}, {NOBODY});" + CODE
     done = sendmail(spool, "a@b", mail=b"hi\n", code=code)
 
+    assert os.stat(spool).st_mode & 0o777 == 0o700
     assert done.returncode == 75
     assert f"tuiq init --drop {spool}\n".encode() in done.stderr
 
@@ -138,8 +144,7 @@ def test_mail_of_a_user_outside_can_be_sent_again_once_the_spool_is_open(
 def test_root_works_as_the_queue_user(spool: Path) -> None:
     for path in (spool, *spool.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
-    for parent in spool.parents[:3]:
-        os.chmod(parent, 0o755)
+    open_the_way_to(spool)
     done = sendmail(spool, "-i", "a@b", mail=b"hi\n")
 
     assert (done.stderr[-600:], done.returncode) == (b"", 0)

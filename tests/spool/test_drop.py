@@ -30,10 +30,12 @@ from tests.spool.world import (
     transact,
 )
 from tuiq.cli import sendmail
+from tuiq.clock import SystemClock
 from tuiq.errors import InputError, MessageGone, NotQueueUser, SpoolUnavailable
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.mail.outcome import Verdict
 from tuiq.spool import control, dropfile
+from tuiq.spool.check import check_spool
 from tuiq.spool.drop import DropSubmitter, Source, forget_source, submit_to_drop
 from tuiq.spool.finish import claim_message
 from tuiq.spool.fs import OsFs
@@ -749,6 +751,17 @@ def test_a_foreign_user_cannot_open_the_spool(public: Path) -> None:
         return ""
 
     assert str(SUBMITTER) in as_user(SUBMITTER, work)
+
+
+@needs_root
+def test_a_check_by_a_foreign_user_does_not_speak_of_missing_directories(
+    public: Path,
+) -> None:
+    def work() -> None:
+        list(check_spool(make_config(public), SystemClock()))
+
+    with pytest.raises(NotQueueUser, match=f"not open to uid {SUBMITTER}"):
+        as_user(SUBMITTER, work)
 
 
 @needs_root

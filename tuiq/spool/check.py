@@ -22,7 +22,7 @@ from tuiq.spool.check_place import CheckedPlace, unreadable
 from tuiq.spool.check_services import check_services
 from tuiq.spool.disk import low_disk, refusal
 from tuiq.spool.finding import Finding, Kind
-from tuiq.spool.layout import UUID_FILE
+from tuiq.spool.layout import UUID_FILE, refuse_closed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,13 @@ if TYPE_CHECKING:
 
 
 def check_spool(config: Config, clock: Clock) -> Iterator[Finding]:
-    """Yield every finding.  Raises ConfigError when there is no queue directory."""
+    """Yield every finding.
+
+    Raises ConfigError when there is no queue directory, NotQueueUser when this user
+    cannot see.
+    """
     spool = config.spool_path
+    refuse_closed(spool)
     yield from _check_top(spool)
     queues = list(_queue_directories(config))
     if not any(isinstance(queue, Path) for queue in queues):

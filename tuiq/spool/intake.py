@@ -22,6 +22,7 @@ from tuiq.spool.layout import (
     birth_now,
     expand_queues,
     open_queue_directory,
+    refuse_closed,
 )
 from tuiq.spool.submit import Draft, submit
 from tuiq.spool.suspect import is_marked
@@ -179,11 +180,7 @@ def become_queue_user(config: Config) -> None:
     caller who could not read or write them.
     """
     uid = os.geteuid()
-    spool = config.spool_path
-    if uid and _is_closed(spool):
-        raise NotQueueUser(
-            f"{spool}: not open to uid {uid}; run this as root or as the queue user"
-        )
+    refuse_closed(config.spool_path)
     path = expand_queues(config.spool.queues)[0]
     info = path.stat()
     if uid == 0 and info.st_uid != 0:
@@ -211,17 +208,6 @@ def _require_own_code() -> None:
                 f"{file}: not open to uid {os.getuid()}, the queue user; install tuiq "
                 "with a Python that all users can read, such as /usr/bin/python3"
             )
-
-
-def _is_closed(spool: Path) -> bool:
-    """Say whether this user is kept out of the spool."""
-    try:
-        os.close(os.open(spool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiq.errors import ConfigError, SpoolUnavailable, SpoolUnsafe
+from tuiq.errors import ConfigError, NotQueueUser, SpoolUnavailable, SpoolUnsafe
 from tuiq.spool.fs import OsFs
 
 if TYPE_CHECKING:
@@ -141,17 +141,42 @@ class QueueDirectory:
 def expand_queues(pattern: str) -> list[Path]:
     """Return the queue directories that *pattern* names, sorted.
 
-    Raises ConfigError when there is none.
+    Raises ConfigError when there is none, SpoolUnavailable when nobody can look.
     """
     paths = sorted(Path(match) for match in glob.glob(pattern))
     found = [path for path in paths if path.is_dir()]
     if not found:
+        _explain_absence(Path(pattern).parent)
         raise ConfigError(
             "[spool]",
             "queues",
             f"{pattern} matches no directory; make one with: tuiq init DIR",
         )
     return found
+
+
+def _explain_absence(parent: Path) -> None:
+    """Raise SpoolUnavailable when nothing was found because nobody could look."""
+    try:
+        os.close(os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO).lower()
+        raise SpoolUnavailable(f"{parent}: cannot be listed: {reason}") from None
+
+
+def refuse_closed(spool: Path) -> None:
+    """Raise NotQueueUser when this user is kept out of the spool."""
+    try:
+        os.close(os.open(spool, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except PermissionError:
+        raise NotQueueUser(
+            f"{spool}: not open to uid {os.geteuid()}; run this as root or as the "
+            "queue user"
+        ) from None
+    except OSError:
+        return
 
 
 def open_queue_directory(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,15 @@ def test_several_directories_are_one_pattern(tmp_path: Path) -> None:
     assert [p.name for p in expand_queues(f"{spool}/q.*")] == ["q.1", "q.2", "q.3"]
     with pytest.raises(ConfigError, match="tuiq init"):
         expand_queues(f"{spool}/nothing.*")
+
+
+def test_no_descriptor_is_not_taken_for_no_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object, **_options: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "open", full)
+
+    with pytest.raises(SpoolUnavailable, match="too many open files"):
+        expand_queues(f"{tmp_path}/q.*")

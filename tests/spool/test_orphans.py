@@ -112,7 +112,13 @@ def test_leftovers_in_run_and_pauses_go_and_live_ones_stay(world: World) -> None
         assert each.write(RunnerStatus(name=each.name))
     fs.close(dead._lock_fd)
     run, pauses = spool.path / "run", spool.path / "pauses"
-    for file in (run / "x.status.tmp", pauses / "spool.1.2.tmp", pauses / "spool"):
+    once = StatusWriter(fs, spool.run_fd, "once-7-ab", clock)
+    for file in (
+        run / "once-8-cd.lock",
+        run / "x.status.tmp",
+        pauses / "spool.1.2.tmp",
+        pauses / "spool",
+    ):
         file.write_bytes(b"-")
     young = pauses / "spool.3.4.tmp"
     young.write_bytes(b"-")
@@ -124,8 +130,10 @@ def test_leftovers_in_run_and_pauses_go_and_live_ones_stay(world: World) -> None
     assert sorted(removed) == [
         "pauses/spool.1.2.tmp",
         "run/dead.status",
+        "run/once-8-cd.lock",
         "run/x.status.tmp",
     ]
     assert names(pauses) == ["spool", "spool.3.4.tmp"]
-    assert "alive.status" in names(run)
+    assert {"alive.status", "dead.lock", "once-7-ab.lock"} <= set(names(run))
     writer.close()
+    once.close()

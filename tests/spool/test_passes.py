@@ -292,6 +292,19 @@ def test_without_its_whole_data_a_message_is_never_sent(
         claim_message(spool.directories[0], queue_id)
 
 
+def test_a_pass_that_sends_nothing_reads_no_data(world: World) -> None:
+    spool, _, _ = world
+    queue_id = put(spool)
+    data = spool.directories[0].path / f"df{queue_id}"
+    data.write_bytes(data.read_bytes()[::-1])
+    visit = Pass(claim_message(spool.directories[0], queue_id), spool.site)
+
+    assert visit.start(sending=False) is Start.READY
+
+    visit.abandon()
+    assert spool.entry(queue_id).mstate == b"Q"
+
+
 def test_a_pass_that_dies_counts_until_it_is_left_alone(world: World) -> None:
     spool, _, clock = world
     queue_id = put(spool)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageBusy, MessageGone, SpoolUnavailable, TuiqError
@@ -37,12 +38,12 @@ _LARGE_DATA = 4 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
-def _is_slow(claim: Claim) -> bool:
+def _is_slow(claim: Claim, *, sending: bool) -> bool:
     """Say whether opening the pass will sync, submit or read a lot."""
     return (
         RState.FAILED[0] in claim.states
         or RState.UNKNOWN[0] in claim.states
-        or claim.header.data_length > _LARGE_DATA
+        or (sending and claim.header.data_length > _LARGE_DATA)
     )
 
 
@@ -106,8 +107,11 @@ class Desk:
 
     # -- opening ---------------------------------------------------------------
 
-    async def open(self, work: Work, relay: str) -> bool:
-        """Claim *work* unless it is; False when there is nothing to send from it."""
+    async def open(self, work: Work, relay: str, *, sending: bool = True) -> bool:
+        """Claim *work* unless it is; False when there is nothing to send from it.
+
+        Without *sending* its data is not read: only the envelope is wanted.
+        """
         if work.visit is not None:
             return True
         if self._stopping or self.obstacle(work.directory):
@@ -116,7 +120,7 @@ class Desk:
         self.open_messages += 1
         ready = False
         try:
-            ready = await self._claim(work, relay)
+            ready = await self._claim(work, relay, sending=sending)
         finally:
             if not ready:
                 self._closed()
@@ -126,14 +130,15 @@ class Desk:
         self.open_messages -= 1
         self._room.set()
 
-    async def _claim(self, work: Work, relay: str) -> bool:
+    async def _claim(self, work: Work, relay: str, *, sending: bool) -> bool:
         visit: Pass | None = None
         try:
             claim = claim_message(work.directory, work.queue_id)
             visit = Pass(claim, self._spool.site, relay=relay)
             visit.expire_allowed = self.expire_allowed
-            slow = _is_slow(claim)
-            start = await in_thread(visit.start) if slow else visit.start()
+            begin = partial(visit.start, sending=sending)
+            slow = _is_slow(claim, sending=sending)
+            start = await in_thread(begin) if slow else begin()
         except (TuiqError, OSError) as error:
             if visit is not None:
                 _let_go(visit, error)
@@ -226,7 +231,7 @@ class Desk:
 
     async def defer(self, work: Work, reply: Reply, relay: str) -> None:
         """Record that the destination could not be used, and end the pass."""
-        if not await self.open(work, relay):
+        if not await self.open(work, relay, sending=False):
             return
         assert work.visit is not None
         try:

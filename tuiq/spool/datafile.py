@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tuiq.errors import MessageDamaged
 from tuiq.spool.flags import MState
@@ -31,28 +31,33 @@ class DataFile:
         self._whole: bytes | None = None
 
     def open(self) -> None:
-        """Open the file and compare its length and checksum.
+        """Open the file and compare its length; see ``verify`` for the rest.
 
         Raises MessageDamaged when it is not what the control file says; MSTATE is
         C then, durably: an empty or foreign body is never sent.
         """
         claim, directory = self._claim, self._claim.directory
-        name = "df" + claim.queue_id
         try:
-            self._fd = directory.fs.open(name, os.O_RDONLY, dir_fd=directory.df_fd)
-            length = directory.fs.fstat(self._fd).st_size
+            self._fd = directory.fs.open(
+                "df" + claim.queue_id, os.O_RDONLY, dir_fd=directory.df_fd
+            )
         except FileNotFoundError:
-            length = -1
-        wanted = claim.header.data_length
-        reason = f"has {length} bytes instead of {wanted}" if length >= 0 else "is gone"
-        if length == wanted:
-            if self._checksum() == claim.header.data_crc:
-                return
-            reason = "does not match its checksum"
+            self._condemn("is gone")
+        length, wanted = directory.fs.fstat(self._fd).st_size, claim.header.data_length
+        if length != wanted:
+            self._condemn(f"has {length} bytes instead of {wanted}")
+
+    def verify(self) -> None:
+        """Compare the checksum, before the first byte is sent; raise MessageDamaged."""
+        if self._checksum() != self._claim.header.data_crc:
+            self._condemn("does not match its checksum")
+
+    def _condemn(self, reason: str) -> NoReturn:
+        claim = self._claim
         claim.set_message(MState.CORRUPT)
         claim.sync()
         raise MessageDamaged(
-            directory.path_of(name),
+            claim.directory.path_of("df" + claim.queue_id),
             reason,
             "put the right file back and tuiq requeue, or tuiq purge the message",
         )

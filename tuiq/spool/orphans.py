@@ -132,10 +132,34 @@ def collect_services(
     drop/ are the ingester's to judge.
     """
     swept = sweep_statuses(fs, run_fd, now=now, age=age)
+    swept += _sweep_names(fs, run_fd, now=now, age=age)
     removed = [f"run/{name}" for name in swept]
     for name, mtime_ns in list(fs.scan(pauses_fd)):
         if name.endswith(".tmp") and mtime_ns <= (now - age) * 1e9:
             with contextlib.suppress(FileNotFoundError):
                 fs.unlink(name, dir_fd=pauses_fd)
                 removed.append(f"pauses/{name}")
+    return removed
+
+
+def _sweep_names(fs: Fs, run_fd: int, *, now: float, age: float) -> list[str]:
+    """Remove the locks of single passes that were killed; nobody uses a name twice."""
+    removed = []
+    for name, mtime_ns in list(fs.scan(run_fd)):
+        if not (name.startswith("once-") and name.endswith(".lock")):
+            continue
+        if mtime_ns > (now - age) * 1e9:
+            continue
+        try:
+            fd = fs.open(name, os.O_RDWR, dir_fd=run_fd)
+        except FileNotFoundError:
+            continue
+        try:
+            fs.flock(fd)
+            fs.unlink(name, dir_fd=run_fd)
+            removed.append(name)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+        finally:
+            fs.close(fd)
     return removed

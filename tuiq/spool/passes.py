@@ -76,8 +76,11 @@ class Pass(Settling):
 
     # -- opening ---------------------------------------------------------------
 
-    def start(self) -> Start:
+    def start(self, *, sending: bool = True) -> Start:
         """Recover, report, apply requests, and see what is due (C5-C10).
+
+        The data is read through only when *sending*: a pass that finds its
+        destination out of reach needs none of it.
 
         Raises MessageDamaged when the data file is missing or of a wrong length;
         MSTATE is C then.  Slow when a failure has to be reported.
@@ -102,6 +105,8 @@ class Pass(Settling):
             self.release()
             return Start.IDLE
         self._data.open()
+        if sending:
+            self._data.verify()
         return Start.READY
 
     @property

@@ -226,7 +226,7 @@ def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
     visit.spell_out()
     before = claim.states  # what others asked for earlier is not this verb's change
     chosen = _chosen(claim, verb, target)
-    refusal = _refusal(claim, verb, chosen, whole=target.recipients is None)
+    refusal = _refusal(claim, site, verb, chosen, whole=target.recipients is None)
     if refusal:
         return Deed(visit, Result.REFUSED, refusal, visit.apply())
     if _needs_lock(verb, target):
@@ -282,7 +282,9 @@ _TOUCHES: dict[Verb, bytes] = {
 """States that a verb can do something about; absent: it needs none."""
 
 
-def _refusal(claim: Claim, verb: Verb, chosen: list[int], *, whole: bool) -> str:
+def _refusal(
+    claim: Claim, site: Site, verb: Verb, chosen: list[int], *, whole: bool
+) -> str:
     """Say why *verb* has nothing to do, else empty."""
     states = claim.states
     if verb is Verb.RELEASE:
@@ -291,6 +293,8 @@ def _refusal(claim: Claim, verb: Verb, chosen: list[int], *, whole: bool) -> str
         held = [claim.requests[index] == RReq.HOLD[0] for index in chosen]
         return "" if any(held) else "not held"
     touched = _TOUCHES.get(verb)
+    if verb is Verb.FLUSH and site.config.spool.in_doubt == "retry":
+        touched = b"TFU"
     if touched is None or any(states[index] in touched for index in chosen):
         return ""
     if verb is Verb.UNDO:

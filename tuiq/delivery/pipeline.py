@@ -139,9 +139,9 @@ class Wire(asyncio.Protocol):
         if exc is not None:
             why += f": {exc}"
         self.hung_up = self.hung_up or self.lost is None
-        self.fail(_lost(why))
         if not self._closed.done():
             self._closed.set_result(None)
+        self.fail(_lost(why))
 
     # Called by the session.
 
@@ -181,7 +181,8 @@ class Wire(asyncio.Protocol):
         """End the session because of *reply*; only the first reason counts."""
         if self.lost is None:
             self.lost = reply
-            self._transport.abort()
+            if not self._closed.done():  # else older TLS transports would raise
+                self._transport.abort()
         self._wake()
 
     def misled(self, reply: Reply) -> None:

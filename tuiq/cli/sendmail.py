@@ -106,6 +106,17 @@ def run(argv: Sequence[str], stdin: message.Readable | None, *, opener: Opener) 
     if options.mode is Mode.ALIASES:
         _read_aliases(config.submission)
         return ExitCode.OK
+    return _take_mail(options, stdin, config, opener=opener)
+
+
+def _take_mail(
+    options: Options,
+    stdin: message.Readable | None,
+    config: Config,
+    *,
+    opener: Opener,
+) -> int:
+    """Queue the message on *stdin*, or (``-bv``) say who would get it."""
     if not options.recipients and not options.from_headers:
         raise UsageError("sendmail: read command line: no recipients; name them or -t")
     if options.mode is Mode.VERIFY:

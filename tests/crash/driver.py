@@ -77,7 +77,10 @@ class NoPauses:
     """Nothing is paused."""
 
     def until(
-        self, directory: QueueDirectory, recipients: Sequence[Recipient], relay: str
+        self,
+        directory: QueueDirectory,
+        recipients: Sequence[Recipient],
+        relay_of: Callable[[Recipient], str],
     ) -> list[float | None]:
         """Return no end of a pause for anybody."""
         return [None] * len(recipients)
@@ -156,7 +159,7 @@ class Runner:
             claim = claim_message(self.directory, queue_id)
         except (MessageGone, MessageBusy):
             return False
-        attempt = Pass(claim, self.site, relay="mx.example.net:25")
+        attempt = Pass(claim, self.site)
         try:
             self._pass(attempt, claim)
         except (MessageDamaged, SpoolUnavailable):
@@ -169,7 +172,7 @@ class Runner:
         group = SyncGroup()
         for queue_id in queue_ids:
             claim = claim_message(self.directory, queue_id)
-            attempt = Pass(claim, self.site, relay="mx.example.net:25")
+            attempt = Pass(claim, self.site)
             attempt.start()
             if self._attempt(attempt, claim) is End.FINISHED:
                 group.finished(claim)

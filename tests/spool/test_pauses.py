@@ -123,7 +123,7 @@ def test_until_tells_each_recipient_the_last_end_of_its_pauses(place: Place) -> 
     ]
 
     def ends() -> list[float | None]:
-        return pauses.until(directory, recipients, "mx.example:25")
+        return pauses.until(directory, recipients, lambda _recipient: "mx.example:25")
 
     assert ends() == [None, None, None]
     now = int(time.time())

@@ -7,12 +7,14 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from tuiq.delivery.mx import MAX_SESSIONS, Unreachable
 from tuiq.delivery.smtp import Session
 from tuiq.delivery.tls import client_context
 from tuiq.delivery.transport import DestinationFailed, NoDescriptors
 from tuiq.errors import DeliveryError, TuiqError
 from tuiq.log import printable
 from tuiq.mail.outcome import Verdict
+from tuiq.mail.reply import Reply
 from tuiq.runner.outages import Outages
 from tuiq.runner.transaction import PassTransaction
 from tuiq.runner.watcher import ConnectionWatcher
@@ -21,11 +23,12 @@ from tuiq.spool.journal import Event, Kind
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from tuiq.config import DeliveryConfig
     from tuiq.delivery.transport import Delivered
     from tuiq.runner.desk import Desk
-    from tuiq.runner.marks import Marks
-    from tuiq.runner.work import Destination, Work
+    from tuiq.runner.work import Destination, Unit, Work
     from tuiq.spool.spool import Spool
 
 LOST_IN_A_ROW = 2
@@ -40,24 +43,24 @@ class Courier:
         self,
         spool: Spool,
         desk: Desk,
-        marks: Marks,
         *,
         verbose: bool,
         on_change: Callable[[], None],
         on_starved: Callable[[], None],
     ) -> None:
-        """Share *desk* and *marks* with the runner.
+        """Share *desk* with the runner.
 
         *on_change* hears when a connection could be wanted or has gone,
         *on_starved* when there was no file descriptor for one.
         """
         self._spool = spool
         self._desk = desk
-        self._marks = marks
+        self._marks = desk.marks
+        self._routes = desk.routes
         self._verbose = verbose
         self._on_change = on_change
         self._on_starved = on_starved
-        self._tls: ssl.SSLContext | None = None
+        self._tls: dict[tuple[bool, Path | None], ssl.SSLContext] = {}
         self._stopping = False
         self.watchers: dict[asyncio.Task[None], ConnectionWatcher] = {}
         # Tasks that wait for the network, and may be cancelled there.
@@ -72,7 +75,7 @@ class Courier:
 
     def forget_tls(self) -> None:
         """Make the TLS settings anew for the next connection."""
-        self._tls = None
+        self._tls.clear()
 
     # -- one connection --------------------------------------------------------
 
@@ -133,37 +136,61 @@ class Courier:
     async def _open(
         self, destination: Destination, watcher: ConnectionWatcher
     ) -> Session | None:
-        config = self._spool.config
         failure = None
         try:
             with self._interruptible():
-                session = await Session.open(
-                    destination.next_hop,
-                    config.delivery,
-                    hostname=config.submission.hostname,
-                    watcher=watcher,
-                    tls=self._tls_context(),
-                )
-        except DestinationFailed as error:
-            failure = error.reply
+                found = await self._reach(destination, watcher)
         except NoDescriptors:
             self._on_starved()
         else:
-            destination.sessions += 1
-            return session
+            if isinstance(found, Session):
+                destination.sessions += 1
+                return found
+            failure = found
         finally:
             destination.connecting -= 1
         if failure is not None:
             await self.outages.fail(destination, failure)
         return None
 
-    def _tls_context(self) -> ssl.SSLContext | None:
+    async def _reach(
+        self, destination: Destination, watcher: ConnectionWatcher
+    ) -> Session | Reply:
+        """Try a destination's servers in order; return why none would do.
+
+        After two that answered no further one is tried (Postfix's
+        smtp_mx_session_limit).  Raises NoDescriptors.
+        """
+        hops = await self._routes.locator.locate(destination.key)
+        if isinstance(hops, Unreachable):
+            return hops.reply
+        settings = self._routes.settings(destination)
+        answered = 0
+        reply = Reply(code=451, enhanced=b"4.4.1", text=b"no server to try")
+        for hop in hops:
+            watcher.approach(destination.name if len(hops) == 1 else str(hop))
+            try:
+                return await Session.open(
+                    hop,
+                    settings,
+                    hostname=self._spool.config.submission.hostname,
+                    watcher=watcher,
+                    tls=self._tls_context(settings),
+                )
+            except DestinationFailed as error:
+                reply = error.reply
+            answered += watcher.phase_name != "connect"
+            if answered >= MAX_SESSIONS:
+                break
+        return reply
+
+    def _tls_context(self, settings: DeliveryConfig) -> ssl.SSLContext | None:
         """Return the TLS settings, made once; None leaves it to the session to fail."""
-        config = self._spool.config.delivery
-        if self._tls is None and config.tls != "none":
+        key = settings.tls_verify, settings.tls_ca_file
+        if key not in self._tls and settings.tls != "none":
             with contextlib.suppress(DeliveryError):
-                self._tls = client_context(config)
-        return self._tls
+                self._tls[key] = client_context(settings)
+        return self._tls.get(key)
 
     async def _serve(
         self, destination: Destination, session: Session, watcher: ConnectionWatcher
@@ -171,65 +198,58 @@ class Courier:
         limit = self._spool.config.delivery.messages_per_connection
         used = 0
         while not (limit and used >= limit):
-            work = await self._next(destination)
-            if work is None or self._stopping:
+            unit = await self._next(destination)
+            if unit is None or self._stopping:
                 return
-            if not await self._desk.open(work, destination.name):
+            if not await self._desk.open(unit):
                 continue
             used += 1
-            if not await self._transact(destination, session, watcher, work):
+            if not await self._transact(unit, session, watcher):
                 return
 
-    async def _next(self, destination: Destination) -> Work | None:
-        """Return the next message, waiting for one as long as a connection may idle."""
-        work = self._take(destination)
-        if work is not None:
-            return work
+    async def _next(self, destination: Destination) -> Unit | None:
+        """Return the next unit, waiting for one as long as a connection may idle."""
+        unit = self._take(destination)
+        if unit is not None:
+            return unit
         destination.idle += 1
         try:
             async with asyncio.timeout(self._spool.config.delivery.idle_timeout):
-                while work is None and not self._stopping:
+                while unit is None and not self._stopping:
                     destination.changed.clear()
                     await destination.changed.wait()
-                    work = self._take(destination)
+                    unit = self._take(destination)
         except TimeoutError:
             return self._take(destination)
         finally:
             destination.idle -= 1
-        return work
+        return unit
 
-    def _take(self, destination: Destination) -> Work | None:
-        """Take the next message, one that is open already if no other may be."""
+    def _take(self, destination: Destination) -> Unit | None:
+        """Take the next unit, of an open message if no other may be opened."""
         room = self._desk.has_room
-        work = destination.next_work(claimed=not room)
-        if work is None and not room:
+        unit = destination.next_unit(claimed=not room)
+        if unit is None and not room:
             self._marks.hurry()
-        return work
+        return unit
 
     # -- one transaction -------------------------------------------------------
 
     async def _transact(
-        self,
-        destination: Destination,
-        session: Session,
-        watcher: ConnectionWatcher,
-        work: Work,
+        self, unit: Unit, session: Session, watcher: ConnectionWatcher
     ) -> bool:
-        """Run one transaction of *work*; False when the session is spent."""
+        """Run one transaction of *unit*; False when the session is spent."""
         if self._stopping:
             return False  # the runner puts the message away
-        batch = work.take(destination.batch)
+        work, destination = unit.work, unit.destination
+        batch = unit.take(destination.batch)
+        unit.served = True
+        unit.running += 1
         work.running += 1
-        if work.pending:
-            destination.put(work)
+        if unit.pending:
+            unit.put()
             self._on_change()
-        transaction = PassTransaction(
-            self._desk.letter(work),
-            batch,
-            marks=self._marks,
-            watcher=watcher,
-            dsn=session.offers.dsn,
-        )
+        transaction = self._transaction(work, batch, session, watcher)
         delivered = None
         try:
             with self._interruptible():
@@ -238,29 +258,39 @@ class Courier:
         except (TuiqError, OSError) as error:
             self._desk.spoil(work, error)
         finally:
+            unit.running -= 1
             work.running -= 1
-        if delivered is None:
-            session.abort()
-        else:
-            self._give_back(
-                destination, work, transaction.untried if delivered.begun else batch
-            )
+        if delivered is not None:
+            self._give_back(unit, transaction.untried if delivered.begun else batch)
         self._count(transaction)
-        if not work.running and (work.spoiled or not work.pending):
+        if not work.running and (work.spoiled or not unit.pending):
             await self._desk.conclude(work)
         if delivered is None:
+            session.abort()
             return False
         await self._learn(destination, delivered, transaction, watcher)
         return delivered.reusable
 
-    def _give_back(
-        self, destination: Destination, work: Work, batch: list[int]
-    ) -> None:
+    def _transaction(
+        self,
+        work: Work,
+        batch: list[int],
+        session: Session,
+        watcher: ConnectionWatcher,
+    ) -> PassTransaction:
+        return PassTransaction(
+            self._desk.letter(work),
+            batch,
+            marks=self._marks,
+            watcher=watcher,
+            dsn=session.offers.dsn,
+        )
+
+    def _give_back(self, unit: Unit, batch: list[int]) -> None:
         """Queue recipients for another transaction, before those never tried."""
-        if batch and not work.spoiled:
-            if not work.pending:
-                destination.put(work)
-            work.pending.extendleft(reversed(batch))
+        if batch and not unit.work.spoiled:
+            unit.pending.extendleft(reversed(batch))
+            unit.put()
 
     def _count(self, transaction: PassTransaction) -> None:
         for verdict, number in transaction.counts.items():

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tuiq.mail.reply import Reply
     from tuiq.runner.budget import Budget
     from tuiq.runner.marks import Marks
-    from tuiq.runner.work import Key, Work
+    from tuiq.runner.routes import Routes
+    from tuiq.runner.work import Key, Unit, Work
     from tuiq.spool.claim import Claim
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
@@ -56,12 +57,14 @@ class Desk:
         marks: Marks,
         budget: Budget,
         *,
+        routes: Routes,
         on_end: Callable[[Work, Fate], None],
     ) -> None:
         """Tell *on_end* when a message leaves the runner's hands."""
         self._spool = spool
-        self._marks = marks
+        self.marks = marks
         self._budget = budget
+        self.routes = routes
         self._on_end = on_end
         self._letters: dict[int, Letter] = {}
         self._room = asyncio.Event()
@@ -79,12 +82,12 @@ class Desk:
     @property
     def has_room(self) -> bool:
         """Say whether the budget allows another claim."""
-        return self.open_messages + self._marks.held < self._budget.messages
+        return self.open_messages + self.marks.held < self._budget.messages
 
     async def wait_for_room(self) -> bool:
         """Wait until another claim is allowed; False when the runner stops."""
         while not self.has_room and not self._stopping:
-            self._marks.hurry()
+            self.marks.hurry()
             self._room.clear()
             await self._room.wait()
         return not self._stopping
@@ -107,34 +110,65 @@ class Desk:
 
     # -- opening ---------------------------------------------------------------
 
-    async def open(self, work: Work, relay: str, *, sending: bool = True) -> bool:
-        """Claim *work* unless it is; False when there is nothing to send from it.
+    async def open(self, unit: Unit, *, sending: bool = True) -> bool:
+        """Claim the message of *unit* unless it is; False: nothing to send from it.
 
         Without *sending* its data is not read: only the envelope is wanted.
         """
-        if work.visit is not None:
-            return True
+        work = unit.work
+        async with work.lock:
+            if unit.is_withdrawn:
+                return False
+            if work.visit is None and not await self._claim_one(work, unit, sending):
+                return False
+            if unit.pending and (not sending or await self._verify(work)):
+                return True
+            if not work.running:
+                await self._conclude(work)
+            return False
+
+    async def visit(self, work: Work) -> None:
+        """Claim a message for what needs no connection, and let go of it."""
+        async with work.lock:
+            if work.visit is None and await self._claim_one(work, None, False):
+                await self._conclude(work)
+
+    async def _claim_one(self, work: Work, in_hand: Unit | None, sending: bool) -> bool:
         if self._stopping or self.obstacle(work.directory):
             self._on_end(work, Fate.HELD_BACK)
             return False
         self.open_messages += 1
         ready = False
         try:
-            ready = await self._claim(work, relay, sending=sending)
+            ready = await self._claim(work, in_hand, sending=sending)
         finally:
             if not ready:
                 self._closed()
         return ready
 
+    async def _verify(self, work: Work) -> bool:
+        """Read the data through, unless that was done; False when it is damaged."""
+        visit = work.visit
+        assert visit is not None
+        try:
+            if visit.claim.header.data_length > _LARGE_DATA:
+                await in_thread(visit.verify)
+            else:
+                visit.verify()
+        except (TuiqError, OSError) as error:
+            self.spoil(work, error)
+        return not work.spoiled
+
     def _closed(self) -> None:
         self.open_messages -= 1
         self._room.set()
 
-    async def _claim(self, work: Work, relay: str, *, sending: bool) -> bool:
+    async def _claim(self, work: Work, in_hand: Unit | None, *, sending: bool) -> bool:
         visit: Pass | None = None
         try:
             claim = claim_message(work.directory, work.queue_id)
-            visit = Pass(claim, self._spool.site, relay=relay)
+            relay_of = self.routes.relay_of(claim.sender)
+            visit = Pass(claim, self._spool.site, relay_of=relay_of)
             visit.expire_allowed = self.expire_allowed
             begin = partial(visit.start, sending=sending)
             slow = _is_slow(claim, sending=sending)
@@ -149,7 +183,7 @@ class Desk:
                 visit.abandon()
             raise
         self._tell_deaths(work, visit)
-        return self._started(work, visit, start)
+        return self._started(work, visit, start, in_hand)
 
     def _not_opened(self, work: Work, error: TuiqError | OSError) -> None:
         """Settle the fate of a message that could not be claimed."""
@@ -175,10 +209,13 @@ class Desk:
                 "and later; see tuiq show, then tuiq flush or tuiq delete",
             )
 
-    def _started(self, work: Work, visit: Pass, start: Start) -> bool:
+    def _started(
+        self, work: Work, visit: Pass, start: Start, in_hand: Unit | None
+    ) -> bool:
         if start is Start.READY:
             work.visit = visit
-            work.pending.extend(visit.due)
+            for indexes, reply in self.routes.deal(work, visit, in_hand=in_hand):
+                visit.fail_all(indexes, reply)
             return True
         if start is Start.FINISHED:
             self._finished(visit)
@@ -226,46 +263,76 @@ class Desk:
         Its other transactions end as they can; then it is closed as it stands.
         """
         work.spoiled = True
-        work.pending.clear()
+        for unit in work.units.values():
+            unit.pending.clear()
         self.tell(work, _sentence(work, "go on", error))
 
-    async def defer(self, work: Work, reply: Reply, relay: str) -> None:
-        """Record that the destination could not be used, and end the pass."""
-        if not await self.open(work, relay, sending=False):
+    async def defer(self, unit: Unit, reply: Reply) -> None:
+        """Record that the destination of *unit* could not be used."""
+        await self._decide(unit, reply, permanent=False)
+
+    async def refuse(self, unit: Unit, reply: Reply) -> None:
+        """Give up on the recipients of *unit*: no server will ever take them."""
+        await self._decide(unit, reply, permanent=True)
+
+    async def _decide(self, unit: Unit, reply: Reply, *, permanent: bool) -> None:
+        if not await self.open(unit, sending=False):
             return
+        work = unit.work
         assert work.visit is not None
+        visit = work.visit
+        visit.relay = unit.destination.name
+        indexes = list(unit.pending)
+        unit.pending.clear()
+        unit.served = True
         try:
-            work.visit.defer_all(list(work.pending), reply)
+            if permanent:
+                visit.fail_all(indexes, reply)
+            else:
+                visit.defer_all(indexes, reply)
         except OSError as error:
             self.spoil(work, error)
-        work.pending.clear()
-        await self.conclude(work)
+        if not work.running:
+            await self.conclude(work)
 
     # -- closing ---------------------------------------------------------------
 
     async def conclude(self, work: Work) -> None:
-        """End the pass of a message that no transaction works on."""
+        """End the pass of a message that no transaction works on.
+
+        Units that were not served in it stay in their queues, for another pass.
+        """
+        async with work.lock:
+            if work.visit is not None and not work.running:
+                await self._conclude(work)
+
+    async def _conclude(self, work: Work) -> None:
         visit = work.visit
         assert visit is not None
-        assert not work.running
         self._letters.pop(id(work), None)
         work.visit = None
+        waiting = {k: u for k, u in work.units.items() if u.pending and not u.served}
         try:
             end = None if work.spoiled else await self._end(visit)
         except (TuiqError, OSError) as error:
             self.spoil(work, error)
             end = None
         if end is None:
-            self._marks.drop(visit)
+            self.marks.drop(visit)
             fate = Fate.DAMAGED
         elif end is End.FINISHED:
             self._finished(visit)
             fate = Fate.SETTLED
         else:
             fate = _fate(visit)
-            self._marks.release(visit)
+            self.marks.release(visit)
         self._closed()
-        self._on_end(work, fate)
+        if end is not End.WAITING or not waiting or self._stopping:
+            self._on_end(work, fate)
+            return
+        work.units = waiting
+        for unit in waiting.values():
+            unit.pending.clear()
 
     async def _end(self, visit: Pass) -> End:
         return await in_thread(visit.end) if visit.is_slow else visit.end()
@@ -279,7 +346,7 @@ class Desk:
             directory=claim.directory.name,
         )
         self._spool.journal.append((event,))
-        self._marks.finish(claim)
+        self.marks.finish(claim)
 
 
 def _let_go(visit: Pass, error: TuiqError | OSError) -> None:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from tuiq.errors import MessageBusy, MessageGone, TuiqError
+from tuiq.runner.routes import Way
 from tuiq.runner.threads import in_thread
 from tuiq.runner.triage import needs_connection
 from tuiq.runner.work import Fate, Key, Work
@@ -65,7 +66,7 @@ class Feeder:
         self._routes = host.routes
         self.works: dict[Key, Work] = {}
         """Everything in hand."""
-        self._solo: list[Work] = []  # their runners kept dying
+        self._solo: list[tuple[Work, QueueEntry]] = []  # their runners kept dying
         self._is_alone = False
         self._low: set[str] = set()  # directories that wait for room
 
@@ -113,9 +114,9 @@ class Feeder:
         if not self.works:
             self._is_alone = bool(self._solo)
             if self._solo:
-                work = self._solo.pop()
+                work, entry = self._solo.pop()
                 self.works[work.key] = work
-                self._queue(work)
+                self._queue(work, entry)
 
     def _admit(self, directory: QueueDirectory, queue_id: str, now: float) -> None:
         work = Work(directory=directory, queue_id=queue_id)
@@ -154,9 +155,9 @@ class Feeder:
             self._host.spawn(self._visit(work))
         elif entry.opened >= MAX_OPENED and not entry.flush_pending:
             del self.works[work.key]
-            self._solo.append(work)
+            self._solo.append((work, entry))
         else:
-            self._queue(work)
+            self._queue(work, entry)
 
     def _sweep_finished(self, directory: QueueDirectory, queue_id: str) -> None:
         """Remove what a dead runner finished but could not unlink any more."""
@@ -171,27 +172,23 @@ class Feeder:
         pauses = self._host.spool.pauses.current()
         if not pauses.by_file:
             return False
-        return bool(
-            pauses.spool
-            or pauses.directory(directory.uuid)
-            or pauses.destination(self._routes.name)
-        )
+        return bool(pauses.spool or pauses.directory(directory.uuid))
 
     async def _visit(self, work: Work) -> None:
         """Claim a message that needs no connection."""
         await self._desk.wait_for_room()
-        if await self._desk.open(work, self._routes.name):
-            # Its recipients became due between the look and the claim.
-            if self._routes.queue(work):
-                self._host.wake()
-            else:
-                await self._desk.conclude(work)
+        await self._desk.visit(work)
+        self._host.wake()
 
-    def _queue(self, work: Work) -> None:
-        if not self._routes.queue(work):
+    def _queue(self, work: Work, entry: QueueEntry) -> None:
+        way = self._routes.queue(work, entry)
+        if way is Way.VISIT:
+            self._host.spawn(self._visit(work))
+        elif way is Way.HELD:
             self._host.ended(work, Fate.HELD_BACK)
 
     def queue_again(self, works: list[Work]) -> None:
-        """Queue unopened messages anew: their way out has changed."""
+        """Queue unopened messages anew: their ways out have changed."""
         for work in works:
-            self._queue(work)
+            self.works.pop(work.key, None)
+            self._intake.note(work.directory, (work.queue_id,))

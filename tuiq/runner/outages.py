@@ -40,8 +40,8 @@ class Outages:
     async def fail(self, destination: Destination, reply: Reply) -> None:
         """Take note that a destination could not be used.
 
-        Without other connections it is left alone for a while, and what waits for
-        it is deferred.
+        A permanent *reply* (there is no such domain) fails its mail.  Without other
+        connections it is left alone for a while, and what waits for it is deferred.
         """
         self._count("connection_failures")
         if destination.last_failure != reply:
@@ -92,11 +92,14 @@ class Outages:
         for _ in range(len(destination.queue)):
             if not claimed and not await self._desk.wait_for_room():
                 return
-            work = destination.next_work(claimed=claimed)
-            if work is None:
+            unit = destination.next_unit(claimed=claimed)
+            if unit is None:
                 return
-            if work.running:
-                destination.put(work)
+            if unit.running:
+                unit.put()
                 continue
-            await self._desk.defer(work, reply, destination.name)
+            if reply.is_permanent:
+                await self._desk.refuse(unit, reply)
+            else:
+                await self._desk.defer(unit, reply)
             await asyncio.sleep(0)  # a long queue must not keep others waiting

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import tuiq
 from tuiq.log import printable
 from tuiq.runner.budget import in_use
-from tuiq.runner.runner import NO_SMARTHOST
 from tuiq.spool.status import RunnerStatus, own_pid_namespace
 
 if TYPE_CHECKING:
@@ -86,8 +85,8 @@ class StatusReporter:
         runner = self._runner
         if runner.courier.watchers:
             return ""
-        if runner.routes.next_hop() is None:
-            return NO_SMARTHOST
+        if runner.routes.problem:
+            return runner.routes.problem
         now = self._clock.now()
         for destination in runner.routes:
             if destination.dead_until > now:

@@ -1,76 +1,181 @@
-"""The way out: which destination a message queues for, and all of them together."""
+"""The ways out: which destinations a message queues for, and all of them together."""
 
 from __future__ import annotations
 
+from collections import deque
+from enum import Enum
 from typing import TYPE_CHECKING
 
-from tuiq.config import split_host_port
-from tuiq.delivery.transport import NextHop
-from tuiq.runner.work import Destination
+from tuiq.delivery.locate import Locator
+from tuiq.delivery.route import RouteTable, settings_for
+from tuiq.runner.work import Destination, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from tuiq.config import DeliveryConfig
+    from tuiq.delivery.route import DestinationKey
+    from tuiq.mail.envelope import Recipient
+    from tuiq.mail.reply import Reply
     from tuiq.runner.work import Work
+    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.passes import Pass
     from tuiq.spool.spool import Spool
+
+
+class Way(Enum):
+    """Where a message goes from the feeder."""
+
+    QUEUED = "queued"
+    """It waits for at least one destination."""
+    VISIT = "visit"
+    """A claim settles what can be done now: refusals, or a pause to wait for."""
+    HELD = "held"
+    """No route takes it; nothing is done."""
+
+
+MANY = 1000
+"""Destinations at which those that nothing is known about are forgotten."""
 
 
 class Routes:
     """The destinations that mail was queued for; owned by the event loop."""
 
     def __init__(self, spool: Spool, *, one_connection: bool) -> None:
-        """Route by the settings of *spool*; *one_connection* beats its limit."""
+        """Route by the settings of *spool*; *one_connection* beats its limits."""
         self._spool = spool
         self._one_connection = one_connection
-        self._destinations: dict[str, Destination] = {}
+        self._destinations: dict[DestinationKey, Destination] = {}
+        self._read_table()
+        self._retired: list[Locator] = []
+        self.locator = Locator(spool.config, spool.clock)
+
+    def _read_table(self) -> None:
+        delivery = self._spool.config.delivery
+        self._table = RouteTable(delivery)
+        # Without routes every recipient goes one way, and none has to be looked at.
+        single = delivery.smarthost and not delivery.routes
+        self._only = self._table.key(b"", b"") if single else None
 
     def __iter__(self) -> Iterator[Destination]:
         """Yield every destination."""
-        yield from self._destinations.values()
-
-    def next_hop(self) -> NextHop | None:
-        """Return where mail goes, None while no smarthost is configured."""
-        smarthost = self._spool.config.delivery.smarthost
-        if not smarthost:
-            return None
-        host, port = split_host_port(smarthost)
-        return NextHop(host=host, port=port)
+        yield from list(self._destinations.values())
 
     @property
-    def name(self) -> str:
-        """Return the name of the next hop, empty without one."""
-        hop = self.next_hop()
-        return str(hop) if hop else ""
+    def problem(self) -> str:
+        """Say why nothing can be delivered at all, else empty."""
+        if self._table.rules:
+            return ""
+        return "nothing can be delivered: no way out is set; set delivery.smarthost"
 
-    def queue(self, work: Work) -> bool:
-        """Queue a message for its destination; False while there is none."""
-        hop = self.next_hop()
-        if hop is None:
-            return False
-        destination = self._destinations.get(str(hop))
+    def settings(self, destination: Destination) -> DeliveryConfig:
+        """Return the settings of connections to *destination*."""
+        return settings_for(self._spool.config.delivery, destination.key)
+
+    def relay_of(self, sender: bytes) -> Callable[[Recipient], str]:
+        """Return what tells the destination's name of a recipient."""
+        table, only = self._table, self._only
+        if only is not None:
+            return lambda _recipient: only.name
+        return lambda recipient: table.key(sender, recipient.domain).name
+
+    # -- dealing out -----------------------------------------------------------
+
+    def queue(self, work: Work, entry: QueueEntry) -> Way:
+        """Queue an unopened message wherever its recipients lead."""
+        way = Way.HELD
+        pauses = self._spool.pauses.current()
+        for key in self._keys(entry):
+            if key.refusal is not None or pauses.destination(key.name) is not None:
+                way = Way.VISIT
+            elif key.leaves:
+                self._unit(work, key).put()
+        return Way.QUEUED if work.units else way
+
+    def _keys(self, entry: QueueEntry) -> Iterable[DestinationKey]:
+        """Return where recipients go that are not settled."""
+        if self._only is not None:
+            return (self._only,)
+        recipients = entry.envelope().recipients
+        pairs = zip(recipients, entry.states, strict=True)
+        todo = [recipient for recipient, state in pairs if state in b"TAU"]
+        return self._table.group(entry.sender, todo)
+
+    def deal(
+        self, work: Work, visit: Pass, *, in_hand: Unit | None
+    ) -> list[tuple[list[int], Reply]]:
+        """Share the due recipients of an opened message out to its destinations.
+
+        Each unit queues but the one *in_hand*, whose connection opened the message.
+        Returns the recipients that a route refuses, with the reply.
+        """
+        refused = []
+        for unit in work.units.values():
+            unit.pending.clear()
+        for key, indexes in self._shares(visit).items():
+            if key.refusal is not None:
+                refused.append((indexes, key.refusal))
+            elif key.leaves:
+                unit = self._unit(work, key)
+                unit.pending = deque(indexes)
+                if unit is not in_hand:
+                    unit.put()
+        return refused
+
+    def _shares(self, visit: Pass) -> dict[DestinationKey, list[int]]:
+        """Return the due recipients of a pass by destination."""
+        if self._only is not None:
+            return {self._only: visit.due}
+        recipients = visit.claim.recipients(visit.due)
+        groups = self._table.group(visit.sender, recipients)
+        return {key: [visit.due[p] for p in places] for key, places in groups.items()}
+
+    def _unit(self, work: Work, key: DestinationKey) -> Unit:
+        unit = work.units.get(key)
+        if unit is None:
+            unit = work.units[key] = Unit(work, self._destination(key))
+        return unit
+
+    def _destination(self, key: DestinationKey) -> Destination:
+        destination = self._destinations.get(key)
         if destination is None:
-            destination = Destination(hop, limit=self._limit, batch=self._batch)
-            self._destinations[destination.name] = destination
-        destination.put(work)
-        return True
+            if len(self._destinations) >= MANY:
+                self._forget()
+            destination = self._destinations[key] = Destination(key, limit=1, batch=1)
+            self._apply(destination)
+        return destination
 
-    @property
-    def _limit(self) -> int:
-        return 1 if self._one_connection else self._spool.config.delivery.concurrency
+    def _forget(self) -> None:
+        """Forget destinations that nothing waits for and nothing is known about."""
+        kept = {k: d for k, d in self._destinations.items() if not d.is_forgettable}
+        self._destinations = kept
 
-    @property
-    def _batch(self) -> int:
-        return self._spool.config.delivery.recipients_per_transaction
+    def _apply(self, destination: Destination) -> None:
+        settings = self.settings(destination)
+        destination.limit = 1 if self._one_connection else settings.concurrency
+        destination.batch = settings.recipients_per_transaction
+
+    # -- changes ---------------------------------------------------------------
 
     def reconfigure(self) -> list[Work]:
         """Take over new settings; return the messages that have to queue anew."""
-        moved: list[Work] = []
+        config = self._spool.config
+        self._read_table()
+        self._retired.append(self.locator)
+        self.locator = Locator(config, self._spool.clock)
+        moved: dict[int, Work] = {}
         for destination in self:
-            destination.limit = self._limit
-            destination.batch = self._batch
-            if destination.name != self.name:
-                moved += destination.withdraw()
-        return moved
+            self._apply(destination)
+            for work in destination.withdraw():
+                moved[id(work)] = work
+        for work in moved.values():
+            work.units.clear()
+        return list(moved.values())
+
+    async def close(self) -> None:
+        """Give up open questions to the DNS."""
+        for locator in (*self._retired, self.locator):
+            await locator.close()
 
     def try_again(self, now: float) -> None:
         """Leave no destination alone any longer than until *now*."""

@@ -33,9 +33,6 @@ STARVED_WAIT = 1.0
 LOW_DISK_LOOK = 5.0
 """Seconds between looks at a disk that is too full to send from."""
 MAX_SLEEP = 60.0
-NO_SMARTHOST = (
-    "no smarthost is configured, so nothing can be delivered; set it in [delivery]"
-)
 _log = logging.getLogger(__name__)
 
 
@@ -69,11 +66,13 @@ class Runner:
             on_failure=self._sync_failed,
             on_sync=self._room_changed,
         )
-        self.desk = Desk(spool, self.marks, self.budget, on_end=self.ended)
+        self.routes = Routes(spool, one_connection=options.verbose)
+        self.desk = Desk(
+            spool, self.marks, self.budget, routes=self.routes, on_end=self.ended
+        )
         self.courier = Courier(
             spool,
             self.desk,
-            self.marks,
             verbose=options.verbose,
             on_change=self.wake,
             on_starved=self._starved,
@@ -82,7 +81,6 @@ class Runner:
         self.intake = Intake(
             spool, directories, self.keeper, wake=self.wake, once=options.once
         )
-        self.routes = Routes(spool, one_connection=options.verbose)
         self.feeder = Feeder(self)
         # Owned by the event loop; nothing here is touched by another thread.
         self.fates: dict[Key, Fate] = {}
@@ -111,6 +109,7 @@ class Runner:
         finally:
             self.intake.close()
             await self._put_away()
+            await self.routes.close()
             self.marks.stop()
             await syncing
 
@@ -222,6 +221,7 @@ class Runner:
     def ended(self, work: Work, fate: Fate) -> None:
         """Forget a message; remember what became of it, and look again if asked."""
         self.feeder.works.pop(work.key, None)
+        work.units.clear()  # what is still queued of it counts no more
         if self.options.once:
             self.fates[work.key] = fate
         self.courier.count(f"messages_{fate.name.lower()}")

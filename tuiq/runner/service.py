@@ -15,7 +15,7 @@ from tuiq import log
 from tuiq.errors import ConfigError, TuiqError
 from tuiq.runner.locks import DirectoryLocks
 from tuiq.runner.report import StatusReporter
-from tuiq.runner.runner import NO_SMARTHOST, Options, Runner
+from tuiq.runner.runner import Options, Runner
 from tuiq.runner.work import Fate
 from tuiq.spool.journal import Event, Kind
 from tuiq.spool.spool import Spool, open_spool
@@ -115,8 +115,8 @@ class Service:
         if self._locks.missing and not self._options.once:
             background.append(asyncio.create_task(self._adopt(runner), name="adopt"))
         self._note("started")
-        if runner.routes.next_hop() is None:
-            _log.error(NO_SMARTHOST)
+        if runner.routes.problem:
+            _log.error("%s", runner.routes.problem)
         try:
             await runner.run()
         finally:

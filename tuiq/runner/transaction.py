@@ -100,7 +100,7 @@ class PassTransaction:
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Record verdicts and remember who has to be tried again at once."""
-        self._visit.settle(outcomes, relay=self._watcher.destination, dsn=self._dsn)
+        self._visit.settle(outcomes, relay=self._watcher.relay, dsn=self._dsn)
         for outcome in outcomes:
             verdict = outcome.verdict
             self.counts[verdict] = self.counts.get(verdict, 0) + 1

@@ -28,6 +28,8 @@ class ConnectionWatcher:
     ) -> None:
         """Print the dialogue when *verbose*; give notes to *on_note*."""
         self.destination = destination
+        self.relay = destination
+        """The server itself, where the destination has several."""
         self._clock = clock
         self._verbose = verbose
         self._on_note = on_note
@@ -37,6 +39,11 @@ class ConnectionWatcher:
         self.directory = ""
         self.recipients = 0
         self.transactions = 0
+
+    def approach(self, relay: str) -> None:
+        """Turn to another server of the destination."""
+        self.relay = relay
+        self.phase("connect")
 
     def phase(self, name: str) -> None:
         """Enter a phase."""

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from tuiq.delivery.transport import NextHop
+    from tuiq.delivery.route import DestinationKey
     from tuiq.mail.reply import Reply
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.passes import Pass
@@ -37,43 +37,72 @@ class Fate(Enum):
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """One message and its destination: the unit that queues for connections."""
+    """One message in the runner's hands."""
 
     directory: QueueDirectory
     queue_id: str
     visit: Pass | None = None
     """The pass, once a connection is ready; None: nothing is claimed."""
-    pending: deque[int] = field(default_factory=deque)
-    """Recipients that no transaction took yet."""
+    units: dict[DestinationKey, Unit] = field(default_factory=dict)
+    """Its shares by destination; those served in this pass leave with it."""
     running: int = 0
     """Transactions under way."""
     spoiled: bool = False
     """A mark could not be written: the pass ends where it is."""
     again: bool = False
     """Something changed meanwhile: look once more when this is over."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it is being opened or closed: its units share one claim."""
 
     @property
     def key(self) -> Key:
         """Return what names the message in this process."""
         return self.queue_id, self.directory.name
 
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """One message's recipients at one destination: what queues for connections."""
+
+    work: Work
+    destination: Destination
+    pending: deque[int] = field(default_factory=deque)
+    """Recipients that no transaction took yet, while the message is claimed."""
+    running: int = 0
+    """Its transactions under way."""
+    served: bool = False
+    """Whether this pass did something for it."""
+    queued: bool = False
+
     def take(self, count: int) -> list[int]:
         """Take up to *count* recipients for one transaction."""
         size = min(count, len(self.pending))
         return [self.pending.popleft() for _ in range(size)]
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Say whether the message has been dealt out anew since this was queued."""
+        return self.work.units.get(self.destination.key) is not self
+
+    def put(self) -> None:
+        """Queue behind the others, once."""
+        if not self.queued:
+            self.queued = True
+            self.destination.queue.append(self)
+            self.destination.changed.set()
+
 
 class Destination:
-    """A next hop: who waits for it, and what is known about it."""
+    """Where mail goes: who waits for it, and what is known about it."""
 
-    def __init__(self, next_hop: NextHop, *, limit: int, batch: int) -> None:
+    def __init__(self, key: DestinationKey, *, limit: int, batch: int) -> None:
         """Allow *limit* connections, *batch* recipients per transaction."""
-        self.next_hop = next_hop
-        self.name = str(next_hop)
+        self.key = key
+        self.name = key.name
         self.limit = limit
         self.batch = batch
         # Owned by the runner's loop.
-        self.queue: deque[Work] = deque()
+        self.queue: deque[Unit] = deque()
         self.connecting = 0
         self.sessions = 0
         self.idle = 0
@@ -87,13 +116,8 @@ class Destination:
         """Whether what waits for it is being deferred just now."""
         self.changed = asyncio.Event()
 
-    def put(self, work: Work) -> None:
-        """Queue a message behind the others."""
-        self.queue.append(work)
-        self.changed.set()
-
-    def next_work(self, *, claimed: bool = False) -> Work | None:
-        """Take the message that has waited longest.
+    def next_unit(self, *, claimed: bool = False) -> Unit | None:
+        """Take what has waited longest.
 
         Whoever takes it puts it back while it has recipients left, so messages
         take turns transaction by transaction: a huge one does not hold up small
@@ -101,19 +125,32 @@ class Destination:
         that would have to be opened.
         """
         for _ in range(len(self.queue)):
-            work = self.queue.popleft()
-            if work.spoiled or (work.visit is not None and not work.pending):
-                continue  # its end is another connection's business
+            unit = self.queue.popleft()
+            unit.queued = False
+            work = unit.work
+            if work.spoiled or unit.is_withdrawn:
+                continue
+            if work.visit is not None and not unit.pending:
+                continue  # nothing of it is due in this pass
             if not claimed or work.visit is not None:
-                return work
-            self.queue.append(work)
+                return unit
+            unit.put()
         return None
 
     def withdraw(self) -> list[Work]:
         """Take all messages that were not opened yet out of the queue."""
-        waiting = [work for work in self.queue if work.visit is None]
-        self.queue = deque(work for work in self.queue if work.visit is not None)
-        return waiting
+        waiting = [unit for unit in self.queue if unit.work.visit is None]
+        for unit in waiting:
+            unit.queued = False
+            unit.work.units.pop(self.key, None)
+        self.queue = deque(u for u in self.queue if u.work.visit is not None)
+        return [unit.work for unit in waiting]
+
+    @property
+    def is_forgettable(self) -> bool:
+        """Say whether nothing would be lost by forgetting the destination."""
+        busy = self.queue or self.active or self.deferring
+        return not busy and self.last_failure is None
 
     @property
     def active(self) -> int:
@@ -153,8 +190,10 @@ class Destination:
     def _waiting(self) -> int:
         """Return how many transactions wait, as far as it matters here."""
         count = 0
-        for work in self.queue:
-            count += max(1, -(-len(work.pending) // self.batch))
+        for unit in self.queue:
+            if unit.is_withdrawn:
+                continue
+            count += max(1, -(-len(unit.pending) // self.batch))
             if count > self.limit:
                 break
         return count

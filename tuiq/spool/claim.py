@@ -129,6 +129,12 @@ class Claim:
         wanted = state[0]
         return [index for index, byte in enumerate(self.states) if byte == wanted]
 
+    @property
+    def sender(self) -> bytes:
+        """Return the envelope sender."""
+        end = self.buffer.index(0, self.header.heap_offset)
+        return bytes(self.buffer[self.header.heap_offset : end])
+
     def envelope(self) -> Envelope:
         """Return the envelope with all recipients."""
         return control.decode_envelope(self.header, self.buffer)

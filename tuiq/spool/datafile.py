@@ -29,6 +29,7 @@ class DataFile:
         self._claim = claim
         self._fd = -1
         self._whole: bytes | None = None
+        self._is_verified = False
 
     def open(self) -> None:
         """Open the file and compare its length; see ``verify`` for the rest.
@@ -48,9 +49,12 @@ class DataFile:
             self._condemn(f"has {length} bytes instead of {wanted}")
 
     def verify(self) -> None:
-        """Compare the checksum, before the first byte is sent; raise MessageDamaged."""
+        """Compare the checksum once, before a byte is sent; raise MessageDamaged."""
+        if self._is_verified:
+            return
         if self._checksum() != self._claim.header.data_crc:
             self._condemn("does not match its checksum")
+        self._is_verified = True
 
     def _condemn(self, reason: str) -> NoReturn:
         claim = self._claim

@@ -32,9 +32,9 @@ from tuiq.spool.settling import BOUNCED_BY_OPERATOR, Settling
 from tuiq.spool.texts import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from tuiq.mail.envelope import Envelope
+    from tuiq.mail.envelope import Envelope, Recipient
     from tuiq.spool.claim import Claim
     from tuiq.spool.site import Site
 
@@ -62,9 +62,15 @@ class End(Enum):
 class Pass(Settling):
     """One look at a message, from claim to release."""
 
-    def __init__(self, claim: Claim, site: Site, *, relay: str = "") -> None:
-        """Take over *claim*, whose MSTATE is Q."""
-        super().__init__(claim, site, relay=relay)
+    def __init__(
+        self,
+        claim: Claim,
+        site: Site,
+        *,
+        relay_of: Callable[[Recipient], str] = lambda _recipient: "",
+    ) -> None:
+        """Take over *claim*, whose MSTATE is Q; see ``Settling``."""
+        super().__init__(claim, site, relay_of=relay_of)
         self.due: list[int] = []
         """Recipients this pass is to try."""
         self.expire_allowed = True
@@ -197,9 +203,21 @@ class Pass(Settling):
         """Yield the data in wire form, not dot-stuffed."""
         return self._data.blocks()
 
+    def verify(self) -> None:
+        """Read the data through before it is sent, unless that was done.
+
+        Raises MessageDamaged; MSTATE is C then.
+        """
+        self._data.verify()
+
     def envelope(self) -> Envelope:
         """Return the envelope."""
         return self.claim.envelope()
+
+    @property
+    def sender(self) -> bytes:
+        """Return the envelope sender."""
+        return self.claim.sender
 
     # -- the end ---------------------------------------------------------------
 

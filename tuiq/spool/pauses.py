@@ -41,7 +41,7 @@ from tuiq.spool.pause import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tuiq.clock import Clock
     from tuiq.mail.envelope import Recipient
@@ -89,19 +89,29 @@ class Pauses:
         return found
 
     def until(
-        self, directory: QueueDirectory, recipients: Sequence[Recipient], relay: str
+        self,
+        directory: QueueDirectory,
+        recipients: Sequence[Recipient],
+        relay_of: Callable[[Recipient], str],
     ) -> list[float | None]:
         """Return per recipient the end of its pause: 0 open-ended, None not paused.
 
-        Of several pauses in the way the last to end counts.
+        *relay_of* tells the name of a recipient's next hop.  Of several pauses in
+        the way the last to end counts.
         """
         found = self.current()
         if not found.by_file:
             return [None] * len(recipients)
-        whole = (found.spool, found.directory(directory.uuid), found.destination(relay))
-        domains = {recipient.domain for recipient in recipients}
-        ends = {d: _last_end((*whole, found.destination(d))) for d in domains}
-        return [ends[recipient.domain] for recipient in recipients]
+        whole = (found.spool, found.directory(directory.uuid))
+        ends: dict[tuple[bytes, str], float | None] = {}
+        answer = []
+        for recipient in recipients:
+            place = recipient.domain, relay_of(recipient)
+            if place not in ends:
+                ways = (found.destination(name) for name in place)
+                ends[place] = _last_end((*whole, *ways))
+            answer.append(ends[place])
+        return answer
 
     def pause(
         self,

@@ -29,12 +29,22 @@ BOUNCED_BY_OPERATOR = Reply(code=550, enhanced=b"5.7.0", text=b"bounced by opera
 class Settling:
     """The part of a pass that transactions use; see ``passes.Pass``."""
 
-    def __init__(self, claim: Claim, site: Site, *, relay: str = "") -> None:
-        """Take over *claim*, whose MSTATE is Q."""
+    def __init__(
+        self,
+        claim: Claim,
+        site: Site,
+        *,
+        relay_of: Callable[[Recipient], str] = lambda _recipient: "",
+    ) -> None:
+        """Take over *claim*, whose MSTATE is Q.
+
+        *relay_of* tells the name of a recipient's next hop, for pauses.
+        """
         self.claim = claim
         self.site = site
-        self.relay = relay
-        """Name of the next hop, for pauses and the journal."""
+        self.relay = ""
+        """Name of the server last used, for the journal."""
+        self._relay_of = relay_of
         self.paused = False
         """Whether a pause kept recipients back that were due."""
         self._next = 0  # when this pass's deferrals are tried again; 0 = not drawn
@@ -184,6 +194,16 @@ class Settling:
         self._reply = reply
         self._record(Kind.DEFERRED, live, reply)
 
+    def fail_all(self, indexes: Sequence[int], reply: Reply) -> None:
+        """Give up on *indexes* without an attempt: no server can ever take them."""
+        states = self.claim.states
+        live = [index for index in indexes if states[index] == RState.TODO[0]]
+        for index in live:
+            self._put_soft(index, 0, b"%03d" % reply.code, reply.enhanced)
+        self._failures.stage(live, reply)
+        self._tried.update(live)
+        self._record(Kind.FAILED, live, reply)
+
     def next_time(self) -> int:
         """Return when this pass's deferrals are tried again; drawn once."""
         if not self._next:
@@ -225,7 +245,7 @@ class Settling:
     def _pause_ends(self, indexes: Sequence[int]) -> list[float | None]:
         claim = self.claim
         recipients = claim.recipients(indexes)
-        return self.site.pauses.until(claim.directory, recipients, self.relay)
+        return self.site.pauses.until(claim.directory, recipients, self._relay_of)
 
     def _put_slot(self, outcome: Outcome, *, next_: int) -> None:
         reply = outcome.reply

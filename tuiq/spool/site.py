@@ -42,7 +42,10 @@ class PauseLookup(Protocol):
     """Which pauses are in force, as the sequences see them."""
 
     def until(
-        self, directory: QueueDirectory, recipients: Sequence[Recipient], relay: str
+        self,
+        directory: QueueDirectory,
+        recipients: Sequence[Recipient],
+        relay_of: Callable[[Recipient], str],
     ) -> list[float | None]:
         """Return per recipient the end of its pause: 0 open-ended, None not paused."""
         ...

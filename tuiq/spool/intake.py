@@ -75,9 +75,10 @@ class Intake:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
+            remedy = f"; make it with: tuiq init {self.path}"
             raise SpoolUnavailable(
-                f"{path}: cannot open: {(error.strerror or 'error').lower()}; "
-                f"make it with: tuiq init {self.path}"
+                f"{path}: cannot open: {(error.strerror or 'error').lower()}"
+                f"{remedy if isinstance(error, FileNotFoundError) else ''}"
             ) from None
         stack.callback(os.close, fd)
         return fd
@@ -128,7 +129,7 @@ class Intake:
             queue_id=queue_id,
             directory=directory.name,
             sender=envelope.sender,
-            text=f"{len(envelope.recipients)} recipients",
+            text=f"{(n := len(envelope.recipients))} recipient{'s'[: n != 1]}",
         )
         self.journal.append((event,))
 

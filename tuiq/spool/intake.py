@@ -217,12 +217,16 @@ def open_submission(
 ) -> Iterator[Intake | DropSubmitter]:
     """Open what takes mail from this user: the queue, else its drop directory.
 
-    A process of root becomes the queue user for good.  Raises ConfigError,
-    SpoolUnsafe, SpoolUnavailable.
+    A process of root becomes the queue user for good; an operator, whose files no
+    runner would touch, uses the drop directory like everybody else.  Raises
+    ConfigError, SpoolUnsafe, SpoolUnavailable.
     """
     try:
         become_queue_user(config)
+        outside = os.geteuid() != expand_queues(config.spool.queues)[0].stat().st_uid
     except NotQueueUser:
+        outside = True
+    if outside:
         from tuiq.spool.drop import DropSubmitter  # only for users outside
 
         yield DropSubmitter(config)

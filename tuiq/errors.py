@@ -62,7 +62,10 @@ class MessageGone(SpoolError, LookupError):
     def __init__(self, queue_id: str) -> None:
         """Name the message that is gone."""
         self.queue_id = queue_id
-        super().__init__(f"{queue_id}: no such message in this spool")
+        super().__init__(
+            f"{queue_id}: no such message in this spool; if it was here, tuiq trace "
+            "tells what became of it"
+        )
 
 
 class MessageBusy(SpoolError):

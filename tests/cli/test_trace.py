@@ -44,7 +44,7 @@ EVENTS = [
         code=550, status=b"5.1.1", text=b"no such user", recipients=ONE,
     ),
     Event(kind=Kind.BOUNCED, time=AT + 302, queue_id=ID, relay=OTHER, recipients=ONE),
-    Event(kind=Kind.OPERATOR, time=AT + 303, queue_id=ID, text="hold", who="anna"),
+    Event(kind=Kind.OPERATOR, time=AT + 303, queue_id=ID, who="anna"),
     Event(kind=Kind.QUEUED, time=AT + 302, queue_id=OTHER, sender=b"", size=2),
     Event(kind=Kind.DELAY_NOTICE, time=AT + 304, queue_id=ID, relay=OTHER),
     Event(kind="something_new", time=AT + 305, queue_id=ID),

@@ -8,7 +8,7 @@ from tuiq.spool.operate import Result, Verb
 
 TOUCHES = {
     Verb.HOLD: "TAU",
-    Verb.FLUSH: "TF",
+    Verb.FLUSH: "TFU",  # in doubt is retried by default
     Verb.REQUEUE: "TUF",
     Verb.DELETE: "TAUF",
     Verb.UNDO: "X",
@@ -35,6 +35,8 @@ class Mail:
     """Notices sent about it."""
     gone: bool = False
     opened: int = 0
+    by_word: set[int] = field(default_factory=set)
+    """Recipients that an operator marked as delivered."""
 
     def __post_init__(self) -> None:
         self.requests = self.requests or ["-"] * len(self.states)
@@ -98,8 +100,10 @@ class Mail:
     def write(self, verb: Verb, chosen: list[int], *, whole: bool) -> None:
         """Write the operators' bytes of *verb*."""
         if not whole:
+            keep = "XB" if verb in {Verb.HOLD, Verb.RELEASE} else ""
             for index in chosen:
-                self.requests[index] = RECIPIENT_BYTE[verb]
+                if not keep or self.requests[index] not in keep:
+                    self.requests[index] = RECIPIENT_BYTE[verb]
             return
         if verb is Verb.RELEASE:
             self.requests = [r.replace("H", "-") for r in self.requests]
@@ -112,6 +116,8 @@ class Mail:
         """Do *verb* with the lock free."""
         self.states = ["T" if s == "A" else s for s in self.states]
         self.apply(report=False)
+        if verb is Verb.UNDO and whole:
+            chosen = self.undone(chosen)
         able = self.can(verb, chosen, whole=whole)
         if able and verb in UNDER_LOCK:
             self.change(verb, chosen)
@@ -121,6 +127,11 @@ class Mail:
         self.apply()
         self.conclude()
         return Result.ACTED if able else Result.REFUSED
+
+    def undone(self, chosen: list[int]) -> list[int]:
+        """Leave out what was marked as delivered beside what was deleted."""
+        cancelled = [i for i in chosen if self.states[i] == "X"]
+        return [i for i in cancelled if i not in self.by_word] or cancelled
 
     def can(self, verb: Verb, chosen: list[int], *, whole: bool) -> bool:
         """Say whether *verb* has anything to do."""
@@ -148,3 +159,7 @@ class Mail:
             self.opened = 0
         for index in touched:
             self.states[index] = after
+        if verb is Verb.DELIVERED:
+            self.by_word |= set(touched)
+        else:
+            self.by_word -= set(touched)

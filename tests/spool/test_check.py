@@ -420,6 +420,18 @@ def test_a_symlink_under_a_queue_files_name_is_found_and_moved_away(
     assert secret.read_text() == "untouched"
 
 
+def test_data_goes_with_what_stands_in_its_control_files_place(
+    spool: Path, config: Config, tmp_path: Path
+) -> None:
+    queue_id = put(spool / "q.1")
+    path = spool / "q.1" / f"qf{queue_id}"
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    os.utime(spool / "q.1" / f"df{queue_id}", (1, 1))
+    repaired(config, Kind.NOT_A_FILE, path)
+    assert [name[:21] for name in rejected(spool)] == [f"df{queue_id}", path.name]
+
+
 def test_a_fifo_is_found_without_waiting_for_its_other_end(
     spool: Path, config: Config
 ) -> None:

@@ -32,6 +32,7 @@ _WORDS: dict[str, str] = {
     Kind.NOTICE_NOT_STORED: "notice could not be stored, made later",
     Kind.BOUNCED: "bounced, the sender was told",
     Kind.TLS_FALLBACK: "TLS given up",
+    Kind.OPERATOR: "marked delivered by an operator",
 }
 """Events whose word does not speak for itself."""
 _NOTICES = frozenset({Kind.BOUNCED, Kind.DELAY_NOTICE, Kind.RELAYED_NOTICE})

@@ -115,7 +115,7 @@ class FileCheck:
                 path=str(path),
                 reason=f"is {_kind_of(info.st_mode)} instead of a plain file",
                 remedy="find out who put it there, and move it out of the spool",
-                repair=partial(mend.reject, self.place.spool, [path]),
+                repair=partial(mend.reject, self.place.spool, self._company(path)),
             )
             return
         if info.st_nlink > 1:
@@ -138,6 +138,12 @@ class FileCheck:
                 repair=partial(mend.set_mode, path, self.place.file_mode),
             )
 
+    def _company(self, path: Path) -> list[Path]:
+        """Return what goes with *path*: with a control file's name, its data."""
+        kind, queue_id = split_name(path.name) or ("", "")
+        kinds = ("df", "bf", "xf") if kind == "qf" else ()
+        return [*(self.place.home(each) / (each + queue_id) for each in kinds), path]
+
     def _orphan(self, queue_id: str, path: Path) -> Iterator[Finding]:
         """Report a file without its message, unless somebody is making one of it."""
         try:
@@ -147,7 +153,7 @@ class FileCheck:
         except (FileNotFoundError, PermissionError):
             return
         message = self.place.home("qf") / ("qf" + queue_id)
-        if message.exists():
+        if os.path.lexists(message):
             return
         yield Finding(
             kind=Kind.ORPHAN,

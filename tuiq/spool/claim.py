@@ -8,6 +8,7 @@ refuse what FORMAT.md does not allow.
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tuiq.errors import IllegalTransition, MessageDamaged
@@ -247,7 +248,9 @@ class Claim:
 
     def set_index_time(self, when: float) -> None:
         """Set the mtime, the hint at which runners look at the message again."""
-        self.directory.fs.futimens(self.fd, max(0, int(when * 1e9)))
+        # Only the owner may: after an operator's act it is the time of the act.
+        with suppress(PermissionError):
+            self.directory.fs.futimens(self.fd, max(0, int(when * 1e9)))
 
     def close(self) -> None:
         """Release the lock; this wakes watching runners."""

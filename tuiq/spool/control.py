@@ -228,7 +228,7 @@ def check_body(header: Header, buffer: Buffer, path: str) -> None:
     *buffer* is the whole file.  Called once per claim and by ``tuiq check``;
     listings only look at sector 0 and the state bytes.
     """
-    remedy = "look at it with tuiq show, then delete or repair it"
+    remedy = "look at it with tuiq show, then tuiq check --repair sets it aside"
     slots_end = SLOTS + SLOT * header.count
     if (
         header.heap_offset != slots_end

@@ -75,9 +75,10 @@ class Intake:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
+            remedy = f"; make it with: tuiq init {self.path}"
             raise SpoolUnavailable(
-                f"{path}: cannot open: {(error.strerror or 'error').lower()}; "
-                f"make it with: tuiq init {self.path}"
+                f"{path}: cannot open: {(error.strerror or 'error').lower()}"
+                f"{remedy if isinstance(error, FileNotFoundError) else ''}"
             ) from None
         stack.callback(os.close, fd)
         return fd
@@ -128,7 +129,7 @@ class Intake:
             queue_id=queue_id,
             directory=directory.name,
             sender=envelope.sender,
-            text=f"{len(envelope.recipients)} recipients",
+            text=f"{(n := len(envelope.recipients))} recipient{'s'[: n != 1]}",
         )
         self.journal.append((event,))
 
@@ -216,12 +217,16 @@ def open_submission(
 ) -> Iterator[Intake | DropSubmitter]:
     """Open what takes mail from this user: the queue, else its drop directory.
 
-    A process of root becomes the queue user for good.  Raises ConfigError,
-    SpoolUnsafe, SpoolUnavailable.
+    A process of root becomes the queue user for good; an operator, whose files no
+    runner would touch, uses the drop directory like everybody else.  Raises
+    ConfigError, SpoolUnsafe, SpoolUnavailable.
     """
     try:
         become_queue_user(config)
+        outside = os.geteuid() != expand_queues(config.spool.queues)[0].stat().st_uid
     except NotQueueUser:
+        outside = True
+    if outside:
         from tuiq.spool.drop import DropSubmitter  # only for users outside
 
         yield DropSubmitter(config)

@@ -88,7 +88,7 @@ def remove_garbage(path: Path, *, unless: Path | None = None) -> str:
     """
     with opened(path) as (fd, _):
         _lock_or_refuse(path, fd)
-        if unless is not None and unless.exists():
+        if unless is not None and os.path.lexists(unless):
             raise SpoolError(f"{path}: belongs to {unless}, which is there by now")
         path.unlink()
     return "removed"

@@ -245,8 +245,11 @@ def _chosen(claim: Claim, verb: Verb, target: Target) -> list[int]:
     """Return the recipients a verb is about."""
     if target.recipients is not None:
         return sorted(set(target.recipients))
-    if verb is Verb.UNDO:  # what an operator marked as delivered was not deleted
-        return [i for i in range(claim.count) if claim.slot_code(i) != b"250"]
+    if verb is Verb.UNDO:
+        cancelled = claim.indexes(RState.CANCELLED)
+        # What an operator marked as delivered, beside the rest, was not deleted.
+        deleted = [i for i in cancelled if claim.slot_code(i) != b"250"]
+        return deleted or cancelled or list(range(claim.count))
     return list(range(claim.count))
 
 
@@ -378,6 +381,10 @@ def _undo(claim: Claim, site: Site, chosen: list[int]) -> str:
     _clear_requests(claim, cancelled)
     name_doubts(claim, site, cancelled)
     claim.mark(cancelled, RState.TODO)
+    for index in cancelled:
+        if claim.slot_code(index) == b"250":  # delivered by word, and no longer so
+            tries = claim.slot_tries(index)
+            claim.put_slot(index, tries=tries, next_=0, code=b"", status=b"")
     claim.put_number(control.TRASHED, 8, 0)
     return f"{len(cancelled)} recipient{'s'[: len(cancelled) != 1]} restored"
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_match import Context
+from tuiq.config import DeliveryConfig
+from tuiq.delivery.route import RouteTable
 from tuiq.log import printable
 from tuiq.spool.disk import low_disk
 from tuiq.spool.entry import State
@@ -20,6 +22,7 @@ from tuiq.spool.status import Connection, RunnerStatus, read_statuses
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tuiq.delivery.route import DestinationKey
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
@@ -50,10 +53,8 @@ class Circumstances:
     """Seconds from ``base`` after which a failed try is the last one."""
     trash_keep: float = 0.0
     in_doubt: str = "retry"
-    next_hop: str = ""
-    """Where all mail goes: the smarthost."""
-    concurrency: int = 0
-    """Connections to one destination at a time."""
+    delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
+    routes: RouteTable = field(default_factory=lambda: RouteTable(DeliveryConfig()))
     locks: LockTable = field(default_factory=LockTable)
     runners: tuple[RunnerStatus, ...] = ()
     pauses: PauseSet = NOTHING
@@ -95,17 +96,20 @@ class Circumstances:
         if not pauses.pauses:
             return None
         whole = pauses.spool or pauses.directory(self.uuids.get(entry.directory, ""))
-        hop = pauses.destination(self.next_hop) if self.next_hop else None
-        if whole or hop:
-            return whole or hop
+        if whole:
+            return whole
         found: Pause | None = None
-        for view in entry.recipients():
-            if view.state in b"TA":
-                domain = view.address.rpartition(b"@")[2]
-                found = pauses.destination(domain)
-                if found is None:
-                    return None
+        for domain in open_domains(entry):
+            name = self.routes.key(entry.sender, domain).name
+            found = pauses.destination(domain) or pauses.destination(name)
+            if found is None:
+                return None
         return found
+
+    def destinations(self, entry: QueueEntry) -> list[DestinationKey]:
+        """Return where the open recipients of a message go, each once."""
+        keys = (self.routes.key(entry.sender, d) for d in open_domains(entry))
+        return list(dict.fromkeys(keys))
 
     def pause_place(self, pause: Pause) -> str:
         """Return the queue directory or destination that *pause* stops, escaped.
@@ -136,8 +140,15 @@ class Circumstances:
             locked=frozenset(self.locks.messages),
             paused=lambda entry: self.pause(entry) is not None,
             headers=headers,
-            route=lambda _domain: self.next_hop,
+            route=lambda domain: self.routes.key(b"", domain).name,
         )
+
+
+def open_domains(entry: QueueEntry) -> list[bytes]:
+    """Return the domains of recipients that wait for an attempt, each once."""
+    views = (view for view in entry.recipients() if view.state in b"TA")
+    domains = (view.address.rpartition(b"@")[2] for view in views)
+    return list(dict.fromkeys(domains))
 
 
 def look_around(spool: Spool) -> Circumstances:
@@ -150,8 +161,8 @@ def look_around(spool: Spool) -> Circumstances:
         lifetime=config.retry.lifetime,
         trash_keep=config.spool.trash_keep,
         in_doubt=config.spool.in_doubt,
-        next_hop=config.delivery.smarthost,
-        concurrency=config.delivery.concurrency,
+        delivery=config.delivery,
+        routes=RouteTable(config.delivery),
         locks=reader.read(queue_places(directories)),
         runners=tuple(read_statuses(spool.path, reader)),
         pauses=spool.pauses.current(),

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tuiq.actions.words import span
+from tuiq.config.routes import Means
+from tuiq.delivery.route import settings_for
 from tuiq.log import printable
 from tuiq.spool import texts
 from tuiq.spool.entry import State
@@ -19,6 +21,7 @@ from tuiq.spool.pauses import Scope
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances, Work
+    from tuiq.delivery.route import DestinationKey
     from tuiq.spool.entry import QueueEntry, RecipientView
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.pauses import Pause
@@ -40,6 +43,7 @@ class Cause(StrEnum):
     WAITING = "waiting"
     NO_RUNNER = "no-runner"
     AT_LIMIT = "at-limit"
+    ROUTE = "route"
     DUE = "due"
 
 
@@ -161,17 +165,33 @@ def _due(entry: QueueEntry, around: Circumstances) -> Reason:
             cause=Cause.NO_RUNNER,
             text="due now, but no runner is running; start one with: tuiq --run",
         )
-    busy = [c for c in around.connections() if c.destination == around.next_hop]
-    if around.concurrency and len(busy) >= around.concurrency:
-        return Reason(
-            cause=Cause.AT_LIMIT,
-            text=f"due now, but its destination {printable(around.next_hop)} is at its "
-            f"limit ({len(busy)} of {around.concurrency} connections)",
-        )
+    for key in around.destinations(entry):
+        reason = _at_destination(key, around)
+        if reason is not None:
+            return reason
     runner = around.alive[0]
     why = f"; it says: {printable(runner.idle)}" if runner.idle else ""
     return Reason(
         cause=Cause.DUE, text=f"due now; the runner (pid {runner.pid}) is next{why}"
+    )
+
+
+def _at_destination(key: DestinationKey, around: Circumstances) -> Reason | None:
+    """Say what stands in the way at one of a message's destinations."""
+    if key.via.means is Means.HOLD:
+        return Reason(
+            cause=Cause.ROUTE,
+            text=f"held by a route: {printable(key.via.text)}; tuiq route ADDRESS "
+            "explains it",
+        )
+    limit = settings_for(around.delivery, key).concurrency
+    busy = [c for c in around.connections() if c.destination == key.name]
+    if not limit or len(busy) < limit:
+        return None
+    return Reason(
+        cause=Cause.AT_LIMIT,
+        text=f"due now, but its destination {printable(key.name)} is at its limit "
+        f"({len(busy)} of {limit} connections)",
     )
 
 

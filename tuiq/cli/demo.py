@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``tuiq demo``."""
     parser.description = (
-        "A spool, a runner and an SMTP server that behaves like the world does, for a "
-        "minute: some mail and a newsletter to 20,000 readers are delivered before "
-        "your eyes. No other spool or setting is touched, nothing leaves this machine, "
-        "and nothing stays. Ctrl+C ends it."
+        "A spool, a runner and an SMTP server that behaves like the world does, for "
+        "half a minute: some mail and a newsletter to 20,000 readers are delivered "
+        "before your eyes. No other spool or setting is touched, nothing leaves this "
+        "machine, and nothing stays. Ctrl+C ends it."
     )
     parser.add_argument(
         "--seconds",

@@ -20,7 +20,12 @@ from tests.spool.world import (
     put,
     transact,
 )
-from tuiq.errors import MessageDamaged, MessageGone, SpoolUnavailable
+from tuiq.errors import (
+    MessageDamaged,
+    MessageGone,
+    SpoolUnavailable,
+    SpoolUnsafe,
+)
 from tuiq.mail.envelope import Recipient
 from tuiq.mail.outcome import Verdict
 from tuiq.mail.reply import Reply
@@ -290,6 +295,30 @@ def test_without_its_whole_data_a_message_is_never_sent(
     assert spool.entry(queue_id).mstate == b"C"
     with pytest.raises(MessageDamaged, match="found damaged"):
         claim_message(spool.directories[0], queue_id)
+
+
+@pytest.mark.parametrize("trick", ["writable", "linked", "symlink", "fifo"])
+def test_data_that_others_could_change_is_never_sent(world: World, trick: str) -> None:
+    spool, _, _ = world
+    queue_id = put(spool)
+    data = spool.directories[0].path / f"df{queue_id}"
+    if trick == "writable":
+        data.chmod(0o666)
+    elif trick == "linked":
+        os.link(data, data.with_name("other"))
+    else:
+        data.rename(data.with_name("other"))
+        if trick == "fifo":
+            os.mkfifo(data)
+        else:
+            data.symlink_to("other")
+    visit = Pass(claim_message(spool.directories[0], queue_id), spool.site)
+
+    with pytest.raises(SpoolUnsafe, match=f"df{queue_id}: .*; "):
+        visit.start()
+
+    visit.abandon()
+    assert spool.entry(queue_id).mstate == b"Q"
 
 
 def test_a_pass_that_sends_nothing_reads_no_data(world: World) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tuiq import config as configuration
 from tuiq import log
 from tuiq.errors import ConfigError, TuiqError
+from tuiq.runner.budget import SPARE, Budget, in_use, raise_limit
 from tuiq.runner.locks import DirectoryLocks
 from tuiq.runner.report import StatusReporter
 from tuiq.runner.runner import Options, Runner
@@ -57,6 +58,7 @@ def run(
         locks.take()
         if once and not locks.held:
             return EX_TEMPFAIL
+        Budget(raise_limit(), reserved=in_use() + SPARE)  # or say what is missing
         service = Service(spool, locks, Options(once=once, verbose=verbose), writer)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(service.run())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tuiq.errors import MessageDamaged
 from tuiq.spool.flags import MState
 from tuiq.spool.fs import pread_all
+from tuiq.spool.lock import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +35,13 @@ class DataFile:
     def open(self) -> None:
         """Open the file and compare its length; see ``verify`` for the rest.
 
-        Raises MessageDamaged when it is not what the control file says; MSTATE is
-        C then, durably: an empty or foreign body is never sent.
+        Raises SpoolUnsafe for a file that others could have changed, and
+        MessageDamaged when it is not what the control file says; MSTATE is C then,
+        durably: an empty or foreign body is never sent.
         """
         claim, directory = self._claim, self._claim.directory
         try:
-            self._fd = directory.fs.open(
-                "df" + claim.queue_id, os.O_RDONLY, dir_fd=directory.df_fd
-            )
+            self._fd = open_file(directory, "df" + claim.queue_id, os.O_RDONLY)
         except FileNotFoundError:
             self._condemn("is gone")
         length, wanted = directory.fs.fstat(self._fd).st_size, claim.header.data_length

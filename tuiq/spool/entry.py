@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiq.errors import MessageDamaged
 from tuiq.spool import control
 from tuiq.spool.flags import MHold, MState, RReq, RState
+from tuiq.spool.layout import id_birth, is_queue_id
 
 if TYPE_CHECKING:
     from tuiq.mail.envelope import Envelope
@@ -240,11 +241,13 @@ def decode_entry(raw: bytes, *, directory: str, name: str, mtime: float) -> Queu
 def _unreadable(
     raw: bytes, *, directory: str, name: str, error: MessageDamaged
 ) -> QueueEntry:
-    """Return an entry that says nothing but what is wrong with the file."""
+    """Return an entry that says nothing but what is wrong with the file, and its id."""
+    queue_id = name.removeprefix("qf")
+    birth = id_birth(queue_id) if is_queue_id(queue_id) else 0.0
     return QueueEntry(
-        queue_id=name.removeprefix("qf"),
+        queue_id=queue_id,
         directory=directory,
-        birth=0.0,
+        birth=birth,
         size=0,
         sender=b"",
         count=0,
@@ -260,7 +263,7 @@ def _unreadable(
         tries=0,
         last_attempt=0,
         trashed_at=0,
-        base=0,
+        base=int(birth),
         last_reply=b"",
         index_time=0.0,
         damage=str(error),

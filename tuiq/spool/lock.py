@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
 
 
-_NOT_A_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
+NOT_A_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 """What open(2) says of a symlink, a socket, a directory."""
 
 
@@ -27,23 +27,29 @@ def open_control(directory: QueueDirectory, queue_id: str) -> int:
 
     Raises SpoolUnsafe for anything but a regular file of the queue user.
     """
-    name = "qf" + queue_id
     try:
-        fd = directory.fs.open(name, os.O_RDWR | os.O_NONBLOCK, dir_fd=directory.qf_fd)
+        return open_file(directory, "qf" + queue_id, os.O_RDWR)
     except FileNotFoundError:
         raise MessageGone(queue_id) from None
+
+
+def open_file(directory: QueueDirectory, name: str, flags: int) -> int:
+    """Open a queue file and make sure that it is what it has to be (L2).
+
+    Raises FileNotFoundError, SpoolUnsafe for anything but a regular file of the
+    queue user with one name that nobody else can write.
+    """
+    fs, dir_fd = directory.fs, directory.fd_of(name[:2])
+    try:
+        fd = fs.open(name, flags | os.O_NONBLOCK, dir_fd=dir_fd)
     except OSError as error:
-        if error.errno in _NOT_A_FILE:
-            raise SpoolUnsafe(
-                directory.path_of(name),
-                "is not a regular file",
-                "move it out of the spool",
-            ) from None
+        if error.errno in NOT_A_FILE:
+            raise unsafe(directory, name) from None
         raise
     try:
-        check_file(directory, name, directory.fs.fstat(fd), queue_id)
+        check_file(directory, name, fs.fstat(fd))
     except BaseException:
-        directory.fs.close(fd)
+        fs.close(fd)
         raise
     return fd
 
@@ -74,29 +80,33 @@ def is_same_file(directory: QueueDirectory, queue_id: str, fd: int) -> bool:
     return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
 
 
-def check_file(
-    directory: QueueDirectory, name: str, info: StatResult, queue_id: str
-) -> None:
-    """Refuse kinds, owners, modes and links that a queue file cannot have (L2)."""
-    path = directory.path_of(name)
+def check_file(directory: QueueDirectory, name: str, info: StatResult) -> None:
+    """Refuse kinds, owners, modes and links that a queue file cannot have (L2).
+
+    Raises SpoolUnsafe, or FileNotFoundError for a file whose name is gone.
+    """
+    mode = stat.S_IMODE(info.st_mode)
     if not stat.S_ISREG(info.st_mode):
-        raise SpoolUnsafe(path, "is not a regular file", "move it out of the spool")
+        raise unsafe(directory, name)
     if info.st_nlink == 0:
-        raise MessageGone(queue_id)
+        raise FileNotFoundError(errno.ENOENT, "unlinked meanwhile", name)
     if info.st_nlink != 1:
-        raise SpoolUnsafe(
-            path, f"has {info.st_nlink} hard links", "remove the other names"
-        )
+        reason = f"has {info.st_nlink} hard links"
+        raise unsafe(directory, name, reason, "remove the other names")
     if info.st_uid != directory.uid:
-        raise SpoolUnsafe(
-            path,
-            f"belongs to uid {info.st_uid} instead of {directory.uid}",
-            f"chown {directory.uid} {path}",
-        )
-    loose = stat.S_IMODE(info.st_mode) & 0o022 & ~directory.file_mode
-    if loose:
-        raise SpoolUnsafe(
-            path,
-            f"is writable by others (mode {stat.S_IMODE(info.st_mode):04o})",
-            f"chmod {directory.file_mode:04o} {path}",
-        )
+        reason = f"belongs to uid {info.st_uid} instead of {directory.uid}"
+        raise unsafe(directory, name, reason, f"chown {directory.uid} it")
+    if mode & 0o022 & ~directory.file_mode:
+        reason = f"is writable by others (mode {mode:04o})"
+        remedy = f"chmod {directory.file_mode:04o} it"
+        raise unsafe(directory, name, reason, remedy)
+
+
+def unsafe(
+    directory: QueueDirectory,
+    name: str,
+    reason: str = "is not a regular file",
+    remedy: str = "move it out of the spool",
+) -> SpoolUnsafe:
+    """Return the error about a queue file that cannot be trusted."""
+    return SpoolUnsafe(directory.path_of(name), reason, remedy)

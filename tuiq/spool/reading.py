@@ -8,8 +8,10 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tuiq.errors import SpoolUnsafe
 from tuiq.spool.entry import QueueEntry, decode_entry
 from tuiq.spool.fs import pread_all
+from tuiq.spool.lock import NOT_A_FILE, check_file, unsafe
 
 if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
@@ -21,29 +23,46 @@ def read_entry(directory: QueueDirectory, queue_id: str) -> QueueEntry | None:
     Raises OSError only when there is no file descriptor left.
     """
     name = "qf" + queue_id
+    raw, mtime, damage = b"", 0.0, ""
     try:
-        raw, mtime = _read_control(directory, name)
+        raw, mtime, damage = _read_control(directory, name)
     except FileNotFoundError:
         return None
+    except SpoolUnsafe as error:
+        damage = str(error)
     except OSError as error:
         if error.errno in {errno.EMFILE, errno.ENFILE}:
             raise
-        entry = decode_entry(b"", directory=directory.name, name=name, mtime=0.0)
         reason = (error.strerror or "cannot be read").lower()
-        return replace(entry, damage=f"{directory.path_of(name)}: {reason}")
+        damage = f"{directory.path_of(name)}: {reason}; see tuiq check"
     entry = decode_entry(raw, directory=directory.name, name=name, mtime=mtime)
+    if damage:
+        return replace(entry, damage=damage)
     return None if entry.mstate == b"F" and not entry.damage else entry
 
 
-def _read_control(directory: QueueDirectory, name: str) -> tuple[bytes, float]:
-    """Return content and mtime of a control file; raise OSError for anything else."""
+def _read_control(directory: QueueDirectory, name: str) -> tuple[bytes, float, str]:
+    """Return content, mtime and what is wrong with a control file as a file.
+
+    Raises SpoolUnsafe for what is no file at all, OSError when it cannot be read.
+    """
     fs = directory.fs
-    fd = fs.open(name, os.O_RDONLY | os.O_NONBLOCK, dir_fd=directory.qf_fd)
+    try:
+        fd = fs.open(name, os.O_RDONLY | os.O_NONBLOCK, dir_fd=directory.qf_fd)
+    except OSError as error:
+        if error.errno in NOT_A_FILE:
+            raise unsafe(directory, name) from None
+        raise
     try:
         info = fs.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file; see tuiq check")
-        return pread_all(fs, fd, info.st_size, 0), info.st_mtime_ns / 1e9
+            raise unsafe(directory, name)
+        damage = ""
+        try:
+            check_file(directory, name, info)
+        except SpoolUnsafe as error:
+            damage = str(error)
+        return pread_all(fs, fd, info.st_size, 0), info.st_mtime_ns / 1e9, damage
     finally:
         fs.close(fd)
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from tests.delivery.dns_server import DnsServer
 from tests.runner.test_flow import everybody
 from tests.runner.world import World, until
+from tuiq.config.routes import Rate
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
+from tuiq.runner.work import Pace
 from tuiq.spool.pause import Scope
 from tuiq.spool.verbs import Verb
 
@@ -203,3 +208,33 @@ async def test_dns_trouble_defers_and_says_so(
 
     assert world.states(queue_id) == b"T"
     assert b"4.4.3" in world.entry(queue_id).last_reply
+
+
+async def test_a_rate_spaces_transactions_and_loses_none(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    stamps: list[float] = []
+    script = Script(mail=lambda _: stamps.append(time.monotonic()))
+    async with ScriptedServer(script) as server:
+        route(world, {"to": "*", "via": at(server), "rate": "5/s"})
+        for _ in range(9):
+            world.submit(BERLIN)
+
+        await world.once()
+
+        assert everybody(server) == {BERLIN: 9}
+    # Five at once, then one each 0.2 s.
+    assert stamps[8] - stamps[0] > 0.7
+
+
+def test_a_pace_allows_a_seconds_worth_in_a_row_and_then_its_rate() -> None:
+    pace = Pace(Rate(count=10, seconds=2))
+    begun = []
+    now = 1000.0
+    for _ in range(12):
+        now = max(now, pace.next_time)
+        pace.spend(now)
+        begun.append(now - 1000.0)
+    assert begun[:5] == pytest.approx([0.0] * 5)
+    assert begun[-1] == pytest.approx((12 - 5) * 0.2, abs=0.21)

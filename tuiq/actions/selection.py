@@ -153,6 +153,10 @@ def _alive(entry: QueueEntry) -> bool:
     return entry.is_live
 
 
+def _has_holds(entry: QueueEntry) -> bool:
+    return entry.is_live and (entry.hold == b"H" or b"H" in entry.requests)
+
+
 def _any_mail(entry: QueueEntry) -> bool:
     return entry.is_live or in_trash(entry)
 
@@ -160,13 +164,16 @@ def _any_mail(entry: QueueEntry) -> bool:
 def _meant(verb: Verb, chosen: Filter | None) -> Callable[[QueueEntry], bool]:
     """Return the test for messages that a filter or ALL means under *verb*.
 
-    The trash is only meant by undo and purge, and by a filter that names it; what
-    a move left behind and files that are no control files are never meant.
+    Release means what is held.  The trash is only meant by undo and purge, and by a
+    filter that names it; what a move left behind and files that are no control files
+    are never meant.
     """
     if verb is Verb.UNDO:
         fits = _has_deleted
     elif verb is Verb.PURGE:
         fits = in_trash
+    elif verb is Verb.RELEASE:
+        fits = _has_holds
     else:
         fits = _any_mail if chosen is not None and chosen.wants_trash else _alive
     mstates = (MState.QUEUED, MState.CORRUPT)

@@ -85,7 +85,8 @@ class SpoolConfig:
         default=None,
         metadata=_is(
             kinds.group(),
-            "Group whose members may act on the queue; empty: only the queue user.",
+            "Group that may act on messages; empty: nobody but the queue user. Unfinished: "
+            "operators' acts miss the journal, and there can be no drop directory.",
         ),
     )
     """None: nobody but the queue user and root."""

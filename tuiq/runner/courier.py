@@ -216,8 +216,7 @@ class Courier:
         try:
             async with asyncio.timeout(self._spool.config.delivery.idle_timeout):
                 while unit is None and not self._stopping:
-                    destination.changed.clear()
-                    await destination.changed.wait()
+                    await self._await_change(destination)
                     unit = self._take(destination)
         except TimeoutError:
             return self._take(destination)
@@ -225,11 +224,24 @@ class Courier:
             destination.idle -= 1
         return unit
 
+    async def _await_change(self, destination: Destination) -> None:
+        """Wait for mail, or until the destination's rate allows more."""
+        destination.changed.clear()
+        wait = destination.pace.next_time - self._spool.clock.now()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait if wait > 0 else None):
+                await destination.changed.wait()
+
     def _take(self, destination: Destination) -> Unit | None:
         """Take the next unit, of an open message if no other may be opened."""
+        now = self._spool.clock.now()
+        if now < destination.pace.next_time:
+            return None
         room = self._desk.has_room
         unit = destination.next_unit(claimed=not room)
-        if unit is None and not room:
+        if unit is not None:
+            destination.pace.spend(now)
+        elif not room:
             self._marks.hurry()
         return unit
 

@@ -66,7 +66,9 @@ class Routes:
         """Say why nothing can be delivered at all, else empty."""
         if self._table.rules:
             return ""
-        return "nothing can be delivered: no way out is set; set smarthost in [delivery]"
+        return (
+            "nothing can be delivered: no way out is set; set smarthost in [delivery]"
+        )
 
     def settings(self, destination: Destination) -> DeliveryConfig:
         """Return the settings of connections to *destination*."""

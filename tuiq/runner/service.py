@@ -191,7 +191,7 @@ class Service:
         """Try all mail now: a flush of every message, as an operator would."""
         assert self._runner is not None
         flushed = await asyncio.to_thread(self._flush)
-        _log.info("ALRM: %d messages are due now", flushed)
+        _log.info("ALRM: due now: %d", flushed)
         self._runner.look_at_everything()
 
     def _flush(self) -> int:

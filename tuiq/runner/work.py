@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from tuiq.config.routes import Rate
     from tuiq.delivery.route import DestinationKey
     from tuiq.mail.reply import Reply
     from tuiq.spool.layout import QueueDirectory
@@ -92,6 +93,26 @@ class Unit:
             self.destination.changed.set()
 
 
+class Pace:
+    """Spaces transactions by a route's rate; up to a second's worth may be in a row."""
+
+    def __init__(self, rate: Rate | None) -> None:
+        """Keep to *rate*; None: as fast as it goes."""
+        self._interval = rate.seconds / rate.count if rate else 0.0
+        self._slack = max(0.0, 1.0 - self._interval) if rate else 0.0
+        self._due = 0.0  # when the next one would come at an even pace
+
+    @property
+    def next_time(self) -> float:
+        """Return when the next transaction may begin, epoch seconds."""
+        return self._due - self._slack
+
+    def spend(self, now: float) -> None:
+        """Take note that a transaction begins."""
+        if self._interval:
+            self._due = max(self._due, now) + self._interval
+
+
 class Destination:
     """Where mail goes: who waits for it, and what is known about it."""
 
@@ -101,6 +122,7 @@ class Destination:
         self.name = key.name
         self.limit = limit
         self.batch = batch
+        self.pace = Pace(key.options.rate)
         # Owned by the runner's loop.
         self.queue: deque[Unit] = deque()
         self.connecting = 0
@@ -160,7 +182,8 @@ class Destination:
     @property
     def left_alone_until(self) -> float:
         """Return when it may get a new connection again, epoch seconds."""
-        return max(self.dead_until, self.capped_until if self.active else 0.0)
+        capped = self.capped_until if self.active else 0.0
+        return max(self.dead_until, capped, self.pace.next_time)
 
     def rest_until(self, when: float) -> bool:
         """Leave the destination alone until *when*; say whether it is dead.

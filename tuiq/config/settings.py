@@ -85,8 +85,8 @@ class SpoolConfig:
         default=None,
         metadata=_is(
             kinds.group(),
-            "Group that may act on messages; empty: nobody but the queue user. Unfinished: "
-            "operators' acts miss the journal, and there can be no drop directory.",
+            "Group that may act on messages; empty: only the queue user. Unfinished: "
+            "what its members do misses the journal, and it excludes drop/.",
         ),
     )
     """None: nobody but the queue user and root."""

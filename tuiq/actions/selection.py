@@ -164,7 +164,7 @@ def _any_mail(entry: QueueEntry) -> bool:
 def _meant(verb: Verb, chosen: Filter | None) -> Callable[[QueueEntry], bool]:
     """Return the test for messages that a filter or ALL means under *verb*.
 
-    Release means what is held.  The trash is only meant by undo and purge, and by a
+    release ALL means what is held.  The trash is only meant by undo and purge, and by a
     filter that names it; what a move left behind and files that are no control files
     are never meant.
     """
@@ -172,7 +172,7 @@ def _meant(verb: Verb, chosen: Filter | None) -> Callable[[QueueEntry], bool]:
         fits = _has_deleted
     elif verb is Verb.PURGE:
         fits = in_trash
-    elif verb is Verb.RELEASE:
+    elif verb is Verb.RELEASE and chosen is None:
         fits = _has_holds
     else:
         fits = _any_mail if chosen is not None and chosen.wants_trash else _alive

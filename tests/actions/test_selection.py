@@ -23,8 +23,8 @@ from tuiq.actions.slots import decode_slots, encode_slots
 from tuiq.actions.verbs import CARDS, tier_of
 from tuiq.errors import MessageGone, UsageError
 from tuiq.spool import control
+from tuiq.spool.answers import Answer, Result, Target, Verb
 from tuiq.spool.entry import QueueEntry
-from tuiq.spool.verbs import Answer, Result, Target, Verb
 
 CONTEXT = Context(now=NOW)
 LIVE = build_entry(b"a@x.example", b"b@y.example", queue_id="1" * 19)

@@ -22,11 +22,11 @@ from tuiq.config import Config, SpoolConfig
 from tuiq.errors import UsageError
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.spool import Spool
+from tuiq.spool.answers import Answer, Result, Verb
 from tuiq.spool.entry import State
 from tuiq.spool.finish import claim_message
 from tuiq.spool.flags import RState
 from tuiq.spool.setup import create_spool
-from tuiq.spool.verbs import Answer, Result, Verb
 
 ACTOR = Actor(who="eve", uid=7, remote="192.0.2.1", tty="/dev/pts/3")
 

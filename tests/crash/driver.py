@@ -16,9 +16,10 @@ from tuiq.config import BounceConfig, Config, RetryConfig, SpoolConfig
 from tuiq.errors import MessageBusy, MessageDamaged, MessageGone, SpoolUnavailable
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.mail.reply import Reply
+from tuiq.spool.answers import Answer, Target, Verb
 from tuiq.spool.finish import claim_message, remove
 from tuiq.spool.group import SyncGroup
-from tuiq.spool.operate import Answer, Target, Verb, operate
+from tuiq.spool.operate import operate
 from tuiq.spool.orphans import collect
 from tuiq.spool.passes import End, Pass, Start
 from tuiq.spool.site import Site

@@ -25,9 +25,10 @@ from tests.crash.world import BODY, envelope
 from tuiq.config import Config, RetryConfig, SpoolConfig
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.spool import control
+from tuiq.spool.answers import Target, Verb
 from tuiq.spool.finish import claim_message, remove
 from tuiq.spool.layout import make_id, open_queue_directory, split_name
-from tuiq.spool.operate import Target, Verb, operate
+from tuiq.spool.operate import operate
 from tuiq.spool.orphans import collect
 from tuiq.spool.passes import End, Pass, Start
 from tuiq.spool.site import Site

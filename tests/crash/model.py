@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tuiq.spool.operate import Result, Verb
+from tuiq.spool.answers import Result, Verb
 
 TOUCHES = {
     Verb.HOLD: "TAU",

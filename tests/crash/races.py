@@ -16,7 +16,7 @@ from tests.crash.world import (
     check_recovered,
     stored,
 )
-from tuiq.spool.operate import Target, Verb
+from tuiq.spool.answers import Target, Verb
 
 R = TypeVar("R")
 MIXED = Settings(verdicts=by_name)

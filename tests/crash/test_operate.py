@@ -21,8 +21,8 @@ from tests.crash.world import (
     open_queue,
     stored,
 )
+from tuiq.spool.answers import Target, Verb
 from tuiq.spool.finish import claim_message
-from tuiq.spool.operate import Target, Verb
 
 MIXED = Settings(verdicts=by_name)
 

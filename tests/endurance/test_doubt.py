@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 
 from tests.endurance.world import World, submit
+from tuiq.spool.answers import Result, Target, Verb
 from tuiq.spool.claim import lock_message
 from tuiq.spool.flags import RState
 from tuiq.spool.journal import Kind
-from tuiq.spool.operate import Result, Target, Verb
 
 
 @pytest.mark.parametrize(

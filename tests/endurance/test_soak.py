@@ -15,7 +15,7 @@ from tests.conftest import Report
 from tests.endurance.test_concurrent import UNLOCKED
 from tests.endurance.test_kill import DELAYS, SETTINGS, Killing
 from tests.endurance.world import World, deliveries, kill, serving
-from tuiq.spool.operate import Result, Target, Verb
+from tuiq.spool.answers import Result, Target, Verb
 
 VERBS = (Verb.HOLD, Verb.RELEASE, Verb.FLUSH, Verb.DELETE, Verb.UNDO, Verb.REQUEUE)
 

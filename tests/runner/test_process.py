@@ -16,7 +16,7 @@ import pytest
 from tests.runner.world import World, until
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
-from tuiq.spool.verbs import Verb
+from tuiq.spool.answers import Verb
 
 if TYPE_CHECKING:
     import subprocess

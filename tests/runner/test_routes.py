@@ -16,8 +16,8 @@ from tuiq.config.routes import Rate
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
 from tuiq.runner.work import Pace
+from tuiq.spool.answers import Verb
 from tuiq.spool.pause import Scope
-from tuiq.spool.verbs import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,10 @@ from tuiq.demo.server import ScriptedServer
 from tuiq.errors import SpoolUnavailable
 from tuiq.runner.work import Fate
 from tuiq.spool import control
+from tuiq.spool.answers import Verb
 from tuiq.spool.disk import CHECK_EVERY
 from tuiq.spool.fs import OsFs
 from tuiq.spool.pause import Scope
-from tuiq.spool.verbs import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

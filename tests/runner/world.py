@@ -17,11 +17,11 @@ import tomli_w
 from tuiq.config import load
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.runner.runner import Options, Runner
+from tuiq.spool.answers import Target, Verb
 from tuiq.spool.claim import lock_message
 from tuiq.spool.setup import create_spool
 from tuiq.spool.spool import Spool
 from tuiq.spool.texts import read
-from tuiq.spool.verbs import Target, Verb
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -35,13 +35,13 @@ from tuiq.errors import InputError, MessageGone, NotQueueUser, SpoolUnavailable
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.mail.outcome import Verdict
 from tuiq.spool import control, dropfile
+from tuiq.spool.answers import Answer, Result, Target, Verb
 from tuiq.spool.check import check_spool
 from tuiq.spool.drop import DropSubmitter, Source, forget_source, submit_to_drop
 from tuiq.spool.finish import claim_message
 from tuiq.spool.fs import OsFs
 from tuiq.spool.ingest import Ingested, Ingester
 from tuiq.spool.intake import Intake, open_submission
-from tuiq.spool.operate import Answer, Result, Target, Verb
 from tuiq.spool.passes import Pass, Start
 from tuiq.spool.setup import Owner, create_spool
 from tuiq.spool.spool import Spool, open_spool

@@ -30,9 +30,9 @@ from tuiq.mail.envelope import Recipient
 from tuiq.mail.outcome import Verdict
 from tuiq.mail.reply import Reply
 from tuiq.spool import control
+from tuiq.spool.answers import Target, Verb
 from tuiq.spool.finish import claim_message
 from tuiq.spool.group import SyncGroup
-from tuiq.spool.operate import Target, Verb
 from tuiq.spool.passes import End, Pass, Start
 from tuiq.spool.spool import Spool
 

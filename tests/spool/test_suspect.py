@@ -20,9 +20,9 @@ from tests.spool.world import (
 )
 from tuiq.errors import SpoolUnavailable
 from tuiq.spool import control
+from tuiq.spool.answers import Result, Target, Verb
 from tuiq.spool.claim import lock_message
 from tuiq.spool.flags import RState
-from tuiq.spool.operate import Result, Target, Verb
 from tuiq.spool.spool import Spool
 from tuiq.spool.suspect import (
     BLOCK,

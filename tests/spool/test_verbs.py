@@ -20,9 +20,9 @@ from tests.spool.world import (
 from tuiq.errors import MessageGone, SpoolUnavailable
 from tuiq.mail.outcome import Verdict
 from tuiq.spool import control
+from tuiq.spool.answers import Answer, Result, Target, Verb
 from tuiq.spool.claim import lock_message
 from tuiq.spool.finish import claim_message
-from tuiq.spool.operate import Answer, Result, Target, Verb
 from tuiq.spool.passes import Pass, Start
 from tuiq.spool.spool import Spool
 

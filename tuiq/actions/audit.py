@@ -40,8 +40,8 @@ from tuiq.actions.actor import Actor
 from tuiq.actions.selection import Item
 from tuiq.actions.slots import encode_slots
 from tuiq.log import printable
+from tuiq.spool.answers import Answer, Result
 from tuiq.spool.layout import base32
-from tuiq.spool.verbs import Answer, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -13,7 +13,7 @@ from tuiq.actions.filter_match import open_recipients
 from tuiq.actions.verbs import CARDS
 from tuiq.actions.words import age, instant, plural, size
 from tuiq.log import printable
-from tuiq.spool.verbs import Answer, Result, Verb
+from tuiq.spool.answers import Answer, Result, Verb
 
 if TYPE_CHECKING:
     from tuiq.actions.selection import Selection

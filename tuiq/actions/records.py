@@ -16,7 +16,7 @@ from tuiq.actions.selection import Item
 from tuiq.actions.slots import decode_slots
 from tuiq.errors import UsageError
 from tuiq.log import printable
-from tuiq.spool.verbs import Answer, Result, Target
+from tuiq.spool.answers import Answer, Result, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

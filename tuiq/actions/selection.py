@@ -19,8 +19,8 @@ from tuiq.actions.slots import encode_slots
 from tuiq.actions.words import plural
 from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable
+from tuiq.spool.answers import Target, Verb
 from tuiq.spool.flags import MHold, MState
-from tuiq.spool.verbs import Target, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.records import key_of
 from tuiq.actions.slots import decode_slots
-from tuiq.spool.verbs import Answer, Result, Target, Verb
+from tuiq.spool.answers import Answer, Result, Target, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from tuiq.actions.records import Record, read_action
 from tuiq.actions.selection import Selection
 from tuiq.actions.undoing import plan
 from tuiq.errors import UsageError
-from tuiq.spool.verbs import Answer, Result, Target, Verb
+from tuiq.spool.answers import Answer, Result, Target, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ import sys
 
 from tuiq.actions.verbs import CARDS, MANY
 from tuiq.actions.words import plural
-from tuiq.spool.verbs import Verb
+from tuiq.spool.answers import Verb
 
 
 def is_interactive() -> bool:

@@ -33,8 +33,8 @@ from tuiq.cli.operate_report import carry_out, list_undoable, nothing_meant, sho
 from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable
 from tuiq.spool import open_spool
+from tuiq.spool.answers import Verb
 from tuiq.spool.layout import ID_LENGTH, is_queue_id
-from tuiq.spool.verbs import Verb
 
 if TYPE_CHECKING:
     import argparse

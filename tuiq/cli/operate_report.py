@@ -13,7 +13,7 @@ from tuiq.actions.words import instant
 from tuiq.cli.diagnostics import ExitCode
 from tuiq.cli.render import json_line, text
 from tuiq.log import printable
-from tuiq.spool.verbs import Answer, Result, Verb
+from tuiq.spool.answers import Answer, Result, Verb
 
 if TYPE_CHECKING:
     import argparse

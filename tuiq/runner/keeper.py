@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from tuiq.spool.answers import Result, Target, Verb
 from tuiq.spool.disk import low_disk
 from tuiq.spool.ingest import Ingester
 from tuiq.spool.journal import Event, Kind
@@ -13,7 +14,6 @@ from tuiq.spool.layout import DROP
 from tuiq.spool.orphans import collect, collect_services
 from tuiq.spool.reading import read_entry
 from tuiq.spool.suspect import clear_suspect, is_marked
-from tuiq.spool.verbs import Result, Target, Verb
 
 if TYPE_CHECKING:
     from tuiq.spool.disk import LowDisk

@@ -18,10 +18,10 @@ from tuiq.runner.locks import DirectoryLocks
 from tuiq.runner.report import StatusReporter
 from tuiq.runner.runner import Options, Runner
 from tuiq.runner.work import Fate
+from tuiq.spool.answers import Result, Target, Verb
 from tuiq.spool.journal import Event, Kind
 from tuiq.spool.spool import Spool, open_spool
 from tuiq.spool.status import StatusWriter
-from tuiq.spool.verbs import Result, Target, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

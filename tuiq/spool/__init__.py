@@ -10,18 +10,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tuiq.spool.answers import Answer, Result, Target, Verb
     from tuiq.spool.spool import Spool, open_spool
-    from tuiq.spool.verbs import Answer, Result, Target, Verb
 
 __all__ = ["Answer", "Result", "Spool", "Target", "Verb", "open_spool"]
 
 _HOMES = {
     "Spool": "tuiq.spool.spool",
     "open_spool": "tuiq.spool.spool",
-    "Answer": "tuiq.spool.verbs",
-    "Result": "tuiq.spool.verbs",
-    "Target": "tuiq.spool.verbs",
-    "Verb": "tuiq.spool.verbs",
+    "Answer": "tuiq.spool.answers",
+    "Result": "tuiq.spool.answers",
+    "Target": "tuiq.spool.answers",
+    "Verb": "tuiq.spool.answers",
 }
 
 

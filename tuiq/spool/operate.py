@@ -17,19 +17,13 @@ from tuiq.errors import (
     SpoolError,
     UnknownFormat,
 )
+from tuiq.spool.answers import Answer, Result, Target, Verb
+from tuiq.spool.asking import ask_holder
 from tuiq.spool.claim import Claim
 from tuiq.spool.finish import remove
 from tuiq.spool.lock import lock_control, open_control
 from tuiq.spool.passes import End, Pass
-from tuiq.spool.verbs import (
-    Answer,
-    Result,
-    Target,
-    Verb,
-    apply_locked,
-    ask_holder,
-    purge_damaged,
-)
+from tuiq.spool.verbs import apply_locked, purge_damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +40,6 @@ FEW = 16
 """Up to this many changes are synced file by file; more with one syncfs."""
 SAME_BIRTH = 1e-3
 """Seconds by which two readings of one birth may differ (float rounding)."""
-__all__ = ["Answer", "Result", "Target", "Verb", "operate"]
 
 
 @dataclass(slots=True)

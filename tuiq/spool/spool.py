@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageGone, SpoolUnavailable
+from tuiq.spool.answers import Answer, Target, Verb
 from tuiq.spool.disk import DiskFloor
 from tuiq.spool.drop import forget_source
 from tuiq.spool.fs import pread_all
 from tuiq.spool.intake import Intake, become_queue_user
 from tuiq.spool.layout import DROP, QueueDirectory
-from tuiq.spool.operate import Answer, Target, Verb, operate
+from tuiq.spool.operate import operate
 from tuiq.spool.orphans import has_control
 from tuiq.spool.pauses import Pauses
 from tuiq.spool.reading import mstate_of, read_entry

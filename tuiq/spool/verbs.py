@@ -1,18 +1,18 @@
-"""What each operator verb writes: request bytes without the lock, states with it."""
+"""What each operator verb does to a message under its lock (X2)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageDamaged, MessageGone
 from tuiq.spool import control
+from tuiq.spool.answers import Result, Target, Verb
+from tuiq.spool.asking import needs_lock, write_requests
 from tuiq.spool.finish import remove_finished
-from tuiq.spool.flags import GENERATIONS, MHold, MReq, MState, RReq, RState
-from tuiq.spool.fs import pread_all, pwrite_all
+from tuiq.spool.flags import MHold, MReq, MState, RReq, RState
+from tuiq.spool.fs import pwrite_all
 from tuiq.spool.journal import Kind
-from tuiq.spool.lock import is_same_file
 from tuiq.spool.passes import End, Pass
 from tuiq.spool.recording import (
     DOUBT,
@@ -28,177 +28,6 @@ if TYPE_CHECKING:
     from tuiq.spool.claim import Claim
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.site import Site
-
-
-class Verb(StrEnum):
-    """Everything an operator can do to a message or to some of its recipients."""
-
-    HOLD = "hold"
-    RELEASE = "release"
-    FLUSH = "flush"
-    REQUEUE = "requeue"
-    DELETE = "delete"
-    UNDO = "undo"
-    PURGE = "purge"
-    BOUNCE = "bounce"
-    DELIVERED = "delivered"
-
-
-class Result(StrEnum):
-    """How a verb ended for one target."""
-
-    ACTED = "acted"
-    """Done, and durable as far as the verb promises."""
-    GONE = "gone since"
-    """The message is not there any more: delivered, deleted or moved."""
-    IN_FLIGHT = "in flight"
-    """An attempt is under way; what happens then is in the text."""
-    REFUSED = "refused"
-    """Nothing was changed; the text says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a verb applies to; identity, never a position in a list."""
-
-    queue_id: str
-    birth: float | None = None
-    """Epoch seconds the message was seen with; None: do not compare."""
-    recipients: tuple[int, ...] | None = None
-    """Slot numbers; None = the whole message."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What became of one target."""
-
-    target: Target
-    result: Result
-    text: str
-    """One clause for people, such as ``no attempt will start``."""
-    changed: tuple[int, ...] = ()
-    """Slots whose state byte this verb changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Bytes:
-    """The operators' bytes that say a verb."""
-
-    offset: int
-    message: bytes
-    recipient: bytes
-    """RREQ for single recipients; empty: the verb needs the lock for those."""
-    waiting: str
-    """What the holder will do with a recipient that is in flight."""
-
-
-_REQUESTS: dict[Verb, _Bytes] = {
-    Verb.HOLD: _Bytes(control.MHOLD, b"H", b"H", "held if it defers"),
-    Verb.RELEASE: _Bytes(control.MHOLD, b"-", b"-", "released"),
-    Verb.DELETE: _Bytes(control.MREQ, b"X", b"X", "cancelled if it defers"),
-    Verb.BOUNCE: _Bytes(control.MREQ, b"B", b"B", "bounced if it defers"),
-    Verb.PURGE: _Bytes(control.MREQ, b"P", b"", "removed if it defers"),
-    Verb.FLUSH: _Bytes(control.FLUSHGEN, b"", b"", "tried again after this attempt"),
-}
-_TRY_AGAIN = "in flight: another process holds it; try again when the attempt is over"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What asking a busy holder came to."""
-
-    result: Result
-    text: str
-    written: bool = False
-    """Request bytes were written."""
-
-
-def _needs_lock(verb: Verb, target: Target) -> bool:
-    request = _REQUESTS.get(verb)
-    if request is None:
-        return True
-    return target.recipients is not None and not request.recipient
-
-
-def ask_holder(
-    directory: QueueDirectory, fd: int, target: Target, verb: Verb
-) -> Request:
-    """Write *verb* as request bytes of a busy message and say what follows (X3-X5).
-
-    Order matters: the bytes first, then the states.  A recipient seen as T after
-    the request was written gets no further attempt, because the holder writes A
-    before it reads requests.
-    """
-    fs = directory.fs
-    path = directory.path_of("qf" + target.queue_id)
-    header = control.decode_header(pread_all(fs, fd, control.SLOTS, 0), path)
-    if target.birth is not None and abs(header.birth_us / 1e6 - target.birth) > 1e-3:
-        raise MessageGone(target.queue_id)
-    if _needs_lock(verb, target):
-        return Request(Result.IN_FLIGHT, _TRY_AGAIN)
-    _write_requests(directory, fd, header.count, target, verb)
-    if not is_same_file(directory, target.queue_id, fd):
-        raise MessageGone(target.queue_id)
-    return _read_back(directory, fd, header.count, target, verb)
-
-
-def _write_requests(
-    directory: QueueDirectory, fd: int, count: int, target: Target, verb: Verb
-) -> None:
-    """Write the operators' bytes of *verb*, one at a time."""
-    fs, request = directory.fs, _REQUESTS[verb]
-    slots = list(target.recipients or ())
-    if target.recipients is None:
-        if request.message:
-            pwrite_all(fs, fd, request.message, request.offset)
-        if verb is Verb.RELEASE:
-            slots = _held_slots(directory, fd, count)
-    for index in slots:
-        if not 0 <= index < count:
-            raise MessageGone(f"{target.queue_id}/{index + 1}")
-        offset = control.slot_at(index) + control.S_REQUEST
-        # A hold or its end must not take back a cancel that was acknowledged.
-        if verb in {Verb.HOLD, Verb.RELEASE} and fs.pread(fd, 1, offset) in b"XB":
-            continue
-        pwrite_all(fs, fd, request.recipient, offset)
-    if verb in {Verb.RELEASE, Verb.FLUSH}:
-        _request_flush(directory, fd)
-
-
-def _held_slots(directory: QueueDirectory, fd: int, count: int) -> list[int]:
-    """Return the recipients held one by one: releasing a message releases all."""
-    buffer = pread_all(directory.fs, fd, control.slot_at(count), 0)
-    requests = control.column_of(count, buffer, control.S_REQUEST)
-    return [i for i, request in enumerate(requests) if request == RReq.HOLD[0]]
-
-
-def _request_flush(directory: QueueDirectory, fd: int) -> None:
-    """Make FLUSHGEN differ from FLUSHACK and from what it was."""
-    fs = directory.fs
-    generation, acknowledged = pread_all(fs, fd, 2, control.FLUSHGEN)
-    at = (GENERATIONS.find(generation) + 1) % len(GENERATIONS)
-    if GENERATIONS[at] == acknowledged:
-        at = (at + 1) % len(GENERATIONS)
-    pwrite_all(fs, fd, GENERATIONS[at : at + 1], control.FLUSHGEN)
-
-
-def _read_back(
-    directory: QueueDirectory, fd: int, count: int, target: Target, verb: Verb
-) -> Request:
-    """Say from the states what the request will do (X5)."""
-    fs, request = directory.fs, _REQUESTS[verb]
-    buffer = pread_all(fs, fd, control.slot_at(count), 0)
-    states = control.column_of(count, buffer, control.S_STATE)
-    chosen = range(count) if target.recipients is None else target.recipients
-    found = {states[index] for index in chosen}
-    if verb in {Verb.FLUSH, Verb.RELEASE}:
-        return Request(Result.ACTED, f"in flight now; {request.waiting}", written=True)
-    if found & set(b"AU"):
-        text = f"in flight: {request.waiting}"
-        return Request(Result.IN_FLIGHT, text, written=True)
-    if found & set(b"TF"):
-        return Request(Result.ACTED, "no attempt will start", written=True)
-    return Request(Result.REFUSED, "too late: already settled", written=True)
 
 
 @dataclass(slots=True)
@@ -229,11 +58,11 @@ def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
     refusal = _refusal(claim, site, verb, chosen, whole=target.recipients is None)
     if refusal:
         return Deed(visit, Result.REFUSED, refusal, visit.apply())
-    if _needs_lock(verb, target):
+    if needs_lock(verb, target):
         text = _UNDER_LOCK[verb](claim, site, chosen)
     else:
         text = _DONE[verb]
-        _write_requests(claim.directory, claim.fd, claim.count, target, verb)
+        write_requests(claim.directory, claim.fd, claim.count, target, verb)
         claim.changed = True
     end = visit.apply()
     after = claim.states

@@ -156,18 +156,24 @@ def test_a_submission_killed_at_any_call_leaves_one_message_or_none(
     every = points(world, *SUBMIT, given=MAIL)
     assert live_copies(world) == 1
     left: Counter[int] = Counter()
+    beyond: list[str] = []
     for call, ordinal in every:
         clear(world)
         inject = f"{call.name}:signal=KILL:when={ordinal}"
         status, _ = strace(world, [call.name], *SUBMIT, inject=inject, given=MAIL)
         copies = live_copies(world)
+        if status == 0:  # a slow run looked at a file once more than this one
+            beyond.append(inject)
+            assert copies == 1
+            continue
         left[copies] += 1
         assert status in KILLED, f"{inject}: not killed"
         assert copies <= 1
     report(
         "submission killed at each call on the spool",
-        f"{len(every)} kills, {left[0]} left nothing, {left[1]} a whole message",
+        f"{left.total()} kills, {left[0]} left nothing, {left[1]} a whole message",
     )
+    assert len(beyond) <= 2, beyond
     assert left[0] > 10
     assert left[1] > 0
 
@@ -182,14 +188,10 @@ FAILING = {
 }
 
 
-def test_a_submission_whose_disk_fails_answers_75_and_leaves_nothing(
-    one_queue: World, report: Report
-) -> None:
-    world = one_queue
-    world.configure(port=1)
-    assert world.run(*SUBMIT, given=MAIL).returncode == 0
+def failing_points(world: World) -> list[tuple[Call, int]]:
+    """Return the calls of a submission that a failing disk could refuse."""
     clear(world)
-    every = [
+    return [
         (call, ordinal)
         for call, ordinal in points(world, *SUBMIT, given=MAIL)
         if call.name in FAILING
@@ -198,10 +200,30 @@ def test_a_submission_whose_disk_fails_answers_75_and_leaves_nothing(
         )
         and "/journal/" not in call.arguments
     ]
-    for call, ordinal in every:
-        clear(world)
-        inject = f"{call.name}:error={FAILING[call.name]}:when={ordinal}"
-        status, _ = strace(world, [call.name], *SUBMIT, inject=inject, given=MAIL)
+
+
+def fail_at(world: World, point: tuple[Call, int]) -> tuple[int, str]:
+    """Submit with an error at one call; return the status, and what was injected."""
+    call, ordinal = point
+    clear(world)
+    inject = f"{call.name}:error={FAILING[call.name]}:when={ordinal}"
+    status, _ = strace(world, [call.name], *SUBMIT, inject=inject, given=MAIL)
+    return status, inject
+
+
+def test_a_submission_whose_disk_fails_answers_75_and_leaves_nothing(
+    one_queue: World, report: Report
+) -> None:
+    world = one_queue
+    world.configure(port=1)
+    assert world.run(*SUBMIT, given=MAIL).returncode == 0
+    clear(world)
+    every = failing_points(world)
+    for place in range(len(every)):
+        status, inject = fail_at(world, every[place])
+        if status != 75:  # an interpreter may open one file more or less: count anew
+            every = failing_points(world)
+            status, inject = fail_at(world, every[place])
         assert status == 75, inject
         assert not list(world.path.glob("q.*/[qtdxb]f*")), inject
     names = Counter(call.name for call, _ in every)

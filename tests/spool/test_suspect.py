@@ -177,13 +177,18 @@ def test_a_verb_whose_sync_fails_takes_its_answer_back(world: World) -> None:
     spool, fs, _ = world
     targets = [Target(queue_id=put(spool)) for _ in range(50)]
     before = open_files()
-    for call, chosen in (("fdatasync", targets[:3]), ("syncfs", targets[3:])):
-        fs.broken = {call: lambda *_: True}
+    # Few are synced one by one; of many, at least one directory's share by syncfs.
+    for calls, chosen in (
+        (["fdatasync"], targets[:3]),
+        (["fdatasync", "syncfs"], targets[3:]),
+    ):
+        fs.broken = dict.fromkeys(calls, lambda *_: True)
         answers = list(spool.operate(Verb.PURGE, chosen))
         assert {answer.result for answer in answers} == {Result.REFUSED}
         assert "the disk may have lost it" in answers[0].text
         assert all(directory.blocked for directory in spool.directories)
         assert len(list((spool.path / "run").glob("suspect.*"))) == 2
+    assert "syncfs" in {call for call, _ in fs.calls}
     assert open_files() == before
     for directory in spool.directories:
         left = names(directory.path)

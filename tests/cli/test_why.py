@@ -159,6 +159,17 @@ def test_a_low_disk_is_explained(
     assert why("abc") == ("low-disk", "low disk: only 1 MiB free; free some space")
 
 
+def test_mail_that_a_route_holds_says_so(planted: Any, why: Any) -> None:
+    with planted.config.open("a") as file:
+        file.write('routes = [{to = "*.org", hold = "their server moves"}]\n')
+    planted.plant("abc", to=(b"one@example.org", b"two@sub.example.org"))
+    planted.plant("xyz", to=(b"one@example.org", b"two@example.net"))
+
+    text = "held by a route: their server moves; tuiq route ADDRESS explains it"
+    assert why("abc") == ("route", text)
+    assert why("xyz")[0] == "no-runner"
+
+
 def test_a_pending_flush_makes_a_deferred_message_due(planted: Any, why: Any) -> None:
     planted.plant("abc")
     planted.tried("abc", tries=2, wait=600, reply=b"451 later")

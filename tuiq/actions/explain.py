@@ -160,13 +160,20 @@ def _by_surroundings(entry: QueueEntry, around: Circumstances) -> Reason | None:
 
 
 def _due(entry: QueueEntry, around: Circumstances) -> Reason:
+    keys = around.destinations(entry)
+    if keys and all(key.via.means is Means.HOLD for key in keys):
+        return Reason(
+            cause=Cause.ROUTE,
+            text=f"held by a route: {printable(keys[0].via.text)}; tuiq route ADDRESS "
+            "explains it",
+        )
     if not around.alive:
         return Reason(
             cause=Cause.NO_RUNNER,
             text="due now, but no runner is running; start one with: tuiq --run",
         )
-    for key in around.destinations(entry):
-        reason = _at_destination(key, around)
+    for key in keys:
+        reason = _at_limit(key, around)
         if reason is not None:
             return reason
     runner = around.alive[0]
@@ -176,14 +183,8 @@ def _due(entry: QueueEntry, around: Circumstances) -> Reason:
     )
 
 
-def _at_destination(key: DestinationKey, around: Circumstances) -> Reason | None:
-    """Say what stands in the way at one of a message's destinations."""
-    if key.via.means is Means.HOLD:
-        return Reason(
-            cause=Cause.ROUTE,
-            text=f"held by a route: {printable(key.via.text)}; tuiq route ADDRESS "
-            "explains it",
-        )
+def _at_limit(key: DestinationKey, around: Circumstances) -> Reason | None:
+    """Say whether a destination has all the connections it may have."""
     limit = settings_for(around.delivery, key).concurrency
     busy = [c for c in around.connections() if c.destination == key.name]
     if not limit or len(busy) < limit:

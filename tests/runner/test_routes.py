@@ -15,7 +15,8 @@ from tests.runner.world import World, until
 from tuiq.config.routes import Rate
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
-from tuiq.runner.work import Pace
+from tuiq.runner.routes import Routes, Way
+from tuiq.runner.work import Pace, Work
 from tuiq.spool.answers import Verb
 from tuiq.spool.pause import Scope
 
@@ -238,3 +239,23 @@ def test_a_pace_allows_a_seconds_worth_in_a_row_and_then_its_rate() -> None:
         begun.append(now - 1000.0)
     assert begun[:5] == pytest.approx([0.0] * 5)
     assert begun[-1] == pytest.approx((12 - 5) * 0.2, abs=0.21)
+
+
+def test_looking_in_vain_wakes_no_other_connection(world: World) -> None:
+    """Connections without room to open mail would wake each other for ever."""
+    route(world, smarthost="127.0.0.1:9")
+    routes = Routes(world.spool, one_connection=False)
+    directory = world.spool.directories[0]
+    for _ in range(3):
+        queue_id = world.submit(BERLIN)
+        work = Work(directory=directory, queue_id=queue_id)
+        assert routes.queue(work, world.entry(queue_id)) is Way.QUEUED
+    (destination,) = routes
+    before = list(destination.queue)
+    destination.changed.clear()
+
+    assert destination.next_unit(claimed=True) is None
+
+    assert not destination.changed.is_set()
+    assert list(destination.queue) == before
+    assert destination.next_unit() is before[0]

@@ -148,15 +148,18 @@ class Destination:
         """
         for _ in range(len(self.queue)):
             unit = self.queue.popleft()
-            unit.queued = False
             work = unit.work
+            if claimed and work.visit is None and not unit.is_withdrawn:
+                # Back in its turn, and silently: telling would wake the connections
+                # that look in vain, each by the other's look.
+                self.queue.append(unit)
+                continue
+            unit.queued = False
             if work.spoiled or unit.is_withdrawn:
                 continue
-            if work.visit is not None and not unit.pending:
-                continue  # nothing of it is due in this pass
-            if not claimed or work.visit is not None:
+            if work.visit is None or unit.pending:
                 return unit
-            unit.put()
+            # Else nothing of it is due in this pass.
         return None
 
     def withdraw(self) -> list[Work]:

@@ -96,9 +96,5 @@ class IllegalTransition(SpoolError):
     """A state change that the format does not allow; nothing was written."""
 
 
-class RecipientSettled(SpoolError):
-    """The recipient has reached a final state; the verb came too late."""
-
-
 class DeliveryError(TuiqError):
     """The next hop could not be used; no recipient was attempted."""

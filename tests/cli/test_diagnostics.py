@@ -24,7 +24,6 @@ from tuiq.cli.diagnostics import ExitCode, complain, exit_code_for, guarded
         (errors.SpoolUnavailable("x"), 75),
         (errors.NotQueueUser("x"), 75),
         (errors.MessageBusy("ID"), 75),
-        (errors.RecipientSettled("x"), 75),
         (errors.DeliveryError("x"), 75),
         (errors.SpoolUnsafe("p", "r", "m"), 78),
         (errors.ConfigError("f", "k", "r"), 78),

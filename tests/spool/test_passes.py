@@ -18,6 +18,7 @@ from tests.spool.world import (
     open_world,
     outcome,
     put,
+    tamper,
     transact,
 )
 from tuiq.errors import (
@@ -301,17 +302,7 @@ def test_without_its_whole_data_a_message_is_never_sent(
 def test_data_that_others_could_change_is_never_sent(world: World, trick: str) -> None:
     spool, _, _ = world
     queue_id = put(spool)
-    data = spool.directories[0].path / f"df{queue_id}"
-    if trick == "writable":
-        data.chmod(0o666)
-    elif trick == "linked":
-        os.link(data, data.with_name("other"))
-    else:
-        data.rename(data.with_name("other"))
-        if trick == "fifo":
-            os.mkfifo(data)
-        else:
-            data.symlink_to("other")
+    tamper(spool.directories[0].path / f"df{queue_id}", trick)
     visit = Pass(claim_message(spool.directories[0], queue_id), spool.site)
 
     with pytest.raises(SpoolUnsafe, match=f"df{queue_id}: .*; "):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.spool.world import NOW, FaultyFs, SetClock, open_world, put
+from tests.spool.world import NOW, FaultyFs, SetClock, open_world, put, tamper
 from tuiq.spool.entry import State
 from tuiq.spool.spool import Spool
 
@@ -36,17 +35,7 @@ def test_a_control_file_that_no_runner_takes_is_listed_as_damaged(
 ) -> None:
     spool, _, _ = world
     queue_id = put(spool)
-    file = spool.directories[0].path / f"qf{queue_id}"
-    if trick == "writable":
-        file.chmod(0o666)
-    elif trick == "linked":
-        os.link(file, file.with_name("other"))
-    else:
-        file.rename(file.with_name("other"))
-        if trick == "fifo":
-            os.mkfifo(file)
-        else:
-            file.symlink_to("other")
+    tamper(spool.directories[0].path / f"qf{queue_id}", trick)
 
     entry = spool.entry(queue_id)
 

@@ -127,6 +127,20 @@ def put(spool: Spool, *addresses: bytes, sender: bytes = b"from@example.com") ->
     return spool.submit(envelope(*addresses, sender=sender), [BODY])
 
 
+def tamper(file: Path, trick: str) -> None:
+    """Make a queue file one that nobody may trust."""
+    if trick == "writable":
+        file.chmod(0o666)
+    elif trick == "linked":
+        os.link(file, file.with_name("other"))
+    else:
+        file.rename(file.with_name("other"))
+        if trick == "fifo":
+            os.mkfifo(file)
+        else:
+            file.symlink_to("other")
+
+
 def states(spool: Spool, queue_id: str) -> bytes:
     """Return the recipients' states as a lister sees them."""
     return spool.entry(queue_id).states

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiq.mail.message import is_eight_bit
 from tuiq.mail.outcome import Verdict
 from tuiq.runner.threads import in_thread
 
@@ -16,30 +17,19 @@ if TYPE_CHECKING:
     from tuiq.runner.watcher import ConnectionWatcher
     from tuiq.spool.passes import Pass
 
-_LARGE = 1024 * 1024
-"""Data up to this size is read once and shared by the transactions of a pass."""
-
 
 class Letter:
     """What all transactions of one pass share: the envelope and the data."""
 
-    __slots__ = ("_whole", "eight_bit", "envelope", "size", "visit")
+    __slots__ = ("data", "eight_bit", "envelope", "size", "visit")
 
     def __init__(self, visit: Pass) -> None:
-        """Read the envelope, and the data if it is small; look for 8-bit bytes."""
+        """Read the envelope, and look through the data for 8-bit bytes."""
         self.visit = visit
         self.envelope: Envelope = visit.envelope()
         self.size: int = visit.claim.header.data_length
-        self._whole: bytes | None = None
-        if self.size <= _LARGE:
-            self._whole = b"".join(visit.data())
-            self.eight_bit = not self._whole.isascii()
-        else:
-            self.eight_bit = not all(block.isascii() for block in visit.data())
-
-    def data(self) -> Iterator[bytes]:
-        """Yield the data in wire form."""
-        return self.visit.data() if self._whole is None else iter((self._whole,))
+        self.data = visit.data
+        self.eight_bit = is_eight_bit(visit.data())
 
 
 class PassTransaction:

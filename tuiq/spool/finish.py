@@ -55,16 +55,6 @@ def remove_finished(claim: Claim) -> None:
     remove(claim)
 
 
-def finish_now(claim: Claim) -> None:
-    """Do all of G with a sync of its own, and release the lock."""
-    try:
-        mark_finished(claim)
-        claim.sync()
-        remove(claim)
-    finally:
-        claim.close()
-
-
 def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
     """Lock a live message (C2-C4).
 

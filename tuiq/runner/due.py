@@ -7,14 +7,18 @@ enormous deferred queue costs nothing while it waits.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tuiq.spool.layout import is_queue_id
 from tuiq.spool.lifecycle import HORIZON
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuiq.spool.layout import QueueDirectory
 
+Mine: TypeAlias = "Callable[[str], bool]"
+"""Says of a queue id whether this process is to deliver it."""
 _HORIZON_NS = HORIZON * 1_000_000_000
 
 
@@ -58,9 +62,9 @@ class DueList:
 
 
 def scan(
-    directory: QueueDirectory, *, now: float, until: float
+    directory: QueueDirectory, *, now: float, until: float, mine: Mine | None = None
 ) -> list[tuple[str, float]]:
-    """Return (queue id, due time) of messages due before *until*.
+    """Return (queue id, due time) of messages due before *until* that are *mine*.
 
     One scandir and a stat per file; nothing is opened.  A time beyond the
     horizon is damage and means now.
@@ -71,7 +75,9 @@ def scan(
     for name, mtime_ns in directory.fs.scan(directory.qf_fd):
         if mtime_ns > last_ns and mtime_ns <= damaged_ns:
             continue
-        if name[:2] == "qf" and is_queue_id(name[2:]):
+        if name[:2] != "qf" or not is_queue_id(name[2:]):
+            continue
+        if mine is None or mine(name[2:]):
             when = now if mtime_ns > damaged_ns else mtime_ns / 1e9
             found.append((name[2:], when))
     return found

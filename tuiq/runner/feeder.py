@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Protocol
 
@@ -84,6 +85,8 @@ class Feeder:
         """Go on with directories whose disk has room again."""
         if not self._low:
             return
+        with contextlib.suppress(OSError):
+            self._host.keeper.heed_suspicion()
         directories = self._host.spool.directories
         still = {d.name for d in directories if self._desk.obstacle(d)}
         if self._low - still:

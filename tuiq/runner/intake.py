@@ -16,6 +16,7 @@ from tuiq.spool.watch import SpoolWatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
+    from tuiq.runner.due import Mine
     from tuiq.runner.keeper import Keeper
     from tuiq.runner.work import Key, Work
     from tuiq.spool.layout import QueueDirectory
@@ -40,13 +41,18 @@ class Intake:
         *,
         wake: Callable[[], None],
         once: bool,
+        mine: Mine | None = None,
     ) -> None:
-        """Look after *directories*; call *wake*, on the loop, when one changed."""
+        """Look after *directories*; call *wake*, on the loop, when one changed.
+
+        *mine* says of a queue id whether this process is to deliver it; None: all.
+        """
         self._spool = spool
         self._directories = directories
         self._keeper = keeper
         self._wake = wake
         self._once = once
+        self._mine = mine
         self.due = DueList()
         self.next_scan = 0.0
         """Epoch seconds of the next scan; 0 = now."""
@@ -110,7 +116,7 @@ class Intake:
                 self.has_drops |= any(file.startswith("m.") for file in files)
             else:
                 ids = (file[2:] for file in files if file.startswith("qf"))
-                self.note(places[name], ids)
+                self.note(places[name], filter(self._mine, ids))
         if dirty.rescan or dirty.lost:
             self.next_scan = 0.0
 
@@ -139,7 +145,7 @@ class Intake:
         until = now if self._once else now + interval + 1.0
         self.next_scan = now + interval
         for directory in self._directories:
-            found = await in_thread(_scan, directory, now, until)
+            found = await in_thread(self._scan, directory, now, until)
             for queue_id, when in found:
                 self.due.add(directory, queue_id, when)
 
@@ -148,7 +154,7 @@ class Intake:
         now = self._spool.clock.now()
         found = False
         for directory in self._directories:
-            for queue_id, when in await in_thread(_scan, directory, now, now):
+            for queue_id, when in await in_thread(self._scan, directory, now, now):
                 if (queue_id, directory.name) in known:
                     continue
                 entry = read_entry(directory, queue_id)
@@ -156,6 +162,11 @@ class Intake:
                     self.due.add(directory, queue_id, when)
                     found = True
         return found
+
+    def _scan(
+        self, directory: QueueDirectory, now: float, until: float
+    ) -> list[tuple[str, float]]:
+        return scan(directory, now=now, until=until, mine=self._mine)
 
     # -- putting aside ---------------------------------------------------------
 
@@ -185,9 +196,3 @@ class Intake:
     def not_busy(self, work: Work) -> None:
         """Take note that nobody else holds a message any more."""
         self._busy.pop(work.key, None)
-
-
-def _scan(
-    directory: QueueDirectory, now: float, until: float
-) -> list[tuple[str, float]]:
-    return scan(directory, now=now, until=until)

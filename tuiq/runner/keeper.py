@@ -29,9 +29,22 @@ _log = logging.getLogger(__name__)
 class Keeper:
     """What a runner does beside delivering; synchronous, run in a thread."""
 
-    def __init__(self, spool: Spool, directories: list[QueueDirectory]) -> None:
-        """Keep *directories* of *spool* in order."""
+    def __init__(
+        self,
+        spool: Spool,
+        directories: list[QueueDirectory],
+        *,
+        responsible: bool = True,
+    ) -> None:
+        """Keep *directories* of *spool* in order.
+
+        Where several processes share them one is *responsible*; the others only
+        heed what it finds.
+        """
         self._spool = spool
+        self._responsible = responsible
+        self._waiting: dict[str, str] = {}
+        """Why each suspect directory is blocked until somebody has cleared it."""
         self._directories = directories
         self._ingester = Ingester(spool)
         self._ingesting = threading.Lock()
@@ -43,12 +56,19 @@ class Keeper:
         """Return the service directories to watch, by name."""
         places = {"pauses": self._spool.pauses_fd}
         drop = self._spool.drop_fd()
-        if drop >= 0:
+        if drop >= 0 and self._responsible:
             places[DROP] = drop
         return places
 
     def housekeep(self, once: bool) -> bool:
         """Do the rounds; say whether mail may expire (the clock can be trusted)."""
+        if self._responsible:
+            self._do_rounds(once)
+        else:
+            self.heed_suspicion()
+        return self._clock_is_sound()
+
+    def _do_rounds(self, once: bool) -> None:
         spool, now = self._spool, self._spool.clock.now()
         self.ingest()
         spool.pauses.sweep()
@@ -63,7 +83,6 @@ class Keeper:
         if not once:
             age = spool.config.spool.orphan_age
             collect_services(spool.fs, spool.run_fd, spool.pauses_fd, now=now, age=age)
-        return self._clock_is_sound()
 
     # -- the clock -------------------------------------------------------------
 
@@ -102,6 +121,25 @@ class Keeper:
             self._spool.suspect(directory, reason)
             _log.error("%s; nothing more is sent from it", directory.blocked)
 
+    def heed_suspicion(self) -> None:
+        """Leave suspect directories alone until the responsible process cleared them.
+
+        Claims of this process would stand in its way.
+        """
+        if self._responsible:
+            return
+        for directory in self._directories:
+            reason = self._waiting.get(directory.name, "")
+            if is_marked(self._spool.run_fd, directory):
+                if not directory.blocked:
+                    reason = (
+                        f"{directory.path}: is suspect; waiting until it is cleared"
+                    )
+                    directory.blocked = self._waiting[directory.name] = reason
+            elif reason and directory.blocked == reason:
+                del self._waiting[directory.name]
+                directory.blocked = ""
+
     def _clear(self, directory: QueueDirectory) -> None:
         """Make a suspect directory trustworthy again, if nothing stands in the way.
 
@@ -122,7 +160,7 @@ class Keeper:
 
     def make_room(self, directory: QueueDirectory) -> None:
         """Finish trash early, oldest first, until the disk has room again."""
-        low = self._low(directory)
+        low = self._low(directory) if self._responsible else None
         if low is None:
             return
         for entry in sorted(self._trash(directory), key=lambda e: e.trashed_at):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parents[2] / "README.md"
 GOLDEN = Path(__file__).parent / "golden"
-FREE = frozenset({"states", "counters"})
+FREE = frozenset({"states", "counters", "rates"})
 """Members whose own members are values, not names."""
 
 

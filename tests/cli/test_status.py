@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,12 @@ import pytest
 from tuiq.clock import SystemClock
 from tuiq.spool.fs import OsFs
 from tuiq.spool.pauses import Scope
-from tuiq.spool.status import Connection, RunnerStatus, StatusWriter
+from tuiq.spool.status import (
+    Connection,
+    DestinationStatus,
+    RunnerStatus,
+    StatusWriter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +67,45 @@ def test_a_living_runner_is_shown_with_its_numbers(
     )
     assert lines[2].strip() == "disk nearly full"
     assert (runner["alive"], runner["fd_used"], runner["connections"]) == (True, 17, 1)
+
+
+def test_slowed_and_dead_destinations_are_told_with_the_reason(
+    planted: Any, tuiq: Callable[..., Any]
+) -> None:
+    destinations = (
+        DestinationStatus(name="fine:25", limit=20, ceiling=20),
+        DestinationStatus(
+            name="busy:25", limit=2, ceiling=20, connections=2, waiting=1234,
+            state="slow", reason="421 4.7.0 too fast",
+        ),
+        DestinationStatus(
+            name="gone.example", limit=0, ceiling=20, state="dead",
+            until=planted.now + 60.0, reason="no route \x1b[2J",
+        ),
+    )  # fmt: skip
+    fd = os.open(planted.path / "run", os.O_RDONLY)
+    writer = StatusWriter(OsFs(), fd, "supervisor", SystemClock())
+    try:
+        writer.write(RunnerStatus(name="supervisor", destinations=destinations))
+        lines = [line.strip() for line in tuiq("status").lines]
+        report = json.loads(tuiq("status", "--json").out)
+    finally:
+        writer.close()
+        os.close(fd)
+    assert lines[2:4] == [
+        "busy:25 slowed to 2 of 20 connections, 1,234 waiting: 421 4.7.0 too fast",
+        "gone.example left alone until 2027-01-15 08:01:00: no route \\x1b[2J",
+    ]
+    told = report["runners"][0]["destinations"]
+    assert [(d["name"], d["limit"], d["state"]) for d in told] == [
+        ("fine:25", 20, "ok"),
+        ("busy:25", 2, "slow"),
+        ("gone.example", 0, "dead"),
+    ]
+    assert told[0]["until"] is None
+    assert told[0]["reason"] is None
+    documented = (Path(__file__).parents[2] / "README.md").read_text()
+    assert all(f"`{name}`" in documented for name in told[0])
 
 
 def test_a_dead_runner_is_not_called_running(

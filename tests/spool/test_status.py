@@ -16,6 +16,7 @@ from tuiq.spool.fs import OsFs
 from tuiq.spool.holders import LockReader
 from tuiq.spool.status import (
     Connection,
+    DestinationStatus,
     RunnerStatus,
     StatusWriter,
     decode,
@@ -68,6 +69,18 @@ FULL = RunnerStatus(
             recipients=50,
             transactions=4,
             rate=99.5,
+        ),
+    ),
+    destinations=(
+        DestinationStatus(
+            name="mx.example:25",
+            limit=5,
+            ceiling=20,
+            connections=3,
+            waiting=100,
+            state="slow",
+            until=60.0,
+            reason="421 4.7.0 too fast",
         ),
     ),
 )
@@ -151,11 +164,20 @@ def test_every_member_of_the_file_is_documented_by_its_field() -> None:
     members = json.loads(encode(FULL))
     assert set(members) == {f.name for f in fields(RunnerStatus)} - {"alive"}
     assert set(members["connections"][0]) == {f.name for f in fields(Connection)}
+    inner = {f.name for f in fields(DestinationStatus)}
+    assert set(members["destinations"][0]) == inner
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[]", b"7", b'{"pid":"x","connections":3,"counters":[1]}', b"\xff"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b"\xff",
+        b'{"pid":"x","connections":3,"counters":[1],"destinations":{"name":"x"}}',
+    ],
 )
 def test_a_damaged_status_tells_nothing_but_the_name(data: bytes) -> None:
     assert decode(data, "supervisor") == RunnerStatus(name="supervisor")
@@ -168,12 +190,26 @@ def test_members_of_a_newer_version_are_ignored() -> None:
     assert status.connections == (Connection(destination="", phase="mail", since=0.0),)
 
 
+def test_what_is_wrong_in_a_destination_has_its_default() -> None:
+    data = b'{"destinations":[{"name":"a","limit":"5","until":7,"new":1},"b",null]}'
+    found = decode(data, "w").destinations
+    assert found == (DestinationStatus(name="a", until=7.0),)
+
+
 def test_text_in_a_status_is_escaped_when_read() -> None:
-    hostile = replace(FULL, idle="\x1b[2J", notes=("a\nb",), counters={"\x9b": 1})
+    hostile = replace(
+        FULL,
+        idle="\x1b[2J",
+        notes=("a\nb",),
+        counters={"\x9b": 1},
+        destinations=(DestinationStatus(name="\x1b]0;x\x07", reason="550\r\n"),),
+    )
     status = decode(encode(hostile), "worker-1")
     assert "\x1b" not in status.idle
     assert status.notes == ("a\\x0ab",)
     assert status.counters == {"\\x9b": 1}
+    (destination,) = status.destinations
+    assert (destination.name, destination.reason) == ("\\x1b]0;x\\x07", "550\\x0d\\x0a")
 
 
 def test_a_holder_hidden_by_a_pid_namespace_is_neither_alive_nor_dead(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
-    from tuiq.spool.status import RunnerStatus
+    from tuiq.spool.status import DestinationStatus, RunnerStatus
 
 _STANDING = frozenset({State.DAMAGED, State.TRASHED, State.HELD})
 """States that do not move by themselves: their age alarms nobody."""
@@ -199,6 +199,23 @@ def _runner_lines(around: Circumstances) -> Iterator[str]:
         yield f"runner     {_runner(runner, around.now)}"
         for note in runner.notes:
             yield f"           {printable(note)}"
+        for destination in runner.destinations:
+            if destination.state != "ok":
+                yield f"           {_limited(destination)}"
+
+
+def _limited(destination: DestinationStatus) -> str:
+    """Say of a destination why it gets less than it might."""
+    until = f" until {instant(destination.until)}" if destination.until else ""
+    what = (
+        f"left alone{until}"
+        if destination.state == "dead"
+        else f"slowed to {destination.limit} of {destination.ceiling} "
+        f"connections{until}"
+    )
+    waiting = f", {destination.waiting:,} waiting" if destination.waiting else ""
+    reason = f": {printable(destination.reason)}" if destination.reason else ""
+    return f"{printable(destination.name)} {what}{waiting}{reason}"
 
 
 def _runner(runner: RunnerStatus, now: float) -> str:
@@ -268,4 +285,18 @@ def _runner_json(runner: RunnerStatus) -> dict[str, object]:
         "fd_limit": runner.fd_limit,
         "idle": runner.idle or None,
         "counters": dict(runner.counters),
+        "rates": dict(runner.rates),
+        "destinations": [
+            {
+                "name": destination.name,
+                "limit": destination.limit,
+                "ceiling": destination.ceiling,
+                "connections": destination.connections,
+                "waiting": destination.waiting,
+                "state": destination.state,
+                "until": destination.until or None,
+                "reason": destination.reason or None,
+            }
+            for destination in runner.destinations
+        ],
     }

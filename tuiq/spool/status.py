@@ -6,9 +6,9 @@ a second, never synced.  A reader takes no lock: whether a runner is alive is th
 kernel's word (``holders``), not the file's.
 
 The members of the object are the fields of ``RunnerStatus`` (without ``alive``)
-and, in ``connections``, those of ``Connection``.  Readers ignore members they do
-not know and use the default for missing ones: runner and reader may be of
-different versions.
+and, in ``connections`` and ``destinations``, those of ``Connection`` and
+``DestinationStatus``.  Readers ignore members they do not know and use the default
+for missing ones: runner and reader may be of different versions.
 """
 
 from __future__ import annotations
@@ -59,6 +59,28 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationStatus:
+    """What a runner knows about one destination: its limit, and why it is that."""
+
+    name: str
+    """For people and pauses: ``mx.example.org:25``, ``example.com``, ``pool:out``."""
+    limit: int = 0
+    """Connections it may have just now."""
+    ceiling: int = 0
+    """Connections it may have when all goes well."""
+    connections: int = 0
+    """Open ones, of all workers."""
+    waiting: int = 0
+    """Units of mail in memory that wait for a connection."""
+    state: str = "ok"
+    """``ok``, ``slow`` (limited below what its mail wants) or ``dead`` (left alone)."""
+    until: float = 0.0
+    """Epoch seconds at which that ends by itself; 0: not by the clock."""
+    reason: str = ""
+    """Why it is slow or dead: the server's words, or a sentence; escaped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerStatus:
     """What one runner process said about itself."""
 
@@ -93,6 +115,8 @@ class RunnerStatus:
     notes: tuple[str, ...] = ()
     """Sentences an operator should read (low disk, suspect directory)."""
     connections: tuple[Connection, ...] = ()
+    destinations: tuple[DestinationStatus, ...] = ()
+    """Those with mail, connections or trouble; told by whoever sets their limits."""
     alive: bool | None = None
     """The kernel's word; None: holder not visible from here."""
 
@@ -179,13 +203,19 @@ def decode(data: bytes, name: str) -> RunnerStatus:
         members = {}
     if not isinstance(members, dict):
         members = {}
-    connections = members.pop("connections", [])
-    status = _build(RunnerStatus(name=name), {**members, "name": name, "alive": None})
-    if not isinstance(connections, list):
-        return status
     blank = Connection(destination="", phase="", since=0.0)
-    found = tuple(_build(blank, c) for c in connections if isinstance(c, dict))
-    return replace(status, connections=found)
+    connections = _build_all(blank, members.pop("connections", []))
+    unknown = DestinationStatus(name="")
+    destinations = _build_all(unknown, members.pop("destinations", []))
+    status = _build(RunnerStatus(name=name), {**members, "name": name, "alive": None})
+    return replace(status, connections=connections, destinations=destinations)
+
+
+def _build_all(default: _T, items: object) -> tuple[_T, ...]:
+    """Return *default* changed by each object of a list; no list: none."""
+    if not isinstance(items, list):
+        return ()
+    return tuple(_build(default, item) for item in items if isinstance(item, dict))
 
 
 def _build(default: _T, members: dict[str, Any]) -> _T:

@@ -1,7 +1,8 @@
 """Side by side: what every benchmark here needs to compare tuiq with Postfix.
 
 A benchmark makes one ``Report``, adds a ``Row`` per measurement (both sides in the
-same run) and prints it: the machine, the versions, both sides' durability, one table.  ``--markdown`` prints what RESULTS.md holds.
+same run) and prints it: the machine, the versions, both durabilities, one table.
+``--markdown`` prints what RESULTS.md holds.
 """
 
 from __future__ import annotations

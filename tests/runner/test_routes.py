@@ -15,8 +15,9 @@ from tests.runner.world import World, until
 from tuiq.config.routes import Rate
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
+from tuiq.runner.limits import Pace
 from tuiq.runner.routes import Routes, Way
-from tuiq.runner.work import Pace, Work
+from tuiq.runner.work import Work
 from tuiq.spool.answers import Verb
 from tuiq.spool.pause import Scope
 

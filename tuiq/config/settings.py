@@ -225,7 +225,15 @@ class DeliveryConfig:
         default=20,
         metadata=_is(
             kinds.count(low=1, high=10_000),
-            "Connections to one destination at a time.",
+            "Connections to one destination at a time, when all goes well.",
+        ),
+    )
+    initial_concurrency: int = field(
+        default=5,
+        metadata=_is(
+            kinds.count(low=1, high=10_000),
+            "Connections to a destination at first; answers make them more, up to "
+            "concurrency, and trouble makes them fewer.",
         ),
     )
     messages_per_connection: int = field(
@@ -375,6 +383,14 @@ class RunnerConfig:
         default=0.5,
         metadata=_is(
             kinds.duration(low=0.1), "Time between two writes of the status file."
+        ),
+    )
+    max_workers: int = field(
+        default=0,
+        metadata=_is(
+            kinds.count(high=1024),
+            "Processes that deliver, at most; 0: one per processor core. With 1 the "
+            "runner is a single process.",
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tuiq.delivery.mx import MAX_SESSIONS, Unreachable
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
 
     from tuiq.config import DeliveryConfig
     from tuiq.delivery.transport import Delivered
+    from tuiq.runner.access import Access
     from tuiq.runner.desk import Desk
     from tuiq.runner.work import Destination, Unit, Work
     from tuiq.spool.spool import Spool
 
-LOST_IN_A_ROW = 2
-"""Sessions lost without one delivery after which a destination is left alone."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +48,7 @@ class Courier:
         on_change: Callable[[], None],
         on_starved: Callable[[], None],
     ) -> None:
-        """Share *desk* with the runner.
+        """Share *desk* with the runner; ``access`` has to be set before connecting.
 
         *on_change* hears when a connection could be wanted or has gone,
         *on_starved* when there was no file descriptor for one.
@@ -67,7 +67,8 @@ class Courier:
         self._on_wire: set[asyncio.Task[None]] = set()
         self.counters: dict[str, int] = {}
         """Recipients by verdict, messages, connections, since the start."""
-        self.outages = Outages(spool, desk, count=self.count, on_change=on_change)
+        self.outages = Outages(desk, on_change=on_change)
+        self.access: Access
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
@@ -92,10 +93,12 @@ class Courier:
             self._connection(destination, watcher), name=f"smtp {destination.name}"
         )
         self.watchers[task] = watcher
-        task.add_done_callback(self._disconnected)
+        task.add_done_callback(partial(self._disconnected, destination))
 
-    def _disconnected(self, task: asyncio.Task[None]) -> None:
+    def _disconnected(self, destination: Destination, task: asyncio.Task[None]) -> None:
         self.watchers.pop(task, None)
+        destination.recalled = min(destination.recalled, destination.active)
+        self.access.ended(destination)
         self._on_change()
 
     def _note(self, destination: str, text: str) -> None:
@@ -150,7 +153,8 @@ class Courier:
         finally:
             destination.connecting -= 1
         if failure is not None:
-            await self.outages.fail(destination, failure)
+            self.count("connection_failures")
+            self.access.failed(destination, failure)
         return None
 
     async def _reach(
@@ -197,7 +201,7 @@ class Courier:
     ) -> None:
         limit = self._spool.config.delivery.messages_per_connection
         used = 0
-        while not (limit and used >= limit):
+        while not (limit and used >= limit) and not self._is_to_end(destination):
             unit = await self._next(destination)
             if unit is None or self._stopping:
                 return
@@ -215,8 +219,9 @@ class Courier:
         destination.idle += 1
         try:
             async with asyncio.timeout(self._spool.config.delivery.idle_timeout):
-                while unit is None and not self._stopping:
-                    await self._await_change(destination)
+                while unit is None and not self._is_to_end(destination):
+                    destination.changed.clear()
+                    await destination.changed.wait()
                     unit = self._take(destination)
         except TimeoutError:
             return self._take(destination)
@@ -224,23 +229,21 @@ class Courier:
             destination.idle -= 1
         return unit
 
-    async def _await_change(self, destination: Destination) -> None:
-        """Wait for mail, or until the destination's rate allows more."""
-        destination.changed.clear()
-        wait = destination.pace.next_time - self._spool.clock.now()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait if wait > 0 else None):
-                await destination.changed.wait()
+    def _is_to_end(self, destination: Destination) -> bool:
+        """Say whether this connection has to end: for good, or for another's sake."""
+        if destination.recalled:
+            destination.recalled -= 1
+            return True
+        return self._stopping
 
     def _take(self, destination: Destination) -> Unit | None:
         """Take the next unit, of an open message if no other may be opened."""
-        now = self._spool.clock.now()
-        if now < destination.pace.next_time:
+        if not destination.queue or not self.access.has_turn(destination):
             return None
         room = self._desk.has_room
         unit = destination.next_unit(claimed=not room)
         if unit is not None:
-            destination.pace.spend(now)
+            self.access.take_turn(destination)
         elif not room:
             self._marks.hurry()
         return unit
@@ -280,7 +283,7 @@ class Courier:
         if delivered is None:
             session.abort()
             return False
-        await self._learn(destination, delivered, transaction, watcher)
+        self._learn(destination, delivered, transaction, watcher)
         return delivered.reusable
 
     def _transaction(
@@ -310,28 +313,25 @@ class Courier:
                 self.count(verdict.value.replace(" ", "_"), number)
         self.count("transactions")
 
-    async def _learn(
+    def _learn(
         self,
         destination: Destination,
         delivered: Delivered,
         transaction: PassTransaction,
         watcher: ConnectionWatcher,
     ) -> None:
-        """Draw conclusions about the destination from a transaction."""
+        """Tell what a transaction says about the destination."""
         if delivered.batch_limit:
             destination.batch = max(1, min(destination.batch, delivered.batch_limit))
+        lost = delivered.lost
         answered = set(transaction.counts) - {Verdict.UNTRIED}
-        if Verdict.DELIVERED in answered or (answered and delivered.lost is None):
-            self.outages.recovered(destination)
-        # A server may end a session that it had served, without being in trouble.
-        served = watcher.transactions > int(delivered.begun)
-        if delivered.lost is None or (served and not answered):
+        if Verdict.DELIVERED in answered or (answered and lost is None):
+            self.access.answered(destination, transaction.put_off)
+        if lost is None:
             return
-        destination.lost_in_a_row += 1
-        if destination.lost_in_a_row >= LOST_IN_A_ROW:
-            destination.sessions -= 1
-            await self.outages.fail(destination, delivered.lost)
-            destination.sessions += 1
+        # A server may end a session that it had served, without being in trouble.
+        served = watcher.transactions > int(delivered.begun) and not answered
+        self.access.failed(destination, lost, lost=True, served=served)
 
     # -- the end ---------------------------------------------------------------
 

@@ -20,54 +20,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+def tell_change(spool: Spool, name: str, reply: Reply | None) -> None:
+    """Log and journal why a destination cannot be used; None: it can again."""
+    if reply is None:
+        _log.warning("%s: works again", name)
+        return
+    _log.warning("%s: %s", name, printable(bytes(reply)))
+    event = Event(
+        kind=Kind.CONNECTION,
+        relay=name,
+        code=reply.code,
+        status=reply.enhanced,
+        text=reply.text,
+    )
+    spool.journal.append((event,))
+
+
 class Outages:
-    """Leaves failing destinations alone and defers what waits for them."""
+    """Defers what waits for destinations that cannot be used."""
 
-    def __init__(
-        self,
-        spool: Spool,
-        desk: Desk,
-        *,
-        count: Callable[[str], None],
-        on_change: Callable[[], None],
-    ) -> None:
-        """Count failures with *count*; *on_change* hears when a queue was emptied."""
-        self._spool = spool
+    def __init__(self, desk: Desk, *, on_change: Callable[[], None]) -> None:
+        """Work at *desk*; *on_change* hears when a queue was emptied."""
         self._desk = desk
-        self._count = count
         self._on_change = on_change
-
-    async def fail(self, destination: Destination, reply: Reply) -> None:
-        """Take note that a destination could not be used.
-
-        A permanent *reply* (there is no such domain) fails its mail.  Without other
-        connections it is left alone for a while, and what waits for it is deferred.
-        """
-        self._count("connection_failures")
-        if destination.last_failure != reply:
-            destination.last_failure = reply
-            self._tell_failure(destination, reply)
-        rest = self._spool.config.delivery.retry_destination
-        if destination.rest_until(self._spool.clock.now() + rest):
-            await self.defer_waiting(destination, reply)
-
-    def _tell_failure(self, destination: Destination, reply: Reply) -> None:
-        """Log and journal why a destination cannot be used, until that changes."""
-        _log.warning("%s: %s", destination.name, printable(bytes(reply)))
-        event = Event(
-            kind=Kind.CONNECTION,
-            relay=destination.name,
-            code=reply.code,
-            status=reply.enhanced,
-            text=reply.text,
-        )
-        self._spool.journal.append((event,))
-
-    def recovered(self, destination: Destination) -> None:
-        """Take note that a transaction was answered to its end."""
-        if destination.last_failure is not None:
-            _log.warning("%s: works again", destination.name)
-        destination.recovered()
 
     async def defer_again(self, destination: Destination) -> None:
         """Defer what came up since *destination* was found dead."""
@@ -75,7 +50,10 @@ class Outages:
         await self.defer_waiting(destination, destination.last_failure)
 
     async def defer_waiting(self, destination: Destination, reply: Reply) -> None:
-        """Defer every message that waits for *destination*, open ones first."""
+        """Defer every message that waits for *destination*, open ones first.
+
+        A permanent *reply* (there is no such domain) fails them.
+        """
         if destination.deferring:
             return
         destination.deferring = True

@@ -39,6 +39,7 @@ class StatusReporter:
         while True:
             interval = self._runner.spool.config.runner.status_interval
             self._runner.stirred.clear()
+            self._runner.access.tell_waiting()
             self.write()
             await asyncio.sleep(interval)
             if not self._runner.courier.watchers:
@@ -75,6 +76,7 @@ class StatusReporter:
             fd_limit=runner.budget.limit,
             idle=self._why_idle(),
             notes=tuple(self._notes()),
+            destinations=runner.leases.statuses(),
             connections=tuple(
                 watcher.snapshot() for watcher in runner.courier.watchers.values()
             ),

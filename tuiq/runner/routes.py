@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.delivery.locate import Locator
 from tuiq.delivery.route import RouteTable, settings_for
+from tuiq.runner.leases import Terms
 from tuiq.runner.work import Destination, Unit
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class Routes:
         if destination is None:
             if len(self._destinations) >= MANY:
                 self._forget()
-            destination = self._destinations[key] = Destination(key, limit=1, batch=1)
+            destination = Destination(key, terms=self._terms(key), batch=1)
+            self._destinations[key] = destination
             self._apply(destination)
         return destination
 
@@ -153,9 +155,18 @@ class Routes:
         self._destinations = kept
 
     def _apply(self, destination: Destination) -> None:
-        settings = self.settings(destination)
-        destination.limit = 1 if self._one_connection else settings.concurrency
-        destination.batch = settings.recipients_per_transaction
+        destination.terms = self._terms(destination.key)
+        destination.batch = self.settings(destination).recipients_per_transaction
+
+    def _terms(self, key: DestinationKey) -> Terms:
+        settings = settings_for(self._spool.config.delivery, key)
+        return Terms(
+            name=key.name,
+            start=1 if self._one_connection else settings.initial_concurrency,
+            ceiling=1 if self._one_connection else settings.concurrency,
+            rate=key.options.rate,
+            rest=settings.retry_destination,
+        )
 
     # -- changes ---------------------------------------------------------------
 
@@ -179,18 +190,7 @@ class Routes:
         for locator in (*self._retired, self.locator):
             await locator.close()
 
-    def try_again(self, now: float) -> None:
-        """Leave no destination alone any longer than until *now*."""
-        for destination in self:
-            destination.dead_until = min(destination.dead_until, now)
-            destination.capped_until = 0.0
-
     def wake(self) -> None:
         """Let idle connections look for something to do."""
         for destination in self:
             destination.changed.set()
-
-    def times(self, now: float) -> list[float]:
-        """Return when destinations with mail may get a new connection again."""
-        times = [d.left_alone_until for d in self if d.queue]
-        return [when for when in times if when > now]

@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tuiq.errors import TuiqError
+from tuiq.runner.access import Access, OwnGovernor
 from tuiq.runner.budget import OUT_OF_DESCRIPTORS, SPARE, Budget, in_use, raise_limit
 from tuiq.runner.courier import Courier
 from tuiq.runner.desk import Desk
 from tuiq.runner.feeder import Feeder
+from tuiq.runner.governor import Governor
 from tuiq.runner.intake import Intake
 from tuiq.runner.keeper import Keeper
 from tuiq.runner.marks import Marks
+from tuiq.runner.outages import tell_change
 from tuiq.runner.routes import Routes
 from tuiq.runner.threads import in_thread
 from tuiq.runner.work import Destination, Fate, Key, Work
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
+    from tuiq.mail.reply import Reply
+    from tuiq.runner.leases import Leases
     from tuiq.spool.claim import Claim
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
@@ -54,8 +60,13 @@ class Runner:
         spool: Spool,
         directories: list[QueueDirectory],
         options: Options,
+        *,
+        leases: Leases | None = None,
     ) -> None:
-        """Serve *directories* of *spool*; their ``.lock`` is the caller's business."""
+        """Serve *directories* of *spool*; their ``.lock`` is the caller's business.
+
+        *leases* leads to the governor of all limits; None: there are no others.
+        """
         self.spool = spool
         self.directories = directories
         self.options = options
@@ -77,6 +88,10 @@ class Runner:
             on_change=self.wake,
             on_starved=self._starved,
         )
+        self.leases = leases or OwnGovernor(
+            Governor(partial(tell_change, spool)), spool.clock
+        )
+        self.courier.access = self.access = Access(self.leases, self)
         self.keeper = Keeper(spool, directories)
         self.intake = Intake(
             spool, directories, self.keeper, wake=self.wake, once=options.once
@@ -147,7 +162,7 @@ class Runner:
         due = self.intake.due.next_time()
         if due is not None and self.feeder.may_admit():
             times.append(due)
-        times += self.routes.times(now)
+        times.append(self.leases.next_time())
         return min(times)
 
     def wake(self) -> None:
@@ -156,7 +171,7 @@ class Runner:
 
     def look_at_everything(self) -> None:
         """Scan now, and try every destination (ALRM, HUP)."""
-        self.routes.try_again(self.spool.clock.now())
+        self.leases.try_again()
         self.intake.next_scan = 0.0
         self.wake()
 
@@ -202,14 +217,29 @@ class Runner:
         if now < self._starved_until:
             return
         self.feeder.feed(now)
+        self.leases.poll()
         for destination in self.routes:
             if self.options.once and destination.dead_until > now:
                 self._give_up_on(destination)
-            while (
-                destination.wants_connection(now)
-                and len(self.courier.watchers) < self.budget.connections
-            ):
-                self.courier.connect(destination, self._tasks)
+            self.access.ask(destination, room=self._room())
+
+    def _room(self) -> int:
+        """Return for how many more connections there are descriptors."""
+        if self._stopping or self.spool.clock.now() < self._starved_until:
+            return 0
+        return max(0, self.budget.connections - len(self.courier.watchers))
+
+    def granted(self, destination: Destination) -> bool:
+        """Connect to a destination, unless nothing wants it any more."""
+        if not destination.wanted(room=self._room()):
+            return False
+        assert self._tasks is not None
+        self.courier.connect(destination, self._tasks)
+        return True
+
+    def found_dead(self, destination: Destination, reply: Reply) -> None:
+        """Defer what waits for a destination that cannot be used."""
+        self.spawn(self.courier.outages.defer_waiting(destination, reply))
 
     def _give_up_on(self, destination: Destination) -> None:
         """Defer what came up for a dead destination since it was found dead."""

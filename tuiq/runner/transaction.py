@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tuiq.mail.envelope import Envelope, Recipient
     from tuiq.mail.outcome import Outcome
+    from tuiq.mail.reply import Reply
     from tuiq.runner.marks import Marks
     from tuiq.runner.watcher import ConnectionWatcher
     from tuiq.spool.passes import Pass
@@ -55,6 +56,7 @@ class PassTransaction:
         self.untried: list[int] = []
         """Recipients to be tried in another transaction of this pass."""
         self.counts: dict[Verdict, int] = {}
+        self._deferral: Reply | None = None
 
     @property
     def envelope(self) -> Envelope:
@@ -96,8 +98,16 @@ class PassTransaction:
             self.counts[verdict] = self.counts.get(verdict, 0) + 1
             if verdict is Verdict.UNTRIED:
                 self.untried.append(outcome.index)
+            elif verdict is Verdict.DEFERRED:
+                self._deferral = outcome.reply
         delivered = sum(o.verdict is Verdict.DELIVERED for o in outcomes)
         self._marks.marked(self._visit.claim, delivered)
+
+    @property
+    def put_off(self) -> Reply | None:
+        """Return the answer by which everybody was told to come back later."""
+        others = set(self.counts) - {Verdict.DEFERRED, Verdict.UNTRIED}
+        return None if others else self._deferral
 
     async def commit(self) -> None:
         """Make verdicts durable where each is to be, failures always, and mark those.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from tuiq.config.routes import Rate
     from tuiq.delivery.route import DestinationKey
     from tuiq.mail.reply import Reply
+    from tuiq.runner.leases import Standing, Terms
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.passes import Pass
 
@@ -93,46 +94,34 @@ class Unit:
             self.destination.changed.set()
 
 
-class Pace:
-    """Spaces transactions by a route's rate; up to a second's worth may be in a row."""
-
-    def __init__(self, rate: Rate | None) -> None:
-        """Keep to *rate*; None: as fast as it goes."""
-        self._interval = rate.seconds / rate.count if rate else 0.0
-        self._slack = max(0.0, 1.0 - self._interval) if rate else 0.0
-        self._due = 0.0  # when the next one would come at an even pace
-
-    @property
-    def next_time(self) -> float:
-        """Return when the next transaction may begin, epoch seconds."""
-        return self._due - self._slack
-
-    def spend(self, now: float) -> None:
-        """Take note that a transaction begins."""
-        if self._interval:
-            self._due = max(self._due, now) + self._interval
-
-
 class Destination:
-    """Where mail goes: who waits for it, and what is known about it."""
+    """Where mail goes: who waits for it here, and what the governor said about it."""
 
-    def __init__(self, key: DestinationKey, *, limit: int, batch: int) -> None:
-        """Allow *limit* connections, *batch* recipients per transaction."""
+    def __init__(self, key: DestinationKey, *, terms: Terms, batch: int) -> None:
+        """Queue for *key* by *terms*, *batch* recipients per transaction."""
         self.key = key
+        self.ident = hashlib.blake2s(repr(key).encode(), digest_size=12).hexdigest()
         self.name = key.name
-        self.limit = limit
+        self.terms = terms
         self.batch = batch
-        self.pace = Pace(key.options.rate)
         # Owned by the runner's loop.
         self.queue: deque[Unit] = deque()
         self.connecting = 0
         self.sessions = 0
         self.idle = 0
+        self.asked = 0
+        """Further connections that the governor has been asked for."""
+        self.told_waiting = 0
+        """Messages that the governor was told of."""
+        self.recalled = 0
+        """Connections that are to end after their transactions."""
+        self.is_paced = False
+        """Whether every transaction needs a turn."""
+        self.turns = 0
+        """Transactions that may begin."""
+        self.turn_asked = False
         self.dead_until = 0.0
-        """Epoch seconds until which it is left alone; not 0: one probe comes first."""
-        self.capped_until = 0.0
-        """Epoch seconds until which it gets no more connections than it has."""
-        self.lost_in_a_row = 0
+        """Epoch seconds until which nobody connects; 0: it is not known to be dead."""
         self.last_failure: Reply | None = None
         self.deferring = False
         """Whether what waits for it is being deferred just now."""
@@ -174,7 +163,7 @@ class Destination:
     @property
     def is_forgettable(self) -> bool:
         """Say whether nothing would be lost by forgetting the destination."""
-        busy = self.queue or self.active or self.deferring
+        busy = self.queue or self.active or self.asked or self.deferring
         return not busy and self.last_failure is None
 
     @property
@@ -182,36 +171,20 @@ class Destination:
         """Return how many connections there are, or are being made."""
         return self.connecting + self.sessions
 
-    @property
-    def left_alone_until(self) -> float:
-        """Return when it may get a new connection again, epoch seconds."""
-        capped = self.capped_until if self.active else 0.0
-        return max(self.dead_until, capped, self.pace.next_time)
+    def wanted(self, *, room: int) -> int:
+        """Return how many further connections would find something to do.
 
-    def rest_until(self, when: float) -> bool:
-        """Leave the destination alone until *when*; say whether it is dead.
-
-        While it has other connections, or is getting them, it only gets no more.
+        *room* is how many the process has descriptors for.
         """
-        if self.active:
-            self.capped_until = when
-        else:
-            self.dead_until = when
-        return not self.active
+        waiting = self._waiting() - self.idle - self.connecting
+        return max(0, min(waiting, self.terms.ceiling - self.active, room))
 
-    def recovered(self) -> None:
-        """Take note that a transaction was answered to its end."""
-        self.dead_until = 0.0
-        self.lost_in_a_row = 0
-        self.last_failure = None
-
-    def wants_connection(self, now: float) -> bool:
-        """Say whether another connection would find something to do."""
-        if now < self.left_alone_until or self.active >= self.limit:
-            return False
-        if self.dead_until and self.active:
-            return False  # one probe first
-        return self._waiting() > self.idle + self.connecting
+    def hear(self, standing: Standing) -> None:
+        """Take over what the governor says."""
+        self.dead_until = standing.dead_until
+        self.last_failure = standing.failure
+        self.is_paced = standing.paced
+        self.changed.set()
 
     def _waiting(self) -> int:
         """Return how many transactions wait, as far as it matters here."""
@@ -220,7 +193,7 @@ class Destination:
             if unit.is_withdrawn:
                 continue
             count += max(1, -(-len(unit.pending) // self.batch))
-            if count > self.limit:
+            if count > self.terms.ceiling:
                 break
         return count
 
@@ -229,5 +202,5 @@ class Destination:
         return (
             f"<Destination {self.name}: {len(self.queue)} waiting, "
             f"{self.sessions} connected ({self.idle} idle), "
-            f"{self.connecting} connecting, limit {self.limit}>"
+            f"{self.connecting} connecting, {self.asked} asked for>"
         )

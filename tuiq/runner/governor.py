@@ -1,0 +1,365 @@
+"""The one place that knows all limits: who may connect to which destination.
+
+Pure but for its memory: it hears what workers say, is told the time, and returns what
+they are to be told.  The runner of a single process asks it directly, the supervisor
+asks it for its workers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, TypeAlias
+
+from tuiq.log import printable
+from tuiq.runner.leases import (
+    Answered,
+    Ask,
+    AskTurn,
+    Ended,
+    Failed,
+    Grant,
+    Recall,
+    Said,
+    Standing,
+    Told,
+    Turn,
+)
+from tuiq.runner.limits import Pace, Window
+from tuiq.spool.status import DestinationStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tuiq.mail.reply import Reply
+    from tuiq.runner.leases import Terms
+
+LOST_IN_A_ROW = 2
+"""Sessions lost without one delivery after which a destination is left alone."""
+PATIENCE = 1.0
+"""Seconds for which a worker without any connection waits before another's is
+recalled, where there are fewer connections than workers."""
+MANY = 1000
+"""Destinations at which those that nothing is known about are forgotten."""
+
+Letter: TypeAlias = tuple[int, Told]
+"""A worker's number and what it is to be told."""
+
+
+class Allowance:
+    """What one destination is allowed, and what is known about it."""
+
+    def __init__(self, ident: str, terms: Terms) -> None:
+        """Begin by the *terms* of the configuration."""
+        self.ident = ident
+        self.terms = terms
+        self.window = Window(terms.start, terms.ceiling)
+        self.pace = Pace(terms.rate)
+        self.leases: Counter[int] = Counter()
+        """Connections by worker."""
+        self.wishes: dict[int, int] = {}
+        """Further ones that would find something to do, by worker."""
+        self.since: dict[int, float] = {}
+        """When a worker began to wish."""
+        self.waiting: dict[int, int] = {}
+        """Messages in the workers' queues."""
+        self.turns: deque[int] = deque()
+        """Workers that want to begin a transaction, in their order."""
+        self.recalled: Counter[int] = Counter()
+        self.dead_until = 0.0
+        """Epoch seconds until which it is left alone; not 0: one probe comes first."""
+        self.capped_until = 0.0
+        """Epoch seconds until which it gets no more connections than it has."""
+        self.lost_in_a_row = 0
+        self.failure: Reply | None = None
+        self.put_off: Reply | None = None
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections are leased."""
+        return self.leases.total()
+
+    @property
+    def is_forgettable(self) -> bool:
+        """Say whether nothing would be lost by forgetting the destination."""
+        busy = self.connections or self.turns or any(self.wishes.values())
+        return not busy and self.failure is None and not self.window.gap
+
+    def adopt(self, terms: Terms) -> None:
+        """Take over new settings."""
+        if terms != self.terms:
+            if terms.rate != self.terms.rate:
+                self.pace = Pace(terms.rate)
+                self.pace.gap = self.window.gap
+            self.terms = terms
+            self.window.resize(terms.start, terms.ceiling)
+
+    # -- what happens ----------------------------------------------------------
+
+    def ended(self, worker: int) -> None:
+        """Take note that a connection has gone."""
+        self.leases[worker] -= 1
+        self.recalled[worker] = min(self.recalled[worker], self.leases[worker])
+        if self.leases[worker] <= 0:
+            del self.leases[worker]
+            del self.recalled[worker]
+
+    def forget_worker(self, worker: int) -> None:
+        """Take all leases of a dead worker back."""
+        for memory in (self.leases, self.recalled, self.wishes, self.since):
+            memory.pop(worker, None)
+        self.waiting.pop(worker, None)
+        self.turns = deque(w for w in self.turns if w != worker)
+
+    def answered(self, said: Answered) -> bool:
+        """Learn from answers; say whether it is known to work again."""
+        if said.settled:
+            self.window.settled(said.settled, connections=self.connections)
+        if said.put_off:
+            self.window.put_off(said.put_off)
+            self.put_off = said.reply
+        self.pace.gap = self.window.gap
+        self.lost_in_a_row = 0
+        was_bad = bool(self.dead_until) or self.failure is not None
+        self.dead_until = 0.0
+        self.failure = None
+        return was_bad
+
+    def failed(self, said: Failed, now: float) -> bool:
+        """Learn from a failure; say whether the destination is to be left alone."""
+        if said.served:
+            self.window.sent_away()
+            return False
+        if said.lost:
+            self.lost_in_a_row += 1
+            if self.lost_in_a_row < LOST_IN_A_ROW:
+                return False
+        self.failure = said.reply
+        others = self.connections - 1
+        until = now + self.terms.rest
+        if others > 0:
+            self.capped_until = until
+            self.window.turned_down(connections=others)
+            return False
+        self.dead_until = until
+        self.window.restart()
+        return True
+
+    # -- what may be done ------------------------------------------------------
+
+    @property
+    def closed_until(self) -> float:
+        """Return when it may get a new connection again, epoch seconds."""
+        capped = self.capped_until if self.connections else 0.0
+        return max(self.dead_until, capped, self.pace.next_time)
+
+    def has_room(self, now: float) -> bool:
+        """Say whether another connection may be made."""
+        if now < self.closed_until or self.connections >= self.window.size:
+            return False
+        return not (self.dead_until and self.connections)  # one probe first
+
+    def neediest(self) -> int | None:
+        """Return the worker with the fewest connections among those that wish."""
+        wishing = [worker for worker, wish in self.wishes.items() if wish > 0]
+        return min(wishing, key=lambda w: (self.leases[w], w), default=None)
+
+    def grant(self, worker: int, now: float) -> None:
+        """Lease one connection."""
+        self.leases[worker] += 1
+        self.wishes[worker] -= 1
+        if not self.wishes[worker]:
+            self.since.pop(worker, None)
+        else:
+            self.since[worker] = now
+
+    def to_recall(self, now: float) -> int | None:
+        """Return the worker that is to give up a connection for another, if any."""
+        worker = self.neediest()
+        if worker is None or not self.leases or self.recalled.total():
+            return None
+        if self.connections < self.window.size:
+            return None  # something else stands in the way
+        richest = max(self.leases, key=lambda w: self.leases[w])
+        mine = self.leases[worker]
+        if self.leases[richest] - mine >= 2:
+            return richest
+        if mine or now < self.since.get(worker, now) + PATIENCE:
+            return None
+        return richest
+
+    def times(self) -> Iterator[float]:
+        """Yield when something may become possible by the clock."""
+        if self.turns:
+            yield self.pace.next_time
+        if any(self.wishes.values()):
+            if not self.connections or self.connections < self.window.size:
+                yield self.closed_until
+            else:
+                waiting = (w for w in self.since if not self.leases[w])
+                yield from (self.since[w] + PATIENCE for w in waiting)
+
+    # -- telling ---------------------------------------------------------------
+
+    def standing(self, *, is_news: bool = False) -> Standing:
+        """Return what workers have to know."""
+        return Standing(
+            ident=self.ident,
+            dead_until=self.dead_until,
+            failure=self.failure,
+            paced=self.pace.is_limited,
+            is_news=is_news,
+        )
+
+    def status(self, now: float) -> DestinationStatus:
+        """Return what people want to know."""
+        state, until, reason = "ok", 0.0, ""
+        if self.dead_until:
+            state, until = "dead", self.dead_until
+            reason = _quote(self.failure)
+        elif self.window.is_storm:
+            state = "slow"
+            share = round(100 * self.window.share_put_off)
+            reason = f"{share} % of the last transactions were put off"
+            if self.window.gap:
+                reason += f", one every {self.window.gap:.2g} s"
+            reason += f": {_quote(self.put_off)}"
+        elif self.capped_until > now and self.connections:
+            state, until = "slow", self.capped_until
+            reason = f"no further connections: {_quote(self.failure)}"
+        return DestinationStatus(
+            name=self.terms.name,
+            limit=1 if self.dead_until else self.window.size,
+            ceiling=self.terms.ceiling,
+            connections=self.connections,
+            waiting=sum(self.waiting.values()),
+            state=state,
+            until=until,
+            reason=reason,
+        )
+
+
+def _quote(reply: Reply | None) -> str:
+    return printable(bytes(reply)) if reply is not None else "no reason is known"
+
+
+class Governor:
+    """The allowances of all destinations."""
+
+    def __init__(self, on_change: Callable[[str, Reply | None], None]) -> None:
+        """Tell *on_change* a destination's name and why it fails; None: it works."""
+        self._on_change = on_change
+        self._allowances: dict[str, Allowance] = {}
+
+    def hear(self, worker: int, said: Said, now: float) -> list[Letter]:
+        """Learn from what a worker says; return who is to be told what."""
+        if isinstance(said, Ask):
+            return self._asked(worker, said, now)
+        allowance = self._allowances.get(said.ident)
+        if allowance is None:
+            return []
+        letters: list[Letter] = []
+        if isinstance(said, AskTurn):
+            allowance.turns.append(worker)
+        elif isinstance(said, Ended):
+            allowance.ended(worker)
+        elif isinstance(said, Answered):
+            letters += self._answered(allowance, said)
+        else:
+            letters += self._failed(allowance, said, now)
+        return letters + self._serve(allowance, now)
+
+    def _asked(self, worker: int, said: Ask, now: float) -> list[Letter]:
+        letters: list[Letter] = []
+        allowance = self._allowances.get(said.ident)
+        if allowance is None:
+            self._make_room()
+            allowance = Allowance(said.ident, said.terms)
+            self._allowances[said.ident] = allowance
+        allowance.adopt(said.terms)
+        if worker not in allowance.waiting:
+            letters.append((worker, allowance.standing()))
+        allowance.waiting[worker] = said.waiting
+        allowance.wishes[worker] = said.wanted
+        if not said.wanted:
+            allowance.since.pop(worker, None)
+        else:
+            allowance.since.setdefault(worker, now)
+        return letters + self._serve(allowance, now)
+
+    def _make_room(self) -> None:
+        if len(self._allowances) >= MANY:
+            known = self._allowances.items()
+            self._allowances = {k: a for k, a in known if not a.is_forgettable}
+
+    def _answered(self, allowance: Allowance, said: Answered) -> list[Letter]:
+        was_paced = allowance.pace.is_limited
+        recovered = allowance.answered(said)
+        if recovered:
+            self._on_change(allowance.terms.name, None)
+        if recovered or allowance.pace.is_limited != was_paced:
+            return self._everybody(allowance)
+        return []
+
+    def _failed(self, allowance: Allowance, said: Failed, now: float) -> list[Letter]:
+        before = allowance.failure
+        is_dead = allowance.failed(said, now)
+        if allowance.failure is not None and allowance.failure != before:
+            self._on_change(allowance.terms.name, allowance.failure)
+        return self._everybody(allowance, is_news=True) if is_dead else []
+
+    def _everybody(
+        self, allowance: Allowance, *, is_news: bool = False
+    ) -> list[Letter]:
+        standing = allowance.standing(is_news=is_news)
+        return [(worker, standing) for worker in allowance.waiting]
+
+    def _serve(self, allowance: Allowance, now: float) -> list[Letter]:
+        """Give what may be had now."""
+        letters: list[Letter] = []
+        while allowance.turns and now >= allowance.pace.next_time:
+            allowance.pace.spend(now)
+            letters.append((allowance.turns.popleft(), Turn(ident=allowance.ident)))
+        while allowance.has_room(now):
+            worker = allowance.neediest()
+            if worker is None:
+                return letters
+            allowance.grant(worker, now)
+            letters.append((worker, Grant(ident=allowance.ident)))
+        richest = allowance.to_recall(now)
+        if richest is not None:
+            allowance.recalled[richest] += 1
+            letters.append((richest, Recall(ident=allowance.ident)))
+        return letters
+
+    def poll(self, now: float) -> list[Letter]:
+        """Return what has become possible by the clock."""
+        served = (self._serve(a, now) for a in list(self._allowances.values()))
+        return [letter for letters in served for letter in letters]
+
+    def next_time(self) -> float:
+        """Return when to ``poll`` next, epoch seconds; infinity: never by itself."""
+        every = (when for a in self._allowances.values() for when in a.times())
+        return min(every, default=float("inf"))
+
+    def forget_worker(self, worker: int, now: float) -> list[Letter]:
+        """Take the leases of a dead worker back; return who profits."""
+        for allowance in self._allowances.values():
+            allowance.forget_worker(worker)
+        return self.poll(now)
+
+    def try_again(self, now: float) -> list[Letter]:
+        """Try every destination as if nothing were known about it (ALRM, HUP)."""
+        letters: list[Letter] = []
+        for allowance in self._allowances.values():
+            allowance.dead_until = min(allowance.dead_until, now)
+            allowance.capped_until = 0.0
+            if allowance.window.is_storm:
+                allowance.window.restart()
+                allowance.pace.gap = 0.0
+            letters += self._everybody(allowance)
+        return letters + self.poll(now)
+
+    def statuses(self, now: float) -> tuple[DestinationStatus, ...]:
+        """Return what people want to know, by name."""
+        known = sorted(self._allowances.values(), key=lambda a: a.terms.name)
+        return tuple(a.status(now) for a in known)

@@ -78,6 +78,8 @@ class World:
         self.sections: dict[str, dict[str, Any]] = {
             "spool": {"queues": f"{path}/q.*", "min_free_bytes": 0},
             "submission": {"hostname": "here.invalid"},
+            # Workers have tests of their own: test_workers.py.
+            "runner": {"max_workers": 1},
             "delivery": {f"{phase}_timeout": 10.0 for phase in PHASES},
         }
         self.configure(**sections)

@@ -16,6 +16,8 @@ from tuiq.spool.reading import read_entry
 from tuiq.spool.suspect import clear_suspect, is_marked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuiq.spool.disk import LowDisk
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
@@ -43,6 +45,8 @@ class Keeper:
         """
         self._spool = spool
         self._responsible = responsible
+        self.on_low_disk: Callable[[QueueDirectory], None] | None = None
+        """Asked for room by a process that is not responsible; in any thread."""
         self._waiting: dict[str, str] = {}
         """Why each suspect directory is blocked until somebody has cleared it."""
         self._directories = directories
@@ -160,7 +164,11 @@ class Keeper:
 
     def make_room(self, directory: QueueDirectory) -> None:
         """Finish trash early, oldest first, until the disk has room again."""
-        low = self._low(directory) if self._responsible else None
+        low = self._low(directory)
+        if low is not None and not self._responsible:
+            if self.on_low_disk is not None:
+                self.on_low_disk(directory)
+            return
         if low is None:
             return
         for entry in sorted(self._trash(directory), key=lambda e: e.trashed_at):

@@ -7,15 +7,19 @@ import contextlib
 import os
 import socket
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 import tuiq
 from tuiq.log import printable
-from tuiq.runner.budget import in_use
+from tuiq.runner.budget import in_use, raise_limit
 from tuiq.spool.status import RunnerStatus, own_pid_namespace
 
 if TYPE_CHECKING:
-    from tuiq.runner.runner import Runner
+    from collections.abc import Callable
+
+    from tuiq.runner.runner import Options, Runner
+    from tuiq.runner.supervisor import Supervisor
     from tuiq.spool.status import StatusWriter
 
 QUIET = 5.0
@@ -23,8 +27,78 @@ QUIET = 5.0
 _RATE_WINDOW = 5.0
 
 
+class Reporter(Protocol):
+    """What writes the status file of a process."""
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        ...
+
+    def totals(self) -> dict[str, int]:
+        """Return what was counted since the start."""
+        ...
+
+
+def _identity(name: str, options: Options, started: float) -> RunnerStatus:
+    """Return what every process says about itself."""
+    return RunnerStatus(
+        name=name,
+        pid=os.getpid(),
+        program=f"tuiq --run{' --once' if options.once else ''}",
+        host=socket.gethostname(),
+        pid_namespace=own_pid_namespace(),
+        version=tuiq.__version__,
+        mode="once" if options.once else "daemon",
+        started=started,
+        fd_used=in_use(),
+    )
+
+
+class SupervisorReporter:
+    """Writes ``run/supervisor.status``; the workers write their own."""
+
+    def __init__(self, supervisor: Supervisor, writer: StatusWriter) -> None:
+        """Describe *supervisor* through *writer*."""
+        self._supervisor = supervisor
+        self._writer = writer
+        self._spool = supervisor.spool
+        self._limit = raise_limit()
+        self._started = self._spool.clock.now()
+
+    async def run(self) -> None:
+        """Write until cancelled: soon after a change, rarely while there is none."""
+        last: RunnerStatus | None = None
+        written = 0.0
+        while True:
+            now = self._spool.clock.boottime()
+            status = self.status()
+            if status != last or now - written >= QUIET:
+                self._writer.write(status)
+                last, written = status, now
+            await asyncio.sleep(self._spool.config.runner.status_interval)
+
+    def status(self) -> RunnerStatus:
+        """Return what there is to say now."""
+        supervisor = self._supervisor
+        identity = _identity(self._writer.name, supervisor.options, self._started)
+        return replace(
+            identity,
+            phase="draining" if supervisor.is_stopping else "running",
+            directories=tuple(d.name for d in supervisor.directories),
+            counters=dict(supervisor.departed),
+            destinations=supervisor.governor.statuses(self._spool.clock.now()),
+            fd_limit=self._limit,
+            idle=f"{len(supervisor.shares)} workers deliver",
+            notes=tuple(supervisor.notes()),
+        )
+
+    def totals(self) -> dict[str, int]:
+        """Return the counters of all workers that there were."""
+        return self._supervisor.totals()
+
+
 class StatusReporter:
-    """Writes ``run/<name>.status`` while the runner lives."""
+    """Writes ``run/<name>.status`` while a runner lives."""
 
     def __init__(self, runner: Runner, writer: StatusWriter) -> None:
         """Describe *runner* through *writer*."""
@@ -33,6 +107,8 @@ class StatusReporter:
         self._clock = runner.spool.clock
         self._started = self._clock.now()
         self._samples: list[tuple[float, dict[str, int]]] = []
+        self.on_write: Callable[[dict[str, int]], None] | None = None
+        """Told the totals whenever the status is written."""
 
     async def run(self) -> None:
         """Write until cancelled: soon after a change, rarely while there is none."""
@@ -50,29 +126,28 @@ class StatusReporter:
     def write(self) -> None:
         """Write the status now."""
         self._writer.write(self.status())
+        if self.on_write is not None:
+            self.on_write(self.totals())
+
+    def totals(self) -> dict[str, int]:
+        """Return what was counted since the start."""
+        counters = dict(self._runner.courier.counters)
+        counters["claims_lost"] = self._runner.desk.lost_claims
+        return counters
 
     def status(self) -> RunnerStatus:
         """Return what there is to say now."""
         runner = self._runner
-        counters = dict(runner.courier.counters)
-        counters["claims_lost"] = runner.desk.lost_claims
+        counters = self.totals()
         counters["messages_open"] = runner.desk.open_messages + runner.marks.held
         counters["messages_limit"] = runner.budget.messages
         counters["connections_limit"] = runner.budget.connections
-        return RunnerStatus(
-            name=self._writer.name,
-            pid=os.getpid(),
-            program=f"tuiq --run{' --once' if runner.options.once else ''}",
-            host=socket.gethostname(),
-            pid_namespace=own_pid_namespace(),
-            version=tuiq.__version__,
-            mode="once" if runner.options.once else "daemon",
+        return replace(
+            _identity(self._writer.name, runner.options, self._started),
             phase="draining" if runner.is_stopping else "running",
-            started=self._started,
             directories=tuple(d.name for d in runner.directories),
             counters=counters,
             rates=self._rates(counters),
-            fd_used=in_use(),
             fd_limit=runner.budget.limit,
             idle=self._why_idle(),
             notes=tuple(self._notes()),

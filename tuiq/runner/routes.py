@@ -14,7 +14,7 @@ from tuiq.runner.work import Destination, Unit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tuiq.config import DeliveryConfig
+    from tuiq.config import Config, DeliveryConfig
     from tuiq.delivery.route import DestinationKey
     from tuiq.mail.envelope import Recipient
     from tuiq.mail.reply import Reply
@@ -37,6 +37,13 @@ class Way(Enum):
 
 MANY = 1000
 """Destinations at which those that nothing is known about are forgotten."""
+
+
+def way_out_problem(config: Config) -> str:
+    """Say why nothing can be delivered at all, else empty."""
+    if config.delivery.smarthost or config.delivery.routes:
+        return ""
+    return "nothing can be delivered: no way out is set; set smarthost in [delivery]"
 
 
 class Routes:
@@ -65,11 +72,7 @@ class Routes:
     @property
     def problem(self) -> str:
         """Say why nothing can be delivered at all, else empty."""
-        if self._table.rules:
-            return ""
-        return (
-            "nothing can be delivered: no way out is set; set smarthost in [delivery]"
-        )
+        return way_out_problem(self._spool.config)
 
     def settings(self, destination: Destination) -> DeliveryConfig:
         """Return the settings of connections to *destination*."""

@@ -21,11 +21,12 @@ from tuiq.runner.keeper import Keeper
 from tuiq.runner.marks import Marks
 from tuiq.runner.outages import tell_change
 from tuiq.runner.routes import Routes
+from tuiq.runner.shares import shard_of
 from tuiq.runner.threads import in_thread
 from tuiq.runner.work import Destination, Fate, Key, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
     from tuiq.mail.reply import Reply
@@ -39,6 +40,7 @@ STARVED_WAIT = 1.0
 LOW_DISK_LOOK = 5.0
 """Seconds between looks at a disk that is too full to send from."""
 MAX_SLEEP = 60.0
+_SETTLED = frozenset({Fate.SETTLED})
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +52,13 @@ class Options:
     """One pass over what is due at the start and the notices it makes."""
     verbose: bool = False
     """One connection, SMTP dialogue on stderr."""
+    notices_only: bool = False
+    """``once`` for notices alone: workers did the rest."""
+    responsible: bool = True
+    """Whether housekeeping is this process's; else the supervisor's."""
+    shard: int = 0
+    """Which of the ``shards`` of the messages are this process's."""
+    shards: int = 1
 
 
 class Runner:
@@ -92,11 +101,18 @@ class Runner:
             Governor(partial(tell_change, spool)), spool.clock
         )
         self.courier.access = self.access = Access(self.leases, self)
-        self.keeper = Keeper(spool, directories)
+        self.keeper = Keeper(spool, directories, responsible=options.responsible)
         self.intake = Intake(
-            spool, directories, self.keeper, wake=self.wake, once=options.once
+            spool,
+            directories,
+            self.keeper,
+            wake=self.wake,
+            once=options.once,
+            mine=shard_of(options.shard, options.shards),
         )
         self.feeder = Feeder(self)
+        self.on_suspect: Callable[[QueueDirectory, str], None] | None = None
+        """Told of a directory in which a sync failed, for other processes' sake."""
         # Owned by the event loop; nothing here is touched by another thread.
         self.fates: dict[Key, Fate] = {}
         """What became of each message; kept by ``once`` only."""
@@ -109,12 +125,17 @@ class Runner:
 
     # -- the loop --------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Deliver until stopped, or (``once``) until what was due is settled."""
+    async def run(self) -> bool:
+        """Deliver until stopped, or (``once``) until what was due is settled.
+
+        Returns whether nothing is left that a runner could do (``once``).
+        """
         syncing = asyncio.create_task(self.marks.run(), name="marks")
         try:
             if not self.options.once:
                 self.intake.start_watching()
+            elif self.options.notices_only:
+                self.intake.next_scan = float("inf")
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 await self._loop()
@@ -127,6 +148,7 @@ class Runner:
             await self.routes.close()
             self.marks.stop()
             await syncing
+        return _SETTLED.issuperset(self.fates.values())
 
     async def _loop(self) -> None:
         while not self._stopping:
@@ -288,6 +310,8 @@ class Runner:
         self.wake()
 
     def _sync_failed(self, claim: Claim, reason: str) -> None:
+        if self.on_suspect is not None and not claim.directory.blocked:
+            self.on_suspect(claim.directory, reason)
         self.keeper.suspect(claim.directory, reason)
 
     def _room_changed(self) -> None:

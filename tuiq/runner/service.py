@@ -8,32 +8,39 @@ import logging
 import os
 import secrets
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tuiq import config as configuration
 from tuiq import log
 from tuiq.errors import ConfigError, TuiqError
 from tuiq.runner.budget import SPARE, Budget, in_use, raise_limit
+from tuiq.runner.due import scan
 from tuiq.runner.locks import DirectoryLocks
-from tuiq.runner.report import StatusReporter
+from tuiq.runner.loop import loop_factory
+from tuiq.runner.report import StatusReporter, SupervisorReporter
+from tuiq.runner.routes import way_out_problem
 from tuiq.runner.runner import Options, Runner
-from tuiq.runner.work import Fate
+from tuiq.runner.shares import cores
+from tuiq.runner.supervisor import Supervisor
 from tuiq.spool.answers import Result, Target, Verb
 from tuiq.spool.journal import Event, Kind
 from tuiq.spool.spool import Spool, open_spool
 from tuiq.spool.status import StatusWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator
     from typing import Any
 
     from tuiq.config import Config
+    from tuiq.runner.report import Reporter
+    from tuiq.spool.layout import QueueDirectory
 
+WORTH_WORKERS = 1000
+"""Messages due from which one pass is worth the start of worker processes."""
 EX_OK = 0
 EX_TEMPFAIL = 75
 ADOPT_EVERY = 5.0
 """Seconds between tries for directories that another runner drains just now."""
-_SETTLED = frozenset({Fate.SETTLED})
 _log = logging.getLogger(__name__)
 
 
@@ -59,9 +66,23 @@ def run(
         if once and not locks.held:
             return EX_TEMPFAIL
         Budget(raise_limit(), reserved=in_use() + SPARE)  # or say what is missing
-        service = Service(spool, locks, Options(once=once, verbose=verbose), writer)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(service.run())
+        options = Options(once=once, verbose=verbose)
+        workers = _workers(spool, locks, options)
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(Service(spool, locks, options, writer, workers).run())
+
+
+def _workers(spool: Spool, locks: DirectoryLocks, options: Options) -> int:
+    """Return over how many processes to share the work out; 1: none but this one."""
+    if options.verbose:
+        return 1
+    workers = spool.config.runner.max_workers or cores()
+    if workers > 1 and options.once:
+        now = spool.clock.now()
+        due = (len(scan(d, now=now, until=now)) for d in locks.held)
+        if sum(due) < WORTH_WORKERS:
+            return 1
+    return workers
 
 
 @contextlib.contextmanager
@@ -80,18 +101,37 @@ def _named(spool: Spool, *, once: bool) -> Iterator[StatusWriter]:
         writer.close()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's factory where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+class Engine(Protocol):
+    """What delivers: a runner in this process, or a supervisor of workers."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Say whether it drains."""
+        ...
+
+    async def run(self) -> bool:
+        """Run to the end; say whether nothing is left that a runner could do."""
+        ...
+
+    async def stop(self) -> None:
+        """Drain."""
+        ...
+
+    def reconfigure(self) -> None:
+        """Take over the spool's new settings."""
+        ...
+
+    def look_at_everything(self) -> None:
+        """Scan now, and try every destination."""
+        ...
+
+    def adopt(self, directory: QueueDirectory) -> None:
+        """Serve one more directory."""
+        ...
 
 
 class Service:
-    """One runner process: the runner, its signals and its status file."""
+    """What delivers, its signals and its status file."""
 
     def __init__(
         self,
@@ -99,38 +139,44 @@ class Service:
         locks: DirectoryLocks,
         options: Options,
         writer: StatusWriter,
+        workers: int,
     ) -> None:
         """Serve the directories of *locks*; *writer* holds the runner's name."""
         self._spool = spool
         self._locks = locks
         self._options = options
-        self._writer = writer
-        self._runner: Runner | None = None
+        self._engine: Engine
+        self._reporter: Reporter
+        if workers > 1:
+            supervisor = Supervisor(spool, locks, options, workers)
+            self._engine = supervisor
+            self._reporter = SupervisorReporter(supervisor, writer)
+        else:
+            runner = Runner(spool, list(locks.held), options)
+            self._engine = runner
+            self._reporter = StatusReporter(runner, writer)
         self._side: set[asyncio.Task[None]] = set()
 
     async def run(self) -> int:
         """Run to the end and return the exit status."""
-        runner = Runner(self._spool, list(self._locks.held), self._options)
-        self._runner = runner
-        reporter = StatusReporter(runner, self._writer)
         self._handle_signals()
-        background = [asyncio.create_task(reporter.run(), name="status")]
+        background = [asyncio.create_task(self._reporter.run(), name="status")]
         if self._locks.missing and not self._options.once:
-            background.append(asyncio.create_task(self._adopt(runner), name="adopt"))
+            background.append(asyncio.create_task(self._adopt(), name="adopt"))
         self._note("started")
-        if runner.routes.problem:
-            _log.error("%s", runner.routes.problem)
+        problem = way_out_problem(self._spool.config)
+        if problem:
+            _log.error("%s", problem)
         try:
-            await runner.run()
+            settled = await self._engine.run()
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, *self._side, return_exceptions=True)
-            counters = sorted(reporter.status().counters.items())
+            counters = sorted(self._reporter.totals().items())
             self._note(f"ended: {', '.join(f'{k} {v}' for k, v in counters)}")
         if not self._options.once:
             return EX_OK
-        settled = _SETTLED.issuperset(runner.fates.values())
         return EX_OK if settled and not self._locks.missing else EX_TEMPFAIL
 
     def _note(self, what: str) -> None:
@@ -139,13 +185,13 @@ class Service:
         event = Event(kind=Kind.RUNNER, text=f"{program} {what}")
         self._spool.journal.append((event,))
 
-    async def _adopt(self, runner: Runner) -> None:
+    async def _adopt(self) -> None:
         """Serve the directories that others drained when this runner began."""
         while self._locks.missing:
             await asyncio.sleep(ADOPT_EVERY)
             for directory in self._locks.take():
                 _log.info("%s: served from now on", directory.path)
-                runner.adopt(directory)
+                self._engine.adopt(directory)
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -160,14 +206,12 @@ class Service:
         task.add_done_callback(self._side.discard)
 
     def _on_stop(self) -> None:
-        assert self._runner is not None
-        if not self._runner.is_stopping:
+        if not self._engine.is_stopping:
             self._note("drains")
-            self._spawn(self._runner.stop())
+            self._spawn(self._engine.stop())
 
     def _on_reload(self) -> None:
         """Read the configuration again; a wrong one changes nothing."""
-        assert self._runner is not None
         source = self._spool.config.source
         if source is None:
             return
@@ -181,7 +225,7 @@ class Service:
             _log.error("not reloaded: %s", error)
             return
         self._spool.reconfigure(config)
-        self._runner.reconfigure()
+        self._engine.reconfigure()
         _log.info("configuration read again: %s", source)
 
     def _on_alarm(self) -> None:
@@ -189,10 +233,9 @@ class Service:
 
     async def _flush_everything(self) -> None:
         """Try all mail now: a flush of every message, as an operator would."""
-        assert self._runner is not None
         flushed = await asyncio.to_thread(self._flush)
         _log.info("ALRM: due now: %d", flushed)
-        self._runner.look_at_everything()
+        self._engine.look_at_everything()
 
     def _flush(self) -> int:
         targets = (

@@ -1,0 +1,115 @@
+"""Supervisor and workers: what they tell each other beside leases, and how.
+
+Both ends are the same program in the same version, over a socket pair that nobody
+else has: a message is a pickled value behind its length.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator
+
+    from tuiq.config import Config
+    from tuiq.runner.runner import Options
+
+_LENGTH = struct.Struct("!I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """The first message to a worker: who it is and what it is to do."""
+
+    config: Config
+    number: int
+    """From 1; names its status file."""
+    directories: tuple[str, ...]
+    """Names of the queue directories it serves."""
+    options: Options
+    verbose: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Drain, and end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """Go by other settings."""
+
+    config: Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Scan now: something has been made due (ALRM)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt:
+    """Serve another directory."""
+
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryAgain:
+    """From a worker: try every destination as if nothing were known of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspected:
+    """A sync failed in a directory; from the worker that saw it, and to the others."""
+
+    directory: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowDisk:
+    """From a worker: a directory's disk is too full to send; trash has to go."""
+
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """From a worker: its totals since its start."""
+
+    counters: dict[str, int]
+
+
+@dataclass(slots=True)
+class Channel:
+    """One end of a socket pair."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    _closed: bool = field(default=False, init=False)
+
+    def send(self, message: object) -> None:
+        """Send *message*; into the void when the other end has gone."""
+        if not self._closed and not self.writer.is_closing():
+            data = pickle.dumps(message)
+            self.writer.write(_LENGTH.pack(len(data)) + data)
+
+    async def messages(self) -> AsyncIterator[Any]:
+        """Yield what the other end sends, until it is closed or dead."""
+        try:
+            while True:
+                (length,) = _LENGTH.unpack(await self.reader.readexactly(_LENGTH.size))
+                yield pickle.loads(await self.reader.readexactly(length))
+        except (EOFError, OSError):
+            # IncompleteReadError is an EOFError.
+            return
+
+    def close(self) -> None:
+        """Close this end."""
+        self._closed = True
+        self.writer.close()

@@ -188,7 +188,7 @@ def test_a_killed_demo_is_cleaned_up_after(place: Place) -> None:
     with place.start("--seconds", "60") as demo:
         wait_for(demo, "newsletter")
         assert len(place.left()) == 1
-        assert len(place.processes()) == 3
+        assert len(place.processes()) >= 3
         demo.kill()
 
     assert place.becomes_clean()

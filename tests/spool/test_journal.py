@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,9 @@ class CountingFs(OsFs):
 
     writes: int = 0
     syncs: int = 0
+    directory_syncs: int = 0
+    synced: list[int] = field(default_factory=list)
+    """Inodes, in the order in which they were synced."""
     full: bool = False
     room: int | None = None
     """Bytes that the next write takes before the disk is full."""
@@ -84,7 +87,12 @@ class CountingFs(OsFs):
         if self.full:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         self.syncs += 1
+        self.synced.append(os.fstat(fd).st_ino)
         super().fdatasync(fd)
+
+    def fsync(self, fd: int) -> None:
+        self.directory_syncs += 1
+        super().fsync(fd)
 
 
 @dataclass
@@ -239,14 +247,78 @@ def test_the_file_is_looked_at_once_a_second(bench: Bench) -> None:
     assert bench.ids() == ["first", "within", "second", "after"]
 
 
-def test_a_file_is_synced_before_another_one_is_taken_up(bench: Bench) -> None:
-    """Else sync() would vouch for lines in a file that it does not touch."""
+def test_sync_covers_the_files_written_to_before_the_current_one(
+    bench: Bench,
+) -> None:
+    """Else it would vouch for lines in a file that it does not touch."""
     journal = bench.journal()
     journal.append([event()])
     (bench.path / FILE).rename(bench.path / (FILE + ".1"))
     bench.clock.seconds += 1.1
     journal.append([event()])
-    assert bench.fs.syncs == 1
+    assert bench.fs.synced == []
+    journal.sync()
+    names = [FILE + ".1", FILE]
+    assert bench.fs.synced == [(bench.path / name).stat().st_ino for name in names]
+
+
+def test_sync_makes_the_name_of_the_file_durable_once(bench: Bench) -> None:
+    journal = bench.journal()
+    journal.append([event()])
+    journal.sync()
+    journal.append([event()])
+    journal.sync()
+    assert bench.fs.directory_syncs == 1
+
+
+def test_appending_and_rotating_wait_for_no_disk(bench: Bench) -> None:
+    journal = bench.journal()
+    for _ in range(100):
+        bench.clock.seconds += 2
+        journal.append([event()])
+    assert bench.names() == [FILE, FILE + ".1", FILE + ".2"]
+    assert (bench.fs.synced, bench.fs.directory_syncs) == ([], 0)
+
+
+def test_unsynced_files_do_not_pile_up(bench: Bench) -> None:
+    journal = bench.journal()
+    for number in range(10):
+        bench.clock.seconds += 2
+        journal.append([event()])
+        (bench.path / FILE).rename(bench.path / f"{FILE}.{number}")
+    journal.append([event()])
+    open_files = [
+        os.readlink(f"/proc/self/fd/{fd}")
+        for fd in os.listdir("/proc/self/fd")
+        if os.path.lexists(f"/proc/self/fd/{fd}")
+    ]
+    assert sum(name.startswith(str(bench.path / FILE)) for name in open_files) == 3
+    assert len(bench.fs.synced) == 7
+    journal.close()
+
+
+def test_what_was_said_to_attempts_is_counted_by_class(bench: Bench) -> None:
+    journal = bench.journal()
+    replies = [
+        ("delivered", 250, b"2.0.0", 3),
+        ("deferred", 451, b"4.7.1", 2),
+        ("deferred", 421, b"", 1),
+        ("failed", 550, b"5.1.1", 1),
+        ("deferred", 451, b"4.4.1", 5),
+        ("in_doubt", 0, b"", 1),
+        ("bounced", 550, b"5.1.1", 9),
+        ("possible_duplicate", 0, b"", 4),
+    ]
+    for kind, code, status, count in replies:
+        said = Reply(code=code, enhanced=status)
+        journal.record(kind, ID, recipients=[(0, b"a@b.c")] * count, reply=said)
+    assert journal.counters == {
+        "reply_2xx": 3,
+        "reply_4xx": 3,
+        "reply_5xx": 1,
+        "reply_connection": 6,
+        "possible_duplicates": 4,
+    }
 
 
 def test_rotation_by_another_process_is_not_waited_for(bench: Bench) -> None:

@@ -43,6 +43,8 @@ class Work:
 
     directory: QueueDirectory
     queue_id: str
+    fresh: bool = True
+    """Whether it was never deferred: first tries and retries take turns."""
     visit: Pass | None = None
     """The pass, once a connection is ready; None: nothing is claimed."""
     units: dict[DestinationKey, Unit] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import logging
 import os
@@ -10,18 +11,20 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuiq.config import JournalConfig
 from tuiq.errors import SpoolUnavailable
 from tuiq.mail.reply import Reply
 from tuiq.spool import journal as module
+from tuiq.spool import trace as tracing
 from tuiq.spool.fs import OsFs
 from tuiq.spool.journal import FILE, LINE_START, Event, Journal, Kind
+from tuiq.spool.layout import make_id
 from tuiq.spool.trace import Record, parse, trace
 
 if TYPE_CHECKING:
@@ -509,3 +512,99 @@ def test_trace_of_an_address_tells_of_no_other_recipient(bench: Bench) -> None:
 
 def test_a_journal_that_does_not_exist_is_empty(tmp_path: Path) -> None:
     assert list(trace(tmp_path / "none")) == []
+
+
+def history(path: Path, times: list[float], *, files: int = 3) -> list[str]:
+    """Write one queued and one finished line per time; return the ids."""
+    lines, ids = [], []
+    for number, time in enumerate(times):
+        queue_id = make_id(int(time * 1e6), f"{number:08}")
+        ids.append(queue_id)
+        for kind, later in ((Kind.QUEUED, 0.0), (Kind.FINISHED, 1.0)):
+            line = Event(kind=kind, time=time + later, queue_id=queue_id, text="x" * 80)
+            lines.append(line.encode(0.0, 1))
+    size = -(-len(lines) // files)
+    for number in range(files):
+        name = FILE if number == files - 1 else f"{FILE}.{files - 1 - number}"
+        content = b"".join(lines[number * size : (number + 1) * size])
+        (path / name).write_bytes(content)
+    return ids
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "BLOCK", 4096)
+
+
+@pytest.mark.usefixtures("blocks")
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_message_is_found_wherever_the_clock_was_set(
+    bench: Bench, data: st.DataObject
+) -> None:
+    steps = st.lists(st.integers(-100_000, 100_000), min_size=5, max_size=5)
+    times = []
+    now = 1.7e9
+    for step in data.draw(steps):
+        now += step
+        for _ in range(40):
+            now += 10.0
+            times.append(now)
+    ids = history(bench.path, times)
+    for queue_id in data.draw(st.lists(st.sampled_from(ids), min_size=1, max_size=5)):
+        found = [record.event for record in trace(bench.path, queue_id)]
+        assert found == ["queued", "finished"]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_a_message_whose_first_line_is_lost_is_found(bench: Bench) -> None:
+    ids = history(bench.path, [1.7e9 + 10 * n for n in range(1000)])
+    oldest = bench.path / f"{FILE}.2"
+    late = Event(kind=Kind.FINISHED, time=1.7e9, queue_id=OTHER).encode(0.0, 1)
+    oldest.write_bytes(late + oldest.read_bytes())
+    queue_id = make_id(int(1.700009e15), "ABCDEFGH")
+    early = Event(kind=Kind.DEFERRED, time=1.7e9, queue_id=queue_id).encode(0.0, 1)
+    oldest.write_bytes(early + oldest.read_bytes())
+    assert [r.event for r in trace(bench.path, queue_id)] == ["deferred"]
+    assert [r.event for r in trace(bench.path, ids[-1])] == ["queued", "finished"]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_a_young_message_is_found_without_reading_what_is_older(bench: Bench) -> None:
+    ids = history(bench.path, [1.7e9 + 10 * n for n in range(5000)])
+    read = 0
+
+    class Counting(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            nonlocal read
+            data = super().read(-1 if size is None else size) or b""
+            read += len(data)
+            return data
+
+    def opened(journal: Path) -> list[Any]:
+        return [Counting(journal / f"{FILE}{end}") for end in (".2", ".1", "")]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracing, "_open_all", opened)
+        found = [record.event for record in trace(bench.path, ids[-100])]
+    assert found == ["queued", "finished"]
+    total = sum(path.stat().st_size for path in bench.path.glob(FILE + "*"))
+    assert read < total / 10
+
+
+def test_an_address_beyond_ascii_is_found_as_it_was_written(bench: Bench) -> None:
+    address = "JÜRGEN@bücher.example"
+    line = Event(kind=Kind.FAILED, queue_id=ID, recipients=[(1, address.encode())])
+    bench.journal().append([line])
+    assert [r.queue_id for r in trace(bench.path, address)] == [ID]
+    assert [r.queue_id for r in trace(bench.path, address.lower())] == [ID]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_lines_longer_than_a_block_are_found_whole(bench: Bench) -> None:
+    many = [(number, b"user%d@example.com" % number) for number in range(5000)]
+    long = Event(kind=Kind.FAILED, queue_id=ID, recipients=many)
+    bench.journal(JournalConfig()).append([event(OTHER), long, event(OTHER)])
+    (record,) = trace(bench.path, "user4999@example.com")
+    assert record.recipients == ((4999, "user4999@example.com"),)
+    assert [len(r.recipients) for r in trace(bench.path, ID)] == [5000]

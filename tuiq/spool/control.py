@@ -32,7 +32,7 @@ from tuiq.spool.flags import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 Buffer: TypeAlias = bytes | bytearray
 MAGIC = b"TUIQQF01"
@@ -359,30 +359,42 @@ def decode_attributes(heap: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     return sender, attributes
 
 
-def decode_recipient(heap: bytes, offset: int) -> Recipient:
-    """Return the recipient whose address begins at *offset* of the heap."""
-    middle = heap.index(b"\0", offset)
-    end = heap.index(b"\0", middle + 1)
-    orcpt = notify = b""
-    if end > middle + 1:
-        for word in heap[middle + 1 : end].split(b" "):
-            key, _, value = word.partition(b"=")
-            if key == b"orcpt":
-                orcpt = value
-            elif key == b"notify":
-                notify = value
-    return Recipient(address=heap[offset:middle], orcpt=orcpt, notify=notify)
+def decode_addresses(
+    header: Header, buffer: Buffer, indexes: Iterable[int] | None = None
+) -> list[tuple[bytes, bytes]]:
+    """Return address and attributes of *indexes* (all by default), as they stand."""
+    heap = bytes(buffer[header.heap_offset :])
+    find = heap.index
+    pairs = []
+    for index in range(header.count) if indexes is None else indexes:
+        at = SLOTS + SLOT * index + S_HEAP
+        begin = int(buffer[at : at + 8], 16)
+        middle = find(b"\0", begin)
+        end = find(b"\0", middle + 1)
+        pairs.append((heap[begin:middle], heap[middle + 1 : end]))
+    return pairs
+
+
+def attribute_of(attributes: bytes, key: bytes) -> bytes:
+    """Return one of a recipient's attributes, empty when it is not there."""
+    for word in attributes.split(b" ") if attributes else ():
+        found, _, value = word.partition(b"=")
+        if found == key:
+            return value
+    return b""
 
 
 def decode_recipients(
-    header: Header, buffer: Buffer, indexes: Sequence[int] | None = None
+    header: Header, buffer: Buffer, indexes: Iterable[int] | None = None
 ) -> list[Recipient]:
     """Return the recipients of *indexes* (all by default) from a whole file."""
-    heap = bytes(buffer[header.heap_offset :])
-    wanted = range(header.count) if indexes is None else indexes
     return [
-        decode_recipient(heap, int(buffer[at + S_HEAP : at + SLOT], 16))
-        for at in map(slot_at, wanted)
+        Recipient(
+            address=address,
+            orcpt=attribute_of(attributes, b"orcpt"),
+            notify=attribute_of(attributes, b"notify"),
+        )
+        for address, attributes in decode_addresses(header, buffer, indexes)
     ]
 
 

@@ -12,7 +12,7 @@ from tuiq.spool.flags import MHold, MState, RReq, RState
 from tuiq.spool.layout import id_birth, is_queue_id
 
 if TYPE_CHECKING:
-    from tuiq.mail.envelope import Envelope, Recipient
+    from tuiq.mail.envelope import Envelope
 
 
 class State(StrEnum):
@@ -34,24 +34,21 @@ class RecipientView:
     """One recipient slot; nobody changes one, and fields are decoded when asked for."""
 
     index: int
-    recipient: Recipient
+    address: bytes
+    attributes: bytes
+    """ORCPT and NOTIFY as they stand in the file."""
     slot: bytes
     """Its 32 bytes."""
 
     @property
-    def address(self) -> bytes:
-        """Return the address."""
-        return self.recipient.address
-
-    @property
     def orcpt(self) -> bytes:
         """Return ORCPT, empty without one."""
-        return self.recipient.orcpt
+        return control.attribute_of(self.attributes, b"orcpt")
 
     @property
     def notify(self) -> bytes:
         """Return NOTIFY, empty without one."""
-        return self.recipient.notify
+        return control.attribute_of(self.attributes, b"notify")
 
     @property
     def state(self) -> bytes:
@@ -259,14 +256,17 @@ class QueueEntry:
 
     def recipients(self) -> list[RecipientView]:
         """Return all recipients in slot order; empty when they cannot be read."""
-        raw, slot_at = self.raw, control.slot_at
+        raw = self.raw
         try:
-            recipients = control.decode_recipients(self._sound_header(), raw)
+            pairs = control.decode_addresses(self._sound_header(), raw)
         except (ValueError, MessageDamaged):
             return []
+        at = range(control.SLOTS, len(raw), control.SLOT)
         return [
-            RecipientView(index, recipient, raw[slot_at(index) : slot_at(index + 1)])
-            for index, recipient in enumerate(recipients)
+            RecipientView(index, address, attributes, raw[start : start + control.SLOT])
+            for index, (start, (address, attributes)) in enumerate(
+                zip(at, pairs, strict=False)
+            )
         ]
 
     def _sound_header(self) -> control.Header:

@@ -585,7 +585,7 @@ def test_a_young_message_is_found_without_reading_what_is_older(bench: Bench) ->
         return [Counting(journal / f"{FILE}{end}") for end in (".2", ".1", "")]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracing, "_open_all", opened)
+        patch.setattr(tracing, "open_all", opened)
         found = [record.event for record in trace(bench.path, ids[-100])]
     assert found == ["queued", "finished"]
     total = sum(path.stat().st_size for path in bench.path.glob(FILE + "*"))

@@ -58,7 +58,7 @@ def trace(journal: Path, needle: str = "") -> Iterator[Record]:
     """
     wanted = printable(needle).lower()
     with ExitStack() as stack:
-        files = [stack.enter_context(file) for file in _open_all(journal)]
+        files = [stack.enter_context(file) for file in open_all(journal)]
         if is_queue_id(wanted.upper()):
             lines: Iterable[bytes] = _about_message(files, wanted.upper())
         else:
@@ -151,7 +151,7 @@ def _time_at(file: BinaryIO, offset: int) -> float | None:
     return None
 
 
-def _open_all(journal: Path) -> list[BinaryIO]:
+def open_all(journal: Path) -> list[BinaryIO]:
     """Open all files of the journal, oldest first.
 
     Opened from the newest on: what a rotation renames meanwhile is met a second time

@@ -193,9 +193,15 @@ class SimFs(Process):
         """See ``Fs``."""
         return sorted(self._dir(dir_fd).entries)
 
-    def scan(self, dir_fd: int) -> Iterator[tuple[str, int]]:
+    def names(self, dir_fd: int) -> Iterator[str]:
+        """See ``Fs``: one getdents."""
+        yield from self.listdir(dir_fd)
+
+    def scan(self, dir_fd: int, prefix: str = "") -> Iterator[tuple[str, int]]:
         """See ``Fs``: one getdents, then one stat per name."""
         for name in self.listdir(dir_fd):
+            if not name.startswith(prefix):
+                continue
             try:
                 mtime_ns = self.stat(name, dir_fd=dir_fd).st_mtime_ns
             except FileNotFoundError:

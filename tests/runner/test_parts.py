@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tracemalloc
 from collections import Counter
+from itertools import chain
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,10 @@ from tuiq.runner.due import DueList, index_time, scan
 from tuiq.runner.runner import Options, Runner
 from tuiq.runner.threads import in_thread
 from tuiq.spool.fs import OsFs
+from tuiq.spool.layout import make_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tuiq.spool.layout import QueueDirectory
 
@@ -33,18 +36,25 @@ def directory(name: str) -> QueueDirectory:
 
 PLACES = {name: directory(name) for name in ("q.1", "q.2")}
 
+# Born at second 0, so that what is due then was never tried.
+IDS = [make_id(0, suffix * 8) for suffix in "ABCD"]
 steps = st.lists(
     st.one_of(
         st.tuples(
             st.just("add"),
             st.sampled_from(sorted(PLACES)),
-            st.sampled_from("abcd"),
+            st.sampled_from(IDS),
             st.integers(0, 20),
         ),
         st.tuples(st.just("pop"), st.integers(0, 20)),
     ),
     max_size=60,
 )
+
+
+def is_due_first(when: float, model: Iterable[float]) -> bool:
+    """Say whether nothing of the same kind has been due longer."""
+    return when == min(other for other in model if (other < 1) == (when < 1))
 
 
 @given(steps)
@@ -62,21 +72,76 @@ def test_a_due_list_gives_each_message_once_at_its_earliest(
             ready = [when for when in model.values() if when <= step[1]]
             assert (found is None) == (not ready)
             if found is not None:
-                key = found[0].name, found[1]
-                assert model.pop(key) == min(ready)
+                when = model[found[0].name, found[1]]
+                assert is_due_first(when, model.values())
+                del model[found[0].name, found[1]]
         assert len(due) == len(model)
         assert due.next_time() == min(model.values(), default=None)
 
 
-@given(st.lists(st.integers(0, 50), min_size=1))
-def test_a_due_list_empties_in_order(times: list[int]) -> None:
-    due = DueList()
-    for number, when in enumerate(times):
-        due.add(PLACES["q.1"], f"id{number}", when)
-    order = []
-    while item := due.pop(100):
-        order.append(times[int(item[1][2:])])
-    assert order == sorted(times)
+def drained(due: DueList) -> list[str]:
+    """Return the ids of all that is due, in the order in which it is taken."""
+    return [item[1] for item in iter(lambda: due.pop(4e9), None)]
+
+
+@given(st.lists(st.integers(2, 50), min_size=1), st.sampled_from((1, 7, 100)))
+def test_a_due_list_empties_in_order(times: list[int], loose: int) -> None:
+    due = DueList(loose=loose)
+    ids = {make_id(0): when for when in times}
+    for queue_id, when in ids.items():
+        due.add(PLACES["q.1"], queue_id, when)
+    assert [ids[queue_id] for queue_id in drained(due)] == sorted(times)
+
+
+def test_new_mail_and_retries_take_turns_however_many_there_are() -> None:
+    due, place = DueList(), PLACES["q.1"]
+    old = [make_id(number) for number in range(9000)]
+    due.add_scanned(place, [(queue_id, 500.0) for queue_id in old])
+    new = [make_id((1000 + number) * 1_000_000) for number in range(5)]
+    for number, queue_id in enumerate(new):
+        due.add(place, queue_id, 1000.0 + number)
+    first = drained(due)[:10]
+    assert [queue_id in new for queue_id in first] == [True, False] * 5
+    assert [queue_id for queue_id in first if queue_id in new] == new
+
+
+def test_retries_come_up_in_a_stream_of_new_mail() -> None:
+    due, place = DueList(), PLACES["q.1"]
+    late = make_id(0)
+    due.add(place, late, 500.0)
+    taken = []
+    for second in range(1000, 1004):
+        for number in range(3):
+            due.add(place, make_id(second * 1_000_000 + number), float(second))
+        taken.append(due.pop(2000.0))
+    assert (place, late) in taken[:2]
+
+
+def test_a_scan_replaces_what_the_last_one_found() -> None:
+    due, place = DueList(), PLACES["q.1"]
+    ids = [make_id(number) for number in range(100)]
+    for _ in range(3):
+        due.begin_scan(place)
+        due.add_scanned(place, [(queue_id, 500.0) for queue_id in ids])
+        due.pop(4e9)
+    assert len(due) == 99
+    assert sorted(drained(due)) == sorted(ids)[1:]
+
+
+def test_a_due_list_takes_little_memory_for_what_waits() -> None:
+    due, place = DueList(), PLACES["q.1"]
+    tracemalloc.start()
+    try:
+        for first in range(0, 50_000, 2000):
+            block = range(first, first + 2000)
+            due.add_scanned(place, ((make_id(number), 500.0) for number in block))
+        for number in range(50_000):
+            due.add(place, make_id(number), 500.0)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(due) == 100_000
+    assert held < 4_000_000
 
 
 def test_a_scan_lists_what_comes_due_and_what_is_absurd(world: World) -> None:
@@ -87,7 +152,7 @@ def test_a_scan_lists_what_comes_due_and_what_is_absurd(world: World) -> None:
     for name, when in times.items():
         world.touch(ids[name], when)
     (world.path / "q.1" / "notes.txt").write_text("not mail")
-    found = dict(scan(place, now=now, until=now + 100))
+    found = dict(chain.from_iterable(scan(place, now=now, until=now + 100)))
     assert found == {
         ids["past"]: 5.0,
         ids["soon"]: pytest.approx(now + 50),
@@ -100,7 +165,7 @@ def test_a_scan_opens_no_message(world: World, monkeypatch: pytest.MonkeyPatch) 
     world.submit()
     opened: list[object] = []
     monkeypatch.setattr(OsFs, "open", lambda *args, **_: opened.append(args))
-    scan(world.spool.directories[0], now=4e9, until=4e9)
+    assert list(scan(world.spool.directories[0], now=4e9, until=4e9))
     assert opened == []
 
 

@@ -69,10 +69,10 @@ def test_only_the_responsible_process_takes_drop_files_in(
     submit_to_drop(world.path, envelope, (DATA,))
     directories = list(world.spool.directories)
     other = Keeper(world.spool, directories, responsible=False)
-    other.housekeep(False)
+    other.housekeep()
     assert not world.ids()
     assert "drop" not in other.watched()
-    Keeper(world.spool, directories).housekeep(False)
+    Keeper(world.spool, directories).housekeep()
     assert len(world.ids()) == 1
 
 
@@ -81,7 +81,7 @@ def test_others_leave_a_suspect_directory_until_it_is_cleared(world: World) -> N
     place, elsewhere = world.spool.directories[0], world.other.directories[0]
     mark_suspect(world.other.run_fd, elsewhere, "a test")
     keeper = Keeper(world.spool, [place], responsible=False)
-    keeper.housekeep(False)
+    keeper.housekeep()
     assert "suspect" in place.blocked
     assert clear_suspect(world.other.run_fd, elsewhere).is_done
     keeper.heed_suspicion()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import logging
 import os
@@ -8,20 +9,22 @@ import re
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuiq.config import JournalConfig
 from tuiq.errors import SpoolUnavailable
 from tuiq.mail.reply import Reply
 from tuiq.spool import journal as module
+from tuiq.spool import trace as tracing
 from tuiq.spool.fs import OsFs
 from tuiq.spool.journal import FILE, LINE_START, Event, Journal, Kind
+from tuiq.spool.layout import make_id
 from tuiq.spool.trace import Record, parse, trace
 
 if TYPE_CHECKING:
@@ -67,6 +70,9 @@ class CountingFs(OsFs):
 
     writes: int = 0
     syncs: int = 0
+    directory_syncs: int = 0
+    synced: list[int] = field(default_factory=list)
+    """Inodes, in the order in which they were synced."""
     full: bool = False
     room: int | None = None
     """Bytes that the next write takes before the disk is full."""
@@ -84,7 +90,12 @@ class CountingFs(OsFs):
         if self.full:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         self.syncs += 1
+        self.synced.append(os.fstat(fd).st_ino)
         super().fdatasync(fd)
+
+    def fsync(self, fd: int) -> None:
+        self.directory_syncs += 1
+        super().fsync(fd)
 
 
 @dataclass
@@ -239,14 +250,78 @@ def test_the_file_is_looked_at_once_a_second(bench: Bench) -> None:
     assert bench.ids() == ["first", "within", "second", "after"]
 
 
-def test_a_file_is_synced_before_another_one_is_taken_up(bench: Bench) -> None:
-    """Else sync() would vouch for lines in a file that it does not touch."""
+def test_sync_covers_the_files_written_to_before_the_current_one(
+    bench: Bench,
+) -> None:
+    """Else it would vouch for lines in a file that it does not touch."""
     journal = bench.journal()
     journal.append([event()])
     (bench.path / FILE).rename(bench.path / (FILE + ".1"))
     bench.clock.seconds += 1.1
     journal.append([event()])
-    assert bench.fs.syncs == 1
+    assert bench.fs.synced == []
+    journal.sync()
+    names = [FILE + ".1", FILE]
+    assert bench.fs.synced == [(bench.path / name).stat().st_ino for name in names]
+
+
+def test_sync_makes_the_name_of_the_file_durable_once(bench: Bench) -> None:
+    journal = bench.journal()
+    journal.append([event()])
+    journal.sync()
+    journal.append([event()])
+    journal.sync()
+    assert bench.fs.directory_syncs == 1
+
+
+def test_appending_and_rotating_wait_for_no_disk(bench: Bench) -> None:
+    journal = bench.journal()
+    for _ in range(100):
+        bench.clock.seconds += 2
+        journal.append([event()])
+    assert bench.names() == [FILE, FILE + ".1", FILE + ".2"]
+    assert (bench.fs.synced, bench.fs.directory_syncs) == ([], 0)
+
+
+def test_unsynced_files_do_not_pile_up(bench: Bench) -> None:
+    journal = bench.journal()
+    for number in range(10):
+        bench.clock.seconds += 2
+        journal.append([event()])
+        (bench.path / FILE).rename(bench.path / f"{FILE}.{number}")
+    journal.append([event()])
+    open_files = [
+        os.readlink(f"/proc/self/fd/{fd}")
+        for fd in os.listdir("/proc/self/fd")
+        if os.path.lexists(f"/proc/self/fd/{fd}")
+    ]
+    assert sum(name.startswith(str(bench.path / FILE)) for name in open_files) == 3
+    assert len(bench.fs.synced) == 7
+    journal.close()
+
+
+def test_what_was_said_to_attempts_is_counted_by_class(bench: Bench) -> None:
+    journal = bench.journal()
+    replies = [
+        ("delivered", 250, b"2.0.0", 3),
+        ("deferred", 451, b"4.7.1", 2),
+        ("deferred", 421, b"", 1),
+        ("failed", 550, b"5.1.1", 1),
+        ("deferred", 451, b"4.4.1", 5),
+        ("in_doubt", 0, b"", 1),
+        ("bounced", 550, b"5.1.1", 9),
+        ("possible_duplicate", 0, b"", 4),
+    ]
+    for kind, code, status, count in replies:
+        said = Reply(code=code, enhanced=status)
+        journal.record(kind, ID, recipients=[(0, b"a@b.c")] * count, reply=said)
+    assert journal.counters == {
+        "reply_2xx": 3,
+        "reply_4xx": 3,
+        "reply_5xx": 1,
+        "reply_connection": 6,
+        "possible_duplicates": 4,
+    }
 
 
 def test_rotation_by_another_process_is_not_waited_for(bench: Bench) -> None:
@@ -437,3 +512,99 @@ def test_trace_of_an_address_tells_of_no_other_recipient(bench: Bench) -> None:
 
 def test_a_journal_that_does_not_exist_is_empty(tmp_path: Path) -> None:
     assert list(trace(tmp_path / "none")) == []
+
+
+def history(path: Path, times: list[float], *, files: int = 3) -> list[str]:
+    """Write one queued and one finished line per time; return the ids."""
+    lines, ids = [], []
+    for number, time in enumerate(times):
+        queue_id = make_id(int(time * 1e6), f"{number:08}")
+        ids.append(queue_id)
+        for kind, later in ((Kind.QUEUED, 0.0), (Kind.FINISHED, 1.0)):
+            line = Event(kind=kind, time=time + later, queue_id=queue_id, text="x" * 80)
+            lines.append(line.encode(0.0, 1))
+    size = -(-len(lines) // files)
+    for number in range(files):
+        name = FILE if number == files - 1 else f"{FILE}.{files - 1 - number}"
+        content = b"".join(lines[number * size : (number + 1) * size])
+        (path / name).write_bytes(content)
+    return ids
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "BLOCK", 4096)
+
+
+@pytest.mark.usefixtures("blocks")
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_message_is_found_wherever_the_clock_was_set(
+    bench: Bench, data: st.DataObject
+) -> None:
+    steps = st.lists(st.integers(-100_000, 100_000), min_size=5, max_size=5)
+    times = []
+    now = 1.7e9
+    for step in data.draw(steps):
+        now += step
+        for _ in range(40):
+            now += 10.0
+            times.append(now)
+    ids = history(bench.path, times)
+    for queue_id in data.draw(st.lists(st.sampled_from(ids), min_size=1, max_size=5)):
+        found = [record.event for record in trace(bench.path, queue_id)]
+        assert found == ["queued", "finished"]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_a_message_whose_first_line_is_lost_is_found(bench: Bench) -> None:
+    ids = history(bench.path, [1.7e9 + 10 * n for n in range(1000)])
+    oldest = bench.path / f"{FILE}.2"
+    late = Event(kind=Kind.FINISHED, time=1.7e9, queue_id=OTHER).encode(0.0, 1)
+    oldest.write_bytes(late + oldest.read_bytes())
+    queue_id = make_id(int(1.700009e15), "ABCDEFGH")
+    early = Event(kind=Kind.DEFERRED, time=1.7e9, queue_id=queue_id).encode(0.0, 1)
+    oldest.write_bytes(early + oldest.read_bytes())
+    assert [r.event for r in trace(bench.path, queue_id)] == ["deferred"]
+    assert [r.event for r in trace(bench.path, ids[-1])] == ["queued", "finished"]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_a_young_message_is_found_without_reading_what_is_older(bench: Bench) -> None:
+    ids = history(bench.path, [1.7e9 + 10 * n for n in range(5000)])
+    read = 0
+
+    class Counting(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            nonlocal read
+            data = super().read(-1 if size is None else size) or b""
+            read += len(data)
+            return data
+
+    def opened(journal: Path) -> list[Any]:
+        return [Counting(journal / f"{FILE}{end}") for end in (".2", ".1", "")]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracing, "open_all", opened)
+        found = [record.event for record in trace(bench.path, ids[-100])]
+    assert found == ["queued", "finished"]
+    total = sum(path.stat().st_size for path in bench.path.glob(FILE + "*"))
+    assert read < total / 10
+
+
+def test_an_address_beyond_ascii_is_found_as_it_was_written(bench: Bench) -> None:
+    address = "JÜRGEN@bücher.example"
+    line = Event(kind=Kind.FAILED, queue_id=ID, recipients=[(1, address.encode())])
+    bench.journal().append([line])
+    assert [r.queue_id for r in trace(bench.path, address)] == [ID]
+    assert [r.queue_id for r in trace(bench.path, address.lower())] == [ID]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_lines_longer_than_a_block_are_found_whole(bench: Bench) -> None:
+    many = [(number, b"user%d@example.com" % number) for number in range(5000)]
+    long = Event(kind=Kind.FAILED, queue_id=ID, recipients=many)
+    bench.journal(JournalConfig()).append([event(OTHER), long, event(OTHER)])
+    (record,) = trace(bench.path, "user4999@example.com")
+    assert record.recipients == ((4999, "user4999@example.com"),)
+    assert [len(r.recipients) for r in trace(bench.path, ID)] == [5000]

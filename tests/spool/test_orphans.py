@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.spool.world import NOW, FaultyFs, SetClock, names, open_world, put
+from tuiq.spool.layout import ALPHABET
 from tuiq.spool.orphans import collect, collect_services, discard_orphan, find_orphans
 from tuiq.spool.setup import create_spool
 from tuiq.spool.spool import Spool
@@ -50,6 +51,22 @@ def test_each_kind_of_orphan_is_found_and_removed_tf_first(world: World) -> None
     assert found == [("tf", ID), ("df", ID), ("bf", ID), ("xf", ID)]
     assert collect(directory, now=NOW, age=AGE) == [p + i for p, i in found]
     assert not any(file.exists() for file in files)
+
+
+def test_shares_find_every_orphan_once(world: World) -> None:
+    directory = world[0].directories[0]
+    ids = [ID[:-1] + last for last in ALPHABET]
+    for queue_id in ids:
+        place(directory, "df", queue_id)
+    for parts in (1, 5, 32):
+        found = [
+            queue_id
+            for part in range(parts)
+            for _, queue_id in find_orphans(
+                directory, now=NOW, age=AGE, share=(part, parts)
+            )
+        ]
+        assert sorted(found) == ids
 
 
 def test_files_of_a_message_young_and_foreign_ones_stay(world: World) -> None:

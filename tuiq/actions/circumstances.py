@@ -13,6 +13,7 @@ from tuiq.actions.filter_match import Context
 from tuiq.config import DeliveryConfig
 from tuiq.delivery.route import RouteTable
 from tuiq.log import printable
+from tuiq.spool.census import open_domains, pause_on
 from tuiq.spool.disk import low_disk
 from tuiq.spool.entry import State
 from tuiq.spool.holders import LockReader, LockTable, queue_places
@@ -92,19 +93,12 @@ class Circumstances:
 
     def pause(self, entry: QueueEntry) -> Pause | None:
         """Return what keeps every open recipient of a message from being tried."""
-        pauses = self.pauses
-        if not pauses.pauses:
-            return None
-        whole = pauses.spool or pauses.directory(self.uuids.get(entry.directory, ""))
-        if whole:
-            return whole
-        found: Pause | None = None
-        for domain in open_domains(entry):
-            name = self.routes.key(entry.sender, domain).name
-            found = pauses.destination(domain) or pauses.destination(name)
-            if found is None:
-                return None
-        return found
+        return pause_on(
+            entry,
+            self.pauses,
+            self.uuids.get(entry.directory, ""),
+            lambda sender, domain: self.routes.key(sender, domain).name,
+        )
 
     def destinations(self, entry: QueueEntry) -> list[DestinationKey]:
         """Return where the open recipients of a message go, each once."""
@@ -142,13 +136,6 @@ class Circumstances:
             headers=headers,
             route=lambda domain: self.routes.key(b"", domain).name,
         )
-
-
-def open_domains(entry: QueueEntry) -> list[bytes]:
-    """Return the domains of recipients that wait for an attempt, each once."""
-    views = (view for view in entry.recipients() if view.state in b"TA")
-    domains = (view.address.rpartition(b"@")[2] for view in views)
-    return list(dict.fromkeys(domains))
 
 
 def look_around(spool: Spool) -> Circumstances:

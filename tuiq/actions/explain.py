@@ -239,19 +239,22 @@ def recipient_reasons(
     Texts of their own come from the transcript (deferrals) and the bounce file
     (failures); where these are silent, the message's last reply speaks.
     """
+    states, last = entry.states, entry.last_reply
     lines = {}
-    if entry.tries and entry.count > 1:
+    if len(states) > 1 and entry.tries:
         lines = texts.read(directory, "xf", entry.queue_id)
-    if b"F" in entry.states or b"B" in entry.states:
+    if b"F" in states or b"B" in states:
         lines |= texts.read(directory, "bf", entry.queue_id)
     reasons = {}
     for view in views:
         line = lines.get(view.index)
         if line is not None:
             code = line.code.replace(b"-", b" ", 1).strip()
-            reasons[view.index] = b" ".join(filter(None, (code, line.text)))
-        elif not view.code or entry.last_reply.startswith(view.code):
-            reasons[view.index] = entry.last_reply
+            reason = b" ".join(filter(None, (code, line.text)))
+        elif last.startswith(view.code):
+            reason = last
         else:
-            reasons[view.index] = b" ".join(filter(None, (view.code, view.status)))
-    return {index: reason for index, reason in reasons.items() if reason}
+            reason = b" ".join(filter(None, (view.code, view.status)))
+        if reason:
+            reasons[view.index] = reason
+    return reasons

@@ -6,12 +6,13 @@ change log.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import groupby
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from tuiq.actions.words import arrival, plural, span
-from tuiq.cli.render import json_line, text
+from tuiq.cli.render import json_line, json_text, text
 from tuiq.log import printable
 from tuiq.spool.entry import State
 from tuiq.spool.flags import MReq
@@ -37,30 +38,42 @@ _QUEUE_NAMES = {
 """Postfix's word for the queue a message would be in; ``deferred`` for the rest."""
 
 
+_JSON = (
+    '{"queue_name": "%s", "queue_id": %s, "arrival_time": %d, '
+    '"message_size": %d, "forced_expire": %s, "sender": %s, "recipients": [%s], '
+    '"attempts": %d, "next_attempt": %s, "expires": %d, "state": "%s", '
+    '"holder": %s, "directory": %s}'
+)
+"""What ``json.dumps`` would make of a dict, several times as fast."""
+
+
 def as_json(listing: Listing) -> Iterator[str]:
     """Yield one object per message; the README documents the members."""
     around = listing.around
     for listed in listing:
         entry, state = listed.entry, listed.state
-        yield json_line(
-            {
-                "queue_name": _QUEUE_NAMES.get(state, "deferred"),
-                "queue_id": entry.queue_id,
-                "arrival_time": int(entry.birth),
-                "message_size": entry.size,
-                "forced_expire": entry.request == MReq.BOUNCE,
-                "sender": text(entry.sender) or "MAILER-DAEMON",
-                "recipients": [
-                    _json_recipient(view, listed) for view in listed.recipients
-                ],
-                "attempts": entry.tries,
-                "next_attempt": next_attempt(around, entry, state),
-                "expires": around.expires(entry),
-                "state": state.value,
-                "holder": holder_json(around, entry.queue_id),
-                "directory": entry.directory,
-            }
+        when = next_attempt(around, entry, state)
+        yield _JSON % (
+            _QUEUE_NAMES.get(state, "deferred"),
+            json_text(entry.queue_id),
+            entry.birth,
+            entry.size,
+            "true" if entry.request == b"B" else "false",
+            _often(entry.sender) if entry.sender else '"MAILER-DAEMON"',
+            ", ".join([_json_recipient(view, listed) for view in listed.recipients]),
+            entry.tries,
+            "null" if when is None else when,
+            around.expires(entry),
+            state,
+            json_line(holder_json(around, entry.queue_id)),
+            json_text(entry.directory),
         )
+
+
+@lru_cache(maxsize=256)
+def _often(raw: bytes) -> str:
+    """Return bytes that recur, senders and replies, as a JSON string."""
+    return json_text(text(raw))
 
 
 def next_attempt(around: Circumstances, entry: QueueEntry, state: State) -> int | None:
@@ -73,12 +86,12 @@ def next_attempt(around: Circumstances, entry: QueueEntry, state: State) -> int 
     return max(entry.next_attempt, int(entry.birth))
 
 
-def _json_recipient(view: RecipientView, listed: Listed) -> dict[str, str]:
-    member = {"address": text(view.address)}
+def _json_recipient(view: RecipientView, listed: Listed) -> str:
+    address = json_text(text(view.address))
     reason = listed.reasons.get(view.index)
-    if reason:
-        member["delay_reason"] = text(reason)
-    return member
+    if not reason:
+        return f'{{"address": {address}}}'
+    return f'{{"address": {address}, "delay_reason": {_often(reason)}}}'
 
 
 def holder_json(around: Circumstances, queue_id: str) -> dict[str, object] | None:

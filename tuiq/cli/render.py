@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class Column:
 def text(raw: bytes) -> str:
     """Decode bytes for a JSON value; what is not UTF-8 becomes ``\\xNN``."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def json_text(value: str) -> str:
+    """Return *value* as a JSON string, as ``json_line`` would."""
+    return encode_basestring_ascii(value).replace("\x7f", "\\u007f")
 
 
 def json_line(value: object) -> str:

@@ -6,7 +6,7 @@ message that should move is older than that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiq.actions.circumstances import Circumstances, look_around
@@ -16,8 +16,8 @@ from tuiq.cli.diagnostics import ExitCode, complain
 from tuiq.cli.render import Column, json_line, table
 from tuiq.errors import UsageError
 from tuiq.log import printable
+from tuiq.spool.census import ELSEWHERE, Tally
 from tuiq.spool.entry import State
-from tuiq.spool.flags import MState
 from tuiq.spool.spool import open_spool
 
 if TYPE_CHECKING:
@@ -29,37 +29,6 @@ if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
     from tuiq.spool.status import DestinationStatus, RunnerStatus
-
-_STANDING = frozenset({State.DAMAGED, State.TRASHED, State.HELD})
-"""States that do not move by themselves: their age alarms nobody."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Tally:
-    """What one queue directory holds."""
-
-    counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
-    recipients: int = 0
-    """Open ones."""
-    size: int = 0
-    """Bytes of data, the trash not counted."""
-    oldest: float | None = None
-    """Arrival of the oldest message that should move; None: there is none."""
-
-    def add(self, entry: QueueEntry, state: State) -> None:
-        """Count one message."""
-        self.counts[state] += 1
-        if state is State.TRASHED:
-            return
-        self.recipients += entry.left
-        self.size += entry.size
-        if state not in _STANDING:
-            self.oldest = min(self.oldest or entry.birth, entry.birth)
-
-    @property
-    def messages(self) -> int:
-        """Return the number of messages, the trash not counted."""
-        return sum(self.counts.values()) - self.counts[State.TRASHED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +105,8 @@ def count(
 ) -> dict[str, Tally]:
     """Count messages by queue directory and state."""
     tallies = {directory.name: Tally() for directory in directories}
-    elsewhere = (MState.PENDING, MState.MOVED, MState.FINISHED)
     for entry in entries:
-        if entry.mstate not in elsewhere:
+        if entry.mstate not in ELSEWHERE:
             tallies[entry.directory].add(entry, around.state(entry))
     return tallies
 

@@ -139,6 +139,7 @@ class Feeder:
         if entry is None:
             self._sweep_finished(directory, queue_id)
         else:
+            work.fresh = not entry.tries
             self.works[work.key] = work
             self._place(work, entry, now)
 

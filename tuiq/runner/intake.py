@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from tuiq.errors import SpoolUnavailable
-from tuiq.runner.due import DueList, index_time, scan
+from tuiq.runner.due import SCANNED, DueList, index_time, scan
 from tuiq.runner.threads import in_thread
 from tuiq.spool.layout import DROP
 from tuiq.spool.reading import read_entry
 from tuiq.spool.watch import SpoolWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import AsyncIterator, Callable, Container, Iterable
 
     from tuiq.runner.due import Mine
     from tuiq.runner.keeper import Keeper
@@ -62,6 +63,8 @@ class Intake:
         self._busy: dict[Key, int] = {}
         self._watch: SpoolWatch | None = None
         self._blind = False
+        self.stopping = False
+        """Whether scans are to end early."""
 
     # -- events ----------------------------------------------------------------
 
@@ -137,36 +140,55 @@ class Intake:
     # -- scans -----------------------------------------------------------------
 
     async def rescan(self) -> None:
-        """List what comes due before the next scan: the truth, beside the hints."""
+        """List what comes due before the next scan: the truth, beside the hints.
+
+        What is found can be taken at once.  The scan pauses as often as it works,
+        so that connections get their turn.
+        """
         now = self._spool.clock.now()
         interval = self._spool.config.runner.rescan_interval
         if self._blind:
             interval = min(interval, UNWATCHED_RESCAN)
         until = now if self._once else now + interval + 1.0
         self.next_scan = now + interval
-        for directory in self._directories:
-            found = await in_thread(self._scan, directory, now, until)
-            for queue_id, when in found:
-                self.due.add(directory, queue_id, when)
+        for directory in list(self._directories):
+            self.due.begin_scan(directory)
+            blocks = 0
+            async for found in self._scan(directory, now, until):
+                blocks += 1
+                if found:
+                    self.due.add_scanned(directory, found)
+                    self._wake()
+            self._keeper.counted(directory, blocks * SCANNED)
 
     async def find_notices(self, known: Container[Key]) -> bool:
         """List the notices that this pass made; say whether there were any."""
         now = self._spool.clock.now()
-        found = False
+        any_found = False
         for directory in self._directories:
-            for queue_id, when in await in_thread(self._scan, directory, now, now):
-                if (queue_id, directory.name) in known:
-                    continue
-                entry = read_entry(directory, queue_id)
-                if entry is not None and entry.via == b"dsn":
-                    self.due.add(directory, queue_id, when)
-                    found = True
-        return found
+            async for found in self._scan(directory, now, now):
+                for queue_id, when in found:
+                    if (queue_id, directory.name) in known:
+                        continue
+                    entry = read_entry(directory, queue_id)
+                    if entry is not None and entry.via == b"dsn":
+                        self.due.add(directory, queue_id, when)
+                        any_found = True
+        return any_found
 
-    def _scan(
+    async def _scan(
         self, directory: QueueDirectory, now: float, until: float
-    ) -> list[tuple[str, float]]:
-        return scan(directory, now=now, until=until, mine=self._mine)
+    ) -> AsyncIterator[list[tuple[str, float]]]:
+        """Yield what comes due, as ``scan`` finds it."""
+        blocks = scan(directory, now=now, until=until, mine=self._mine)
+        while not self.stopping:
+            began = time.perf_counter()
+            found = await in_thread(next, blocks, None)
+            if found is None:
+                return
+            took = time.perf_counter() - began
+            yield found
+            await asyncio.sleep(took)
 
     # -- putting aside ---------------------------------------------------------
 

@@ -10,7 +10,7 @@ from tuiq.spool.answers import Result, Target, Verb
 from tuiq.spool.disk import low_disk
 from tuiq.spool.ingest import Ingester
 from tuiq.spool.journal import Event, Kind
-from tuiq.spool.layout import DROP
+from tuiq.spool.layout import ALPHABET, DROP
 from tuiq.spool.orphans import collect, collect_services
 from tuiq.spool.reading import read_entry
 from tuiq.spool.suspect import clear_suspect, is_marked
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from tuiq.spool.disk import LowDisk
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
+    from tuiq.spool.orphans import Share
     from tuiq.spool.spool import Spool
 
 CLOCK_JUMP = 3600.0
 """Seconds by which wall clock and boot clock may part before tuiq says so."""
+COLLECTED = 50_000
+"""Messages among whose files orphans are looked for at a time, about."""
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +53,7 @@ class Keeper:
         self._waiting: dict[str, str] = {}
         """Why each suspect directory is blocked until somebody has cleared it."""
         self._directories = directories
+        self._shares: dict[str, Share] = {}
         self._ingester = Ingester(spool)
         self._ingesting = threading.Lock()
         self._problem = ""
@@ -64,29 +68,45 @@ class Keeper:
             places[DROP] = drop
         return places
 
-    def housekeep(self, once: bool) -> bool:
-        """Do the rounds; say whether mail may expire (the clock can be trusted)."""
+    def housekeep(self) -> bool:
+        """Do what comes before a scan; say whether mail may expire.
+
+        It may when the clock can be trusted.
+        """
         if self._responsible:
-            self._do_rounds(once)
+            self._do_rounds()
         else:
             self.heed_suspicion()
         return self._clock_is_sound()
 
-    def _do_rounds(self, once: bool) -> None:
-        spool, now = self._spool, self._spool.clock.now()
+    def _do_rounds(self) -> None:
+        spool = self._spool
         self.ingest()
         spool.pauses.sweep()
         for directory in self._directories:
             if is_marked(spool.run_fd, directory):
                 self._clear(directory)
             self.make_room(directory)
-            if not once:
-                age = spool.config.spool.orphan_age
-                for name in collect(directory, now=now, age=age):
-                    _log.info("%s: removed orphan %s", directory.path, name)
-        if not once:
-            age = spool.config.spool.orphan_age
-            collect_services(spool.fs, spool.run_fd, spool.pauses_fd, now=now, age=age)
+
+    def collect(self) -> None:
+        """Remove what dead processes left; of a large directory a part at a time."""
+        if not self._responsible:
+            return
+        spool, now = self._spool, self._spool.clock.now()
+        age = spool.config.spool.orphan_age
+        for directory in self._directories:
+            part, parts = self._shares.get(directory.name, (0, 1))
+            share = part % parts, parts
+            for name in collect(directory, now=now, age=age, share=share):
+                _log.info("%s: removed orphan %s", directory.path, name)
+            self._shares[directory.name] = part + 1, parts
+        collect_services(spool.fs, spool.run_fd, spool.pauses_fd, now=now, age=age)
+
+    def counted(self, directory: QueueDirectory, messages: int) -> None:
+        """Take note of how many control files a directory has."""
+        part, _ = self._shares.get(directory.name, (0, 1))
+        parts = min(len(ALPHABET), 1 + messages // COLLECTED)
+        self._shares[directory.name] = part, parts
 
     # -- the clock -------------------------------------------------------------
 

@@ -67,7 +67,8 @@ class Outages:
     async def _defer(
         self, destination: Destination, reply: Reply, *, claimed: bool
     ) -> None:
-        for _ in range(len(destination.queue)):
+        # Twice: what is running is put back, and its lane's turn comes again.
+        for _ in range(2 * len(destination.queue)):
             if not claimed and not await self._desk.wait_for_room():
                 return
             unit = destination.next_unit(claimed=claimed)

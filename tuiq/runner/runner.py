@@ -120,6 +120,7 @@ class Runner:
         """Set at every turn of the loop, for whoever tells about the runner."""
         self._wake = asyncio.Event()
         self._stopping = False
+        self._scanning = False
         self._starved_until = 0.0
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -155,7 +156,7 @@ class Runner:
             self._wake.clear()
             self.stirred.set()
             self.intake.take_events()
-            if self.spool.clock.now() >= self.intake.next_scan:
+            if not self._scanning and self.spool.clock.now() >= self.intake.next_scan:
                 await self._rescan()
             self._ingest_drops()
             self.feeder.look_for_room()
@@ -176,7 +177,9 @@ class Runner:
     def _next_time(self) -> float:
         """Return when there is something to do by the clock."""
         now = self.spool.clock.now()
-        times = [now + MAX_SLEEP, max(now, self.intake.next_scan)]
+        times = [now + MAX_SLEEP]
+        if not self._scanning:
+            times.append(max(now, self.intake.next_scan))
         if self.feeder.waits_for_room:
             times.append(now + LOW_DISK_LOOK)
         if self._starved_until > now:
@@ -203,22 +206,38 @@ class Runner:
         self.wake()
 
     def _is_done(self) -> bool:
-        return self.feeder.is_idle and not len(self.intake.due)
+        idle = self.feeder.is_idle and not len(self.intake.due)
+        return idle and not self._scanning
 
     # -- finding work ----------------------------------------------------------
 
     async def _rescan(self) -> None:
+        """Do the rounds, then begin a scan beside the loop, which takes its time."""
         try:
-            self.desk.expire_allowed = await in_thread(
-                self.keeper.housekeep, self.options.once
-            )
-            await self.intake.rescan()
+            self.desk.expire_allowed = await in_thread(self.keeper.housekeep)
         except (TuiqError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
-                self._starved()
-            else:
-                _log.error("scan: %s; it is repeated", error)
-            self.intake.next_scan = self.spool.clock.now() + STARVED_WAIT
+            self._scan_failed(error)
+        else:
+            self._scanning = True
+            self.spawn(self._scan())
+
+    async def _scan(self) -> None:
+        try:
+            await self.intake.rescan()
+            if not self.options.once and not self._stopping:
+                await in_thread(self.keeper.collect)
+        except (TuiqError, OSError) as error:
+            self._scan_failed(error)
+        finally:
+            self._scanning = False
+            self.wake()
+
+    def _scan_failed(self, error: TuiqError | OSError) -> None:
+        if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
+            self._starved()
+        else:
+            _log.error("scan: %s; it is repeated", error)
+        self.intake.next_scan = self.spool.clock.now() + STARVED_WAIT
 
     def _ingest_drops(self) -> None:
         if self.intake.has_drops:
@@ -339,6 +358,7 @@ class Runner:
         if self._stopping:
             return
         self._stopping = True
+        self.intake.stopping = True
         self.desk.stop()
         self._room_changed()
         self._wake.set()

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
+from tuiq.runner.queueing import TurnQueue
+
 if TYPE_CHECKING:
     from tuiq.delivery.route import DestinationKey
     from tuiq.mail.reply import Reply
@@ -43,6 +45,8 @@ class Work:
 
     directory: QueueDirectory
     queue_id: str
+    fresh: bool = True
+    """Whether it was never deferred: first tries and retries take turns."""
     visit: Pass | None = None
     """The pass, once a connection is ready; None: nothing is claimed."""
     units: dict[DestinationKey, Unit] = field(default_factory=dict)
@@ -94,6 +98,15 @@ class Unit:
             self.destination.changed.set()
 
 
+def _is_any(_unit: Unit) -> bool:
+    return True
+
+
+def _is_open(unit: Unit) -> bool:
+    """Say whether taking *unit* opens no message."""
+    return unit.work.visit is not None or unit.is_withdrawn
+
+
 class Destination:
     """Where mail goes: who waits for it here, and what the governor said about it."""
 
@@ -105,7 +118,7 @@ class Destination:
         self.terms = terms
         self.batch = batch
         # Owned by the runner's loop.
-        self.queue: deque[Unit] = deque()
+        self.queue = TurnQueue[Unit](lambda unit: unit.work.fresh)
         self.connecting = 0
         self.sessions = 0
         self.idle = 0
@@ -128,36 +141,28 @@ class Destination:
         self.changed = asyncio.Event()
 
     def next_unit(self, *, claimed: bool = False) -> Unit | None:
-        """Take what has waited longest.
+        """Take what has waited longest, first tries and retries in turn.
 
         Whoever takes it puts it back while it has recipients left, so messages
         take turns transaction by transaction: a huge one does not hold up small
         ones, and several connections may share it.  *claimed* leaves out those
         that would have to be opened.
         """
-        for _ in range(len(self.queue)):
-            unit = self.queue.popleft()
-            work = unit.work
-            if claimed and work.visit is None and not unit.is_withdrawn:
-                # Back in its turn, and silently: telling would wake the connections
-                # that look in vain, each by the other's look.
-                self.queue.append(unit)
-                continue
+        while (unit := self.queue.pick(_is_open if claimed else _is_any)) is not None:
             unit.queued = False
-            if work.spoiled or unit.is_withdrawn:
+            if unit.work.spoiled or unit.is_withdrawn:
                 continue
-            if work.visit is None or unit.pending:
+            if unit.work.visit is None or unit.pending:
                 return unit
             # Else nothing of it is due in this pass.
         return None
 
     def withdraw(self) -> list[Work]:
         """Take all messages that were not opened yet out of the queue."""
-        waiting = [unit for unit in self.queue if unit.work.visit is None]
+        waiting = self.queue.remove(lambda unit: unit.work.visit is None)
         for unit in waiting:
             unit.queued = False
             unit.work.units.pop(self.key, None)
-        self.queue = deque(u for u in self.queue if u.work.visit is not None)
         return [unit.work for unit in waiting]
 
     @property

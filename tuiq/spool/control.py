@@ -11,9 +11,12 @@ words.  Nothing here does I/O: buffers in, values out.
 
 from __future__ import annotations
 
+import struct
 import zlib
+from binascii import a2b_hex
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from tuiq.errors import MessageDamaged, UnknownFormat
@@ -29,7 +32,7 @@ from tuiq.spool.flags import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 Buffer: TypeAlias = bytes | bytearray
 MAGIC = b"TUIQQF01"
@@ -66,6 +69,10 @@ S_HEAP = 24
 _CRC_AT = 496
 _ID_AT, _ID_LENGTH = 64, 20
 _REF_AT, _REF_LENGTH = 116, 128
+_FIRST_NUMBERS = struct.Struct(">IIIIIQ")
+"""Length, recipients, heap offset, length and checksum; birth."""
+_DATA_NUMBERS = struct.Struct(">QI")
+"""Length and checksum of the data."""
 
 
 class Origin(bytes, Enum):
@@ -78,9 +85,12 @@ class Origin(bytes, Enum):
     EDIT = b"edit    "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Header:
-    """Sector 0, decoded and checked."""
+    """Sector 0, decoded and checked; nobody changes one.
+
+    Not frozen: that costs more than decoding, and listings decode all of a queue.
+    """
 
     length: int
     """Length of the control file in bytes."""
@@ -199,34 +209,40 @@ def decode_header(buffer: Buffer, path: str) -> Header:
             f"format version {version!r} is unknown to this tuiq",
             "run the tuiq version that wrote it, or upgrade",
         )
-    try:
-        crc = int(buffer[_CRC_AT : _CRC_AT + 8], 16)
-    except ValueError:
-        crc = -1
-    if crc != zlib.crc32(buffer[:_CRC_AT]):
+    if _crc_field(buffer, _CRC_AT) != zlib.crc32(buffer[:_CRC_AT]):
         raise UnknownFormat(
             path, "the header checksum is wrong", "keep a copy and move it away"
         )
+    first = _FIRST_NUMBERS.unpack(a2b_hex(buffer[8:_ID_AT]))
+    length, count, heap_offset, heap_length, heap_crc, birth_us = first
+    data_length, data_crc = _DATA_NUMBERS.unpack(a2b_hex(buffer[84:108]))
     return Header(
-        length=int(buffer[8:16], 16),
-        count=int(buffer[16:24], 16),
-        heap_offset=int(buffer[24:32], 16),
-        heap_length=int(buffer[32:40], 16),
-        heap_crc=int(buffer[40:48], 16),
-        birth_us=int(buffer[48:64], 16),
-        queue_id=buffer[_ID_AT : _ID_AT + _ID_LENGTH].decode("ascii").rstrip(),
-        data_length=int(buffer[84:100], 16),
-        data_crc=int(buffer[100:108], 16),
-        origin=bytes(buffer[108:116]),
-        reference=bytes(buffer[_REF_AT : _REF_AT + _REF_LENGTH]).rstrip(),
+        length,
+        count,
+        heap_offset,
+        heap_length,
+        heap_crc,
+        birth_us,
+        buffer[_ID_AT : _ID_AT + _ID_LENGTH].decode("ascii").rstrip(),
+        data_length,
+        data_crc,
+        bytes(buffer[108:_REF_AT]),
+        bytes(buffer[_REF_AT : _REF_AT + _REF_LENGTH]).rstrip(),
     )
+
+
+def _crc_field(buffer: Buffer, offset: int) -> int:
+    """Decode a checksum; -1 when it does not parse."""
+    try:
+        return int(buffer[offset : offset + 8], 16)
+    except ValueError:
+        return -1
 
 
 def check_body(header: Header, buffer: Buffer, path: str) -> None:
     """Check lengths, heap checksum and every state byte; raise MessageDamaged.
 
-    *buffer* is the whole file.  Called once per claim and by ``tuiq check``;
-    listings only look at sector 0 and the state bytes.
+    *buffer* is the whole file.
     """
     remedy = "look at it with tuiq show, then tuiq check --repair sets it aside"
     slots_end = SLOTS + SLOT * header.count
@@ -249,6 +265,10 @@ def check_body(header: Header, buffer: Buffer, path: str) -> None:
 def body_crc(header: Header, buffer: Buffer) -> int:
     """Return the checksum over the heap and the slots' heap offsets."""
     slots_end = SLOTS + SLOT * header.count
+    if header.count == 1:
+        return zlib.crc32(
+            buffer[SLOTS + S_HEAP : slots_end], zlib.crc32(buffer[slots_end:])
+        )
     offsets = bytearray(8 * header.count)
     for column in range(8):
         offsets[column::8] = buffer[SLOTS + S_HEAP + column : slots_end : SLOT]
@@ -270,19 +290,35 @@ _ONE_BYTE_FIELDS: tuple[tuple[int, bytes, str], ...] = (
 
 def bad_byte(header: Header, buffer: Buffer) -> str:
     """Name the first state or request byte outside its alphabet, else empty."""
+    return (
+        _bad_message_byte(bytes(buffer[MSTATE : OPENED + 1]))
+        or _bad_recipient_byte(column_of(header.count, buffer, S_STATE), _R_STATE)
+        or _bad_recipient_byte(column_of(header.count, buffer, S_REQUEST), _R_REQUEST)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _bad_message_byte(state: bytes) -> str:
+    """Name the first unknown byte of *state*, MSTATE to OPENED, else empty."""
     for offset, alphabet, name in _ONE_BYTE_FIELDS:
-        if buffer[offset] not in alphabet:
-            return f"unknown {name} 0x{buffer[offset]:02X} at offset {offset}"
-    for column, alphabet, name in (
-        (S_STATE, _R_ALPHABET, "recipient state"),
-        (S_REQUEST, b"".join(RReq), "recipient request"),
-    ):
-        column_bytes = column_of(header.count, buffer, column)
-        rest = column_bytes.translate(None, alphabet)
-        if rest:
-            index = column_bytes.index(rest[:1])
-            return f"unknown {name} 0x{rest[0]:02X} of recipient {index + 1}"
+        byte = state[offset - MSTATE]
+        if byte not in alphabet:
+            return f"unknown {name} 0x{byte:02X} at offset {offset}"
     return ""
+
+
+_R_STATE = "state", _R_ALPHABET
+_R_REQUEST = "request", b"".join(RReq)
+
+
+def _bad_recipient_byte(column: bytes, field: tuple[str, bytes]) -> str:
+    """Name the first unknown byte of *column*, else empty."""
+    name, alphabet = field
+    rest = column.translate(None, alphabet)
+    if not rest:
+        return ""
+    index = column.index(rest[:1])
+    return f"unknown recipient {name} 0x{rest[0]:02X} of recipient {index + 1}"
 
 
 def column_of(count: int, buffer: Buffer, column: int) -> bytes:
@@ -323,30 +359,42 @@ def decode_attributes(heap: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     return sender, attributes
 
 
-def decode_recipient(heap: bytes, offset: int) -> Recipient:
-    """Return the recipient whose address begins at *offset* of the heap."""
-    middle = heap.index(b"\0", offset)
-    end = heap.index(b"\0", middle + 1)
-    orcpt = notify = b""
-    if end > middle + 1:
-        for word in heap[middle + 1 : end].split(b" "):
-            key, _, value = word.partition(b"=")
-            if key == b"orcpt":
-                orcpt = value
-            elif key == b"notify":
-                notify = value
-    return Recipient(address=heap[offset:middle], orcpt=orcpt, notify=notify)
+def decode_addresses(
+    header: Header, buffer: Buffer, indexes: Iterable[int] | None = None
+) -> list[tuple[bytes, bytes]]:
+    """Return address and attributes of *indexes* (all by default), as they stand."""
+    heap = bytes(buffer[header.heap_offset :])
+    find = heap.index
+    pairs = []
+    for index in range(header.count) if indexes is None else indexes:
+        at = SLOTS + SLOT * index + S_HEAP
+        begin = int(buffer[at : at + 8], 16)
+        middle = find(b"\0", begin)
+        end = find(b"\0", middle + 1)
+        pairs.append((heap[begin:middle], heap[middle + 1 : end]))
+    return pairs
+
+
+def attribute_of(attributes: bytes, key: bytes) -> bytes:
+    """Return one of a recipient's attributes, empty when it is not there."""
+    for word in attributes.split(b" ") if attributes else ():
+        found, _, value = word.partition(b"=")
+        if found == key:
+            return value
+    return b""
 
 
 def decode_recipients(
-    header: Header, buffer: Buffer, indexes: Sequence[int] | None = None
+    header: Header, buffer: Buffer, indexes: Iterable[int] | None = None
 ) -> list[Recipient]:
     """Return the recipients of *indexes* (all by default) from a whole file."""
-    heap = bytes(buffer[header.heap_offset :])
-    wanted = range(header.count) if indexes is None else indexes
     return [
-        decode_recipient(heap, int(buffer[at + S_HEAP : at + SLOT], 16))
-        for at in map(slot_at, wanted)
+        Recipient(
+            address=address,
+            orcpt=attribute_of(attributes, b"orcpt"),
+            notify=attribute_of(attributes, b"notify"),
+        )
+        for address, attributes in decode_addresses(header, buffer, indexes)
     ]
 
 

@@ -125,8 +125,15 @@ class Fs(Protocol):
         """getdents(2): all names in the directory, unordered."""
         ...
 
-    def scan(self, dir_fd: int) -> Iterator[tuple[str, int]]:
-        """Yield (name, mtime_ns) of each entry; one that vanishes is left out."""
+    def names(self, dir_fd: int) -> Iterator[str]:
+        """Yield the names that ``listdir`` returns, without keeping them all."""
+        ...
+
+    def scan(self, dir_fd: int, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield (name, mtime_ns) of each entry whose name begins with *prefix*.
+
+        One that vanishes is left out.
+        """
         ...
 
     def statvfs(self, fd: int) -> StatvfsResult:
@@ -217,18 +224,25 @@ class OsFs:
         finally:
             os.close(own)
 
-    def scan(self, dir_fd: int) -> Iterator[tuple[str, int]]:
+    def names(self, dir_fd: int) -> Iterator[str]:
         """See ``Fs``."""
         own = _reopen(dir_fd)
         try:
             with os.scandir(own) as entries:
                 for entry in entries:
-                    try:
-                        yield entry.name, entry.stat(follow_symlinks=False).st_mtime_ns
-                    except FileNotFoundError:
-                        continue
+                    yield entry.name
         finally:
             os.close(own)
+
+    def scan(self, dir_fd: int, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """See ``Fs``."""
+        for name in self.names(dir_fd):
+            if name.startswith(prefix):
+                try:
+                    info = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                yield name, info.st_mtime_ns
 
     def statvfs(self, fd: int) -> os.statvfs_result:
         """See ``Fs``."""

@@ -133,6 +133,11 @@ class LockReader:
             messages={lock.queue_id: lock for lock in locks if lock.queue_id},
         )
 
+    def held_inodes(self, fd: int) -> frozenset[int]:
+        """Return the inodes of locked files on the device of the directory *fd*."""
+        table = parse_locks((self._proc / "locks").read_text("ascii", "replace"))
+        return frozenset(table.get(self._device_of(fd), ()))
+
     def sees_everybody(self) -> bool:
         """Say whether every lock of this machine is listed (no pid namespace)."""
         try:

@@ -61,13 +61,11 @@ def make_id(birth_us: int, suffix: str | None = None) -> str:
 
 def id_birth(queue_id: str) -> float:
     """Return the time in a queue id in epoch seconds."""
-    number = 0
-    for character in queue_id[:TIME_LENGTH]:
-        number = number * 32 + ALPHABET.index(character)
-    return number / 1e6
+    return int(queue_id[:TIME_LENGTH].translate(_DIGITS), 32) / 1e6
 
 
 _ALPHABET_SET = frozenset(ALPHABET)
+_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 
 
 def is_queue_id(text: str) -> bool:

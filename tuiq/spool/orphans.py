@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from tuiq.spool.layout import split_name
+from tuiq.spool.layout import ALPHABET, is_queue_id
 from tuiq.spool.status import sweep_statuses
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
 
 ATTACHED = ("tf", "df", "bf", "xf")
+Share: TypeAlias = tuple[int, int]
+"""(part, parts), up to 32: the messages whose ids end in every parts-th character."""
 
 
 def discard_orphan(directory: QueueDirectory, prefix: str, queue_id: str) -> bool:
@@ -93,32 +95,49 @@ def _is_being_written(directory: QueueDirectory, queue_id: str) -> bool:
 
 
 def find_orphans(
-    directory: QueueDirectory, *, now: float, age: float
+    directory: QueueDirectory, *, now: float, age: float, share: Share = (0, 1)
 ) -> list[tuple[str, str]]:
-    """Return (prefix, queue id) of old files whose message has no control file."""
+    """Return (prefix, queue id) of old files whose message has no control file.
+
+    Only the files of one *share* of the messages are looked at: memory is needed
+    for those alone.
+    """
     fs = directory.fs
-    listed: dict[int, list[tuple[str, int]]] = {}
+    part, parts = share
+    chosen = frozenset(ALPHABET[part::parts])
+    attached: dict[str, list[tuple[str, int]]] = {}
     for fd in {directory.df_fd, directory.xf_fd, directory.qf_fd}:
-        listed[fd] = list(fs.scan(fd))
+        for name in fs.names(fd):
+            prefix, queue_id = name[:2], name[2:]
+            if prefix in ATTACHED and name[-1] in chosen and is_queue_id(queue_id):
+                attached.setdefault(queue_id, []).append((prefix, fd))
     # The control files are listed last: a message submitted meanwhile has one.
-    present = set(directory.ids())
-    limit = (now - age) * 1e9
-    found = []
-    for entries in listed.values():
-        for name, mtime_ns in entries:
-            parts = split_name(name)
-            if parts is None or parts[0] not in ATTACHED or parts[1] in present:
-                continue
-            if mtime_ns <= limit:
-                found.append(parts)
-    return sorted(found, key=lambda parts: (ATTACHED.index(parts[0]), parts[1]))
+    for name in fs.names(directory.qf_fd):
+        if name[:2] == "qf":
+            attached.pop(name[2:], None)
+    found = [
+        (prefix, queue_id)
+        for queue_id, files in attached.items()
+        for prefix, fd in files
+        if _is_old(fs, prefix + queue_id, fd, now - age)
+    ]
+    return sorted(found, key=lambda file: (ATTACHED.index(file[0]), file[1]))
 
 
-def collect(directory: QueueDirectory, *, now: float, age: float) -> list[str]:
+def _is_old(fs: Fs, name: str, dir_fd: int, limit: float) -> bool:
+    try:
+        return fs.stat(name, dir_fd=dir_fd).st_mtime_ns <= limit * 1e9
+    except FileNotFoundError:
+        return False
+
+
+def collect(
+    directory: QueueDirectory, *, now: float, age: float, share: Share = (0, 1)
+) -> list[str]:
     """Remove orphans older than *age* seconds; return their names."""
     return [
         prefix + queue_id
-        for prefix, queue_id in find_orphans(directory, now=now, age=age)
+        for prefix, queue_id in find_orphans(directory, now=now, age=age, share=share)
         if discard_orphan(directory, prefix, queue_id)
     ]
 

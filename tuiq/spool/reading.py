@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuiq.errors import SpoolUnsafe
@@ -35,9 +34,9 @@ def read_entry(directory: QueueDirectory, queue_id: str) -> QueueEntry | None:
             raise
         reason = (error.strerror or "cannot be read").lower()
         damage = f"{directory.path_of(name)}: {reason}; see tuiq check"
-    entry = decode_entry(raw, directory=directory.name, name=name, mtime=mtime)
-    if damage:
-        return replace(entry, damage=damage)
+    entry = decode_entry(
+        raw, directory=directory.name, name=name, mtime=mtime, damage=damage
+    )
     return None if entry.mstate == b"F" and not entry.damage else entry
 
 

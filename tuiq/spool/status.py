@@ -24,8 +24,11 @@ from tuiq.errors import SpoolUnavailable
 from tuiq.log import printable
 from tuiq.spool.fs import write_all
 from tuiq.spool.holders import LockReader, Place
+from tuiq.spool.totals import added, fold, identity, read_totals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuiq.clock import Clock
     from tuiq.spool.fs import Fs
     from tuiq.spool.holders import LockTable
@@ -142,10 +145,13 @@ class StatusWriter:
             if isinstance(error, BlockingIOError):
                 raise SpoolUnavailable(_busy(run_fd, name)) from None
             raise
+        self._last: RunnerStatus | None = None
+        _retire(fs, run_fd, _read_one(run_fd, name))  # it was killed
 
     def write(self, status: RunnerStatus) -> bool:
         """Replace the status file; False when that failed (delivery goes on)."""
-        data = encode(replace(status, name=self.name, written=self._clock.now()))
+        self._last = replace(status, name=self.name, written=self._clock.now())
+        data = encode(self._last)
         temporary = f"{self.name}.status.tmp"
         try:
             self._create(temporary, data)
@@ -163,10 +169,22 @@ class StatusWriter:
             self._fs.close(fd)
 
     def close(self) -> None:
-        """Remove the status file, then give the name back."""
+        """Add the counters to the totals, remove the status file, give the name back.
+
+        What counts is the last status, whether or not it could be written.
+        """
+        if self._last is not None:
+            _retire(self._fs, self._run_fd, self._last)
         with suppress(OSError):
             self._fs.unlink(f"{self.name}.status", dir_fd=self._run_fd)
         self._fs.close(self._lock_fd)
+
+
+def _retire(fs: Fs, run_fd: int, status: RunnerStatus) -> None:
+    """Keep what a runner counted that has ended."""
+    if status.started and any(status.counters.values()):
+        runner = identity(status.name, status.started)
+        fold(fs, run_fd, runner, status.counters)
 
 
 def _busy(run_fd: int, name: str) -> str:
@@ -269,6 +287,28 @@ def read_statuses(spool: Path, reader: LockReader | None = None) -> list[RunnerS
         os.close(fd)
 
 
+def read_counters(
+    fs: Fs, run_fd: int, look: Callable[[], list[RunnerStatus]]
+) -> tuple[list[RunnerStatus], dict[str, int]]:
+    """Return the statuses that *look* reads, and all that was counted in the spool.
+
+    That is what runners count, and what those counted that have ended: it only ever
+    grows.
+    """
+    before = read_totals(fs, run_fd)
+    while True:
+        statuses = look()
+        totals = read_totals(fs, run_fd)
+        if totals.ended == before.ended:
+            break
+        before = totals  # somebody ended meanwhile: counted twice, or not at all
+    counters = dict(totals.counters)
+    for status in statuses:
+        if identity(status.name, status.started) not in totals.ended:
+            counters = added(counters, status.counters)
+    return statuses, counters
+
+
 def _is_status(name: str) -> bool:
     return name.endswith(".status") and not name.startswith(".")
 
@@ -305,6 +345,9 @@ def sweep_statuses(fs: Fs, run_fd: int, *, now: float, age: float) -> list[str]:
         if now - mtime_ns / 1e9 < age:
             continue
         if name.endswith(".tmp") or (_is_status(name) and _is_dead(fs, run_fd, name)):
+            if _is_status(name):
+                runner = name.removesuffix(".status")
+                _retire(fs, run_fd, _read_one(run_fd, runner))
             with suppress(FileNotFoundError):
                 fs.unlink(name, dir_fd=run_fd)
                 swept.append(name)

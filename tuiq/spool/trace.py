@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import ExitStack
+import re
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tuiq.log import printable
-from tuiq.spool.journal import FILE, LINE_START
+from tuiq.spool.journal import FILE, LINE_START, Kind
+from tuiq.spool.layout import id_birth, is_queue_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+BLOCK = 256 * 1024
+"""Bytes that are looked through at a time."""
+SLACK = 60.0
+"""Seconds by which lines may be out of order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +57,101 @@ def trace(journal: Path, needle: str = "") -> Iterator[Record]:
     as a recipient, of which only it is told, or as the sender.  Empty: all events.
     """
     wanted = printable(needle).lower()
-    quoted = json.dumps(wanted, ensure_ascii=False)[1:-1].encode()
     with ExitStack() as stack:
-        files = [stack.enter_context(file) for file in _open_all(journal)]
-        for file in files:
-            for line in file:
-                if quoted not in line.lower():
-                    continue
-                record = parse(line)
-                found = record and _about(record, wanted)
-                if found:
-                    yield found
+        files = [stack.enter_context(file) for file in open_all(journal)]
+        if is_queue_id(wanted.upper()):
+            lines: Iterable[bytes] = _about_message(files, wanted.upper())
+        else:
+            lines = _holding(files, wanted)
+        for line in lines:
+            record = parse(line)
+            found = record and _about(record, wanted)
+            if found:
+                yield found
 
 
-def _open_all(journal: Path) -> list[BinaryIO]:
+def _about_message(files: list[BinaryIO], queue_id: str) -> Iterable[bytes]:
+    """Return the lines with *queue_id*, in the order of writing.
+
+    Its time says where its first line should be.  Where that is not so (the clock
+    was set, or the line is gone) everything is looked through.
+    """
+    whole = b'"id":"%b"' % queue_id.encode()
+    first = b'"event":"%b",%b' % (Kind.QUEUED.encode(), whole)
+    _seek(files, id_birth(queue_id) - SLACK)
+    lines = [line for file in files for line in _lines(file, whole)]
+    if any(first in line for line in lines):
+        return lines
+    for file in files:
+        file.seek(0)
+    return (line for file in files for line in _lines(file, whole))
+
+
+def _holding(files: list[BinaryIO], wanted: str) -> Iterator[bytes]:
+    """Yield the lines that may hold *wanted*, which is in lower case."""
+    # Only ASCII has the same bytes whatever case it was written in.
+    parts = re.findall(r"[\x00-\x7f]+", json.dumps(wanted, ensure_ascii=False)[1:-1])
+    part = max(parts, key=len, default="").encode()
+    for file in files:
+        yield from _lines(file, part, fold=True)
+
+
+def _lines(file: BinaryIO, part: bytes, *, fold: bool = False) -> Iterator[bytes]:
+    """Yield the lines of *file* that contain *part*, from where it stands.
+
+    With *fold* case does not matter, and *part* is in lower case.
+    """
+    rest = b""
+    while read := file.read(BLOCK):
+        block = rest + read
+        end = block.rfind(b"\n") + 1
+        rest = block[end:]
+        yield from _hits(block[:end], part, fold=fold)
+    yield from _hits(rest, part, fold=fold)
+
+
+def _hits(block: bytes, part: bytes, *, fold: bool) -> Iterator[bytes]:
+    """Yield the lines of *block* that contain *part*."""
+    text = block.lower() if fold else block
+    at = text.find(part)
+    while at >= 0:
+        start, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
+        end = len(text) if end < 0 else end + 1
+        if start < end:
+            yield block[start:end]
+        at = text.find(part, end) if end < len(text) else -1
+
+
+def _seek(files: list[BinaryIO], time: float) -> None:
+    """Let *files* stand before their lines of *time* and later, or earlier."""
+    for file, following in zip_longest(files, files[1:]):
+        size = os.fstat(file.fileno()).st_size
+        begins = None if following is None else _time_at(following, 0)
+        low, high = 0, size
+        if begins is not None and begins < time:
+            low = size  # what the next file begins with is older than that
+        while high - low > BLOCK:
+            middle = (low + high) // 2
+            found = _time_at(file, middle)
+            if found is not None and found < time:
+                low = middle
+            else:
+                high = middle
+        file.seek(max(0, low - BLOCK))
+
+
+def _time_at(file: BinaryIO, offset: int) -> float | None:
+    """Return the time of the first line that begins at *offset* or later."""
+    piece = os.pread(file.fileno(), BLOCK, offset)
+    start = 0
+    while (start := piece.find(LINE_START, start)) >= 0:
+        start += len(LINE_START)
+        with suppress(ValueError):
+            return float(piece[start : piece.find(b",", start)])
+    return None
+
+
+def open_all(journal: Path) -> list[BinaryIO]:
     """Open all files of the journal, oldest first.
 
     Opened from the newest on: what a rotation renames meanwhile is met a second time

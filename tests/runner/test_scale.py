@@ -1,0 +1,90 @@
+"""Many messages: what a scan finds is sent before it ends, and nothing is starved."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from tests.runner.world import World, until
+from tuiq.demo.server import ScriptedServer
+from tuiq.runner import due
+from tuiq.runner.keeper import Keeper
+from tuiq.spool.fs import OsFs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+
+
+class Gate:
+    """Lets a scan get past its first block when it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.event = threading.Event()
+        real = OsFs.scan
+
+        def scan(fs: OsFs, dir_fd: int, prefix: str = "") -> Iterator[tuple[str, int]]:
+            for number, item in enumerate(real(fs, dir_fd, prefix)):
+                if prefix == "qf" and number == 3:
+                    assert self.event.wait(20)
+                yield item
+
+        monkeypatch.setattr(OsFs, "scan", scan)
+        monkeypatch.setattr(due, "SCANNED", 3)
+
+
+async def test_mail_is_sent_while_the_scan_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(10):
+        world.submit()
+    gate = Gate(monkeypatch)
+    async with ScriptedServer() as server, world.running(server):
+        await until(lambda: len(server.received) == 3)
+        gate.event.set()
+        await until(lambda: len(server.received) == 10)
+
+
+async def test_a_runner_stops_in_the_midst_of_a_scan(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(10):
+        world.submit()
+    gate = Gate(monkeypatch)
+    async with ScriptedServer() as server:
+        async with world.running(server) as runner:
+            await until(lambda: len(server.received) == 3)
+            gate.event.set()
+            await runner.stop()
+        assert len(server.received) < 10
+
+
+async def test_one_pass_ends_after_its_scan(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(10):
+        world.submit()
+    monkeypatch.setattr(due, "SCANNED", 3)
+    async with ScriptedServer() as server:
+        await world.once(server)
+        assert len(server.received) == 10
+
+
+def test_orphans_of_a_large_directory_are_found_a_part_at_a_time(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    place = world.spool.directories[0]
+    for last in "0123456789":
+        file = place.path / f"df{'0' * 18}{last}"
+        file.write_bytes(b"x")
+        os.utime(file, (1, 1))
+    keeper = Keeper(world.spool, [place])
+    keeper.counted(place, 60_000)
+    left = []
+    for _ in range(2):
+        keeper.collect()
+        left.append(len(list(place.path.glob("df*"))))
+    assert left == [5, 0]

@@ -1,0 +1,177 @@
+"""Counting a spool: how many messages in which state, how old, how large.
+
+Counting reads every control file.  ``Census`` does it a little at a time, for views
+and metrics that must not take a core from delivery.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuiq.spool.entry import State
+from tuiq.spool.flags import MState
+from tuiq.spool.holders import LockReader
+from tuiq.spool.layout import is_queue_id
+from tuiq.spool.pauses import Pauses
+from tuiq.spool.reading import read_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.layout import QueueDirectory
+    from tuiq.spool.pauses import Pause, PauseSet
+    from tuiq.spool.spool import Spool
+
+STANDING = frozenset({State.DAMAGED, State.TRASHED, State.HELD})
+"""States that do not move by themselves: their age alarms nobody."""
+ELSEWHERE = (MState.PENDING, MState.MOVED, MState.FINISHED)
+"""What lies in a directory and is no message of it."""
+_LOCKS_EVERY = 512
+"""Messages after which the kernel's table of locks is read again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What one queue directory holds."""
+
+    counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    recipients: int = 0
+    """Open ones."""
+    size: int = 0
+    """Bytes of data, the trash not counted."""
+    oldest: float | None = None
+    """Arrival of the oldest message that should move; None: there is none."""
+
+    def add(self, entry: QueueEntry, state: State) -> None:
+        """Count one message."""
+        self.counts[state] += 1
+        if state is State.TRASHED:
+            return
+        self.recipients += entry.left
+        self.size += entry.size
+        if state not in STANDING:
+            birth = entry.birth
+            self.oldest = birth if self.oldest is None else min(self.oldest, birth)
+
+    @property
+    def messages(self) -> int:
+        """Return the number of messages, the trash not counted."""
+        return sum(self.counts.values()) - self.counts[State.TRASHED]
+
+
+def open_domains(entry: QueueEntry) -> list[bytes]:
+    """Return the domains of recipients that wait for an attempt, each once."""
+    views = (view for view in entry.recipients() if view.state in b"TA")
+    domains = (view.address.rpartition(b"@")[2] for view in views)
+    return list(dict.fromkeys(domains))
+
+
+def pause_on(
+    entry: QueueEntry,
+    pauses: PauseSet,
+    uuid: str,
+    next_hop: Callable[[bytes, bytes], str],
+) -> Pause | None:
+    """Return what keeps every open recipient of a message from being tried.
+
+    *uuid* is its queue directory's; *next_hop* names the destination of a sender's
+    mail to a domain.
+    """
+    if not pauses.pauses:
+        return None
+    whole = pauses.spool or pauses.directory(uuid)
+    if whole:
+        return whole
+    found: Pause | None = None
+    for domain in open_domains(entry):
+        found = pauses.destination(domain) or pauses.destination(
+            next_hop(entry.sender, domain)
+        )
+        if found is None:
+            return None
+    return found
+
+
+class Census:
+    """Counts a spool again and again, a little at a time; takes no lock."""
+
+    def __init__(self, spool: Spool, next_hop: Callable[[bytes, bytes], str]) -> None:
+        """Count *spool*; *next_hop* as for ``pause_on``."""
+        self._spool = spool
+        self._next_hop = next_hop
+        self._locks = LockReader()
+        # Its own: the spool's may be in use in another thread.
+        self._pauses = Pauses(spool.fs, spool.pauses_fd, spool.clock)
+        self._running: Iterator[None] | None = None
+        self.tallies: dict[str, Tally] | None = None
+        """By queue directory, of the last count; None before there is one."""
+        self.began = 0.0
+        """Epoch seconds at which that count began: nothing in it is older."""
+        self.ended = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether a count has begun and is not complete."""
+        return self._running is not None
+
+    def advance(self, seconds: float = float("inf")) -> bool:
+        """Go on counting for some *seconds* of processor time; True when complete.
+
+        Raises OSError when the count cannot go on; the next call begins another.
+        """
+        if self._running is None:
+            self._running = self._count()
+        limit = time.thread_time() + seconds
+        try:
+            for _ in self._running:
+                if time.thread_time() >= limit:
+                    return False
+        except BaseException:
+            self._running = None
+            raise
+        self._running = None
+        return True
+
+    def _count(self) -> Iterator[None]:
+        began = self._spool.clock.now()
+        tallies = {}
+        for directory in self._spool.directories:
+            tallies[directory.name] = tally = Tally()
+            yield from self._add_all(directory, tally)
+        self.began, self.ended = began, self._spool.clock.now()
+        self.tallies = tallies
+
+    def _add_all(self, directory: QueueDirectory, tally: Tally) -> Iterator[None]:
+        """Count one directory, a message at a time, in no order."""
+        held: frozenset[int] = frozenset()
+        top = os.open(
+            ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory.qf_fd
+        )
+        try:
+            with os.scandir(top) as found:
+                for number, item in enumerate(found):
+                    if number % _LOCKS_EVERY == 0:
+                        held = self._locks.held_inodes(top)
+                    if item.name[:2] == "qf" and is_queue_id(item.name[2:]):
+                        self._add(directory, tally, item, item.inode() in held)
+                    yield
+        finally:
+            os.close(top)
+
+    def _add(
+        self,
+        directory: QueueDirectory,
+        tally: Tally,
+        item: os.DirEntry[str],
+        locked: bool,
+    ) -> None:
+        entry = read_entry(directory, item.name[2:])
+        if entry is None or entry.mstate in ELSEWHERE:
+            return
+        pauses = self._pauses.current()
+        pause = pause_on(entry, pauses, directory.uuid, self._next_hop)
+        tally.add(entry, entry.state(locked=locked, paused=pause is not None))

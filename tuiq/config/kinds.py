@@ -273,15 +273,15 @@ def split_host_port(text: str, *, port: int = 25) -> tuple[str, int]:
     return host, number
 
 
-def host_port() -> Kind:
-    """Return the kind of ``host:port``, port 25 when left out; empty is allowed."""
+def host_port(*, port: int = 25) -> Kind:
+    """Return the kind of ``host:port``, *port* when left out; empty is allowed."""
 
     def parse(raw: object, base: Path) -> str:
         name = printable_text(raw, "the host")
         if not name:
             return ""
-        host, port = split_host_port(name)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        host, number = split_host_port(name, port=port)
+        return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
 
     return Kind(parse=parse, write=quoted)
 

@@ -410,6 +410,37 @@ class JournalConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """``[metrics]``: numbers for monitoring, in OpenMetrics text."""
+
+    textfile: Path | None = field(
+        default=None,
+        metadata=_is(
+            kinds.path(),
+            "File to write them to, for node_exporter's textfile collector: its name "
+            "must end in .prom there; empty: none.",
+        ),
+    )
+    listen: str = field(
+        default="",
+        metadata=_is(
+            kinds.host_port(port=9154),
+            "Address for Prometheus to ask, such as 127.0.0.1:9154. Whoever reaches it "
+            "may read it; empty: none.",
+        ),
+    )
+    """Always with a port, IPv6 in brackets; see ``split_host_port``."""
+    interval: float = field(
+        default=15.0,
+        metadata=_is(
+            kinds.duration(low=1),
+            "Time between two writes of the file, and at least between two counts of "
+            "the queue.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, validated; each field but *source* is a section of the file."""
 
@@ -420,6 +451,7 @@ class Config:
     bounce: BounceConfig = field(default_factory=BounceConfig)
     runner: RunnerConfig = field(default_factory=RunnerConfig)
     journal: JournalConfig = field(default_factory=JournalConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     source: Path | None = None
     """The file it was read from; None: built in code."""
     given: frozenset[tuple[str, str]] = frozenset()
@@ -439,5 +471,6 @@ SECTIONS: dict[str, type[Any]] = {
     "bounce": BounceConfig,
     "runner": RunnerConfig,
     "journal": JournalConfig,
+    "metrics": MetricsConfig,
 }
 """The sections of the file, in the order in which they are written."""

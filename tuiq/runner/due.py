@@ -189,12 +189,15 @@ class DueList:
 
     # -- taking ----------------------------------------------------------------
 
-    def pop(self, now: float) -> tuple[QueueDirectory, str] | None:
+    def pop(
+        self, now: float, *, fresh: bool | None = None
+    ) -> tuple[QueueDirectory, str] | None:
         """Take the message of the lane in turn that has been due longest.
 
-        None when none is due.
+        None when none is due.  *fresh* asks for one lane alone, out of turn.
         """
-        for side in (self._turn, 1 - self._turn):
+        turns = (self._turn, 1 - self._turn) if fresh is None else (int(fresh),)
+        for side in turns:
             when = self._lanes[side].next_time()
             if when is not None and when <= now:
                 self._turn = 1 - side

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from tuiq.errors import MessageBusy, MessageGone, TuiqError
+from tuiq.runner.crowds import MAX_ACTIVE
+from tuiq.runner.due import is_fresh
 from tuiq.runner.routes import Way
 from tuiq.runner.threads import in_thread
 from tuiq.runner.triage import needs_connection
@@ -16,7 +19,7 @@ from tuiq.spool.lifecycle import MAX_OPENED
 from tuiq.spool.reading import read_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
     from typing import Any
 
     from tuiq.runner.desk import Desk
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
 
-MAX_ACTIVE = 20_000
-"""Messages in the runner's hands at a time (Postfix's active queue)."""
 CHUNK = 256
 """Messages looked at before connections get their turn."""
 _log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Feeder:
     @property
     def is_idle(self) -> bool:
         """Say whether nothing is in hand, nor waits to be tried alone."""
-        return not self.works and not self._solo
+        return not (self.works or self._solo or len(self._routes.crowds))
 
     @property
     def waits_for_room(self) -> bool:
@@ -109,17 +110,31 @@ class Feeder:
 
     def feed(self, now: float) -> None:
         """Hand due messages to their destinations, up to what memory may hold."""
-        for _ in range(CHUNK):
-            item = self._intake.due.pop(now) if self.may_admit() else None
-            if item is None:
-                break
+        count = 0
+        for item in islice(self._next(now), CHUNK):
             self._admit(*item, now)
+            count += 1
+        if count == CHUNK:
+            self._host.wake()
         if not self.works:
             self._is_alone = bool(self._solo)
             if self._solo:
                 work, entry = self._solo.pop()
                 self.works[work.key] = work
                 self._queue(work, entry)
+
+    def _next(self, now: float) -> Iterator[tuple[QueueDirectory, str]]:
+        """Yield what may be taken in hand: what waited outside, then what is due."""
+        yield from self._routes.waiting_outside(self._has_place)
+        while self._has_place():
+            item = self._intake.due.pop(now)
+            if item is None:
+                return
+            yield item
+
+    def _has_place(self) -> bool:
+        self._routes.crowds.count(len(self.works))
+        return self.may_admit()
 
     def _admit(self, directory: QueueDirectory, queue_id: str, now: float) -> None:
         work = Work(directory=directory, queue_id=queue_id)
@@ -139,7 +154,7 @@ class Feeder:
         if entry is None:
             self._sweep_finished(directory, queue_id)
         else:
-            work.fresh = not entry.tries
+            work.fresh = is_fresh(queue_id, entry.index_time)
             self.works[work.key] = work
             self._place(work, entry, now)
 
@@ -188,6 +203,8 @@ class Feeder:
         way = self._routes.queue(work, entry)
         if way is Way.VISIT:
             self._host.spawn(self._visit(work))
+        elif way is Way.CROWDED:
+            del self.works[work.key]
         elif way is Way.HELD:
             self._host.ended(work, Fate.HELD_BACK)
 
@@ -196,3 +213,6 @@ class Feeder:
         for work in works:
             self.works.pop(work.key, None)
             self._intake.note(work.directory, (work.queue_id,))
+        now = self._host.spool.clock.now()
+        for directory, queue_id in self._routes.crowds.empty():
+            self._intake.due.add(directory, queue_id, now)

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tuiq.errors import SpoolUnavailable
-from tuiq.runner.due import SCANNED, DueList, index_time, scan
+from tuiq.runner.due import DueList, index_time, scan
 from tuiq.runner.threads import in_thread
 from tuiq.spool.layout import DROP
 from tuiq.spool.reading import read_entry
@@ -129,7 +129,8 @@ class Intake:
         Not those found busy: closing a file whose lock could not be had is an
         event as well, and trying again at each would go round for ever.
         """
-        horizon = max(self.next_scan, self._spool.clock.now())
+        now = self._spool.clock.now()
+        horizon = now if self._once else max(self.next_scan, now)
         for queue_id in queue_ids:
             if (queue_id, directory.name) in self._busy:
                 continue
@@ -153,13 +154,10 @@ class Intake:
         self.next_scan = now + interval
         for directory in list(self._directories):
             self.due.begin_scan(directory)
-            blocks = 0
             async for found in self._scan(directory, now, until):
-                blocks += 1
                 if found:
                     self.due.add_scanned(directory, found)
                     self._wake()
-            self._keeper.counted(directory, blocks * SCANNED)
 
     async def find_notices(self, known: Container[Key]) -> bool:
         """List the notices that this pass made; say whether there were any."""

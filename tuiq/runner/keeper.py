@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 CLOCK_JUMP = 3600.0
 """Seconds by which wall clock and boot clock may part before tuiq says so."""
-COLLECTED = 50_000
-"""Messages among whose files orphans are looked for at a time, about."""
+COLLECTED = 100_000
+"""Files among which orphans are looked for at a time, about."""
 _log = logging.getLogger(__name__)
 
 
@@ -53,7 +53,7 @@ class Keeper:
         self._waiting: dict[str, str] = {}
         """Why each suspect directory is blocked until somebody has cleared it."""
         self._directories = directories
-        self._shares: dict[str, Share] = {}
+        self._turns: dict[str, int] = {}
         self._ingester = Ingester(spool)
         self._ingesting = threading.Lock()
         self._problem = ""
@@ -95,18 +95,17 @@ class Keeper:
         spool, now = self._spool, self._spool.clock.now()
         age = spool.config.spool.orphan_age
         for directory in self._directories:
-            part, parts = self._shares.get(directory.name, (0, 1))
-            share = part % parts, parts
+            share = self._next_share(directory)
             for name in collect(directory, now=now, age=age, share=share):
                 _log.info("%s: removed orphan %s", directory.path, name)
-            self._shares[directory.name] = part + 1, parts
         collect_services(spool.fs, spool.run_fd, spool.pauses_fd, now=now, age=age)
 
-    def counted(self, directory: QueueDirectory, messages: int) -> None:
-        """Take note of how many control files a directory has."""
-        part, _ = self._shares.get(directory.name, (0, 1))
-        parts = min(len(ALPHABET), 1 + messages // COLLECTED)
-        self._shares[directory.name] = part, parts
+    def _next_share(self, directory: QueueDirectory) -> Share:
+        """Return the share of a directory that is looked at now; small ones whole."""
+        names = sum(1 for _ in directory.fs.names(directory.qf_fd))
+        parts = min(len(ALPHABET), 1 + names // COLLECTED)
+        turn = self._turns[directory.name] = self._turns.get(directory.name, -1) + 1
+        return turn % parts, parts
 
     # -- the clock -------------------------------------------------------------
 

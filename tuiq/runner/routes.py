@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.delivery.locate import Locator
 from tuiq.delivery.route import RouteTable, settings_for
+from tuiq.runner.crowds import Crowds
 from tuiq.runner.leases import Terms
 from tuiq.runner.work import Destination, Unit
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tuiq.mail.reply import Reply
     from tuiq.runner.work import Work
     from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.passes import Pass
     from tuiq.spool.spool import Spool
 
@@ -31,6 +33,8 @@ class Way(Enum):
     """It waits for at least one destination."""
     VISIT = "visit"
     """A claim settles what can be done now: refusals, or a pause to wait for."""
+    CROWDED = "crowded"
+    """All its destinations have enough to do: it waits outside."""
     HELD = "held"
     """No route takes it; nothing is done."""
 
@@ -55,6 +59,7 @@ class Routes:
         self._one_connection = one_connection
         self._destinations: dict[DestinationKey, Destination] = {}
         self._read_table()
+        self.crowds = Crowds()
         self._retired: list[Locator] = []
         self.locator = Locator(spool.config, spool.clock)
 
@@ -88,15 +93,36 @@ class Routes:
     # -- dealing out -----------------------------------------------------------
 
     def queue(self, work: Work, entry: QueueEntry) -> Way:
-        """Queue an unopened message wherever its recipients lead."""
-        way = Way.HELD
+        """Queue an unopened message wherever its recipients lead.
+
+        Not where enough waits already, if others could be kept out by it.
+        """
+        way, ways = Way.HELD, list[Destination]()
         pauses = self._spool.pauses.current()
         for key in self._keys(entry):
             if key.refusal is not None or pauses.destination(key.name) is not None:
                 way = Way.VISIT
             elif key.leaves:
-                self._unit(work, key).put()
+                ways.append(self._destination(key))
+        free = self._free(work, ways)
+        if ways and not free:
+            self.crowds.put(ways[0], work, entry.index_time)
+            return Way.CROWDED
+        for destination in free:
+            self._unit(work, destination.key).put()
         return Way.QUEUED if work.units else way
+
+    def _free(self, work: Work, ways: list[Destination]) -> list[Destination]:
+        """Return those destinations where *work* may queue."""
+        if self._only is not None:
+            return ways
+        return [d for d in ways if not self.crowds.is_crowded(d, work)]
+
+    def waiting_outside(
+        self, has_place: Callable[[], bool]
+    ) -> Iterator[tuple[QueueDirectory, str]]:
+        """Yield messages that there is room for, to be queued one by one."""
+        yield from self.crowds.take(self._destination, has_place)
 
     def _keys(self, entry: QueueEntry) -> Iterable[DestinationKey]:
         """Return where recipients go that are not settled."""
@@ -116,17 +142,30 @@ class Routes:
         Returns the recipients that a route refuses, with the reply.
         """
         refused = []
+        ways: dict[DestinationKey, list[int]] = {}
         for unit in work.units.values():
             unit.pending.clear()
         for key, indexes in self._shares(visit).items():
             if key.refusal is not None:
                 refused.append((indexes, key.refusal))
             elif key.leaves:
-                unit = self._unit(work, key)
-                unit.pending = deque(indexes)
-                if unit is not in_hand:
-                    unit.put()
+                ways[key] = indexes
+        for key in self._worth_queueing(work, list(ways)):
+            unit = self._unit(work, key)
+            unit.pending = deque(ways[key])
+            if unit is not in_hand:
+                unit.put()
         return refused
+
+    def _worth_queueing(
+        self, work: Work, keys: list[DestinationKey]
+    ) -> list[DestinationKey]:
+        """Leave crowded destinations for another pass, unless that would be all."""
+        new = [self._destination(key) for key in keys if key not in work.units]
+        free = {destination.key for destination in self._free(work, new)}
+        chosen = [key for key in keys if key in work.units or key in free]
+        work.again |= 0 < len(chosen) < len(keys)
+        return chosen or keys
 
     def _shares(self, visit: Pass) -> dict[DestinationKey, list[int]]:
         """Return the due recipients of a pass by destination."""

@@ -219,6 +219,7 @@ class Runner:
             self._scan_failed(error)
         else:
             self._scanning = True
+            self.routes.crowds.clear()  # the scan finds them again
             self.spawn(self._scan())
 
     async def _scan(self) -> None:
@@ -304,11 +305,10 @@ class Runner:
             self._starved()
             when = self.spool.clock.now() + STARVED_WAIT
             self.intake.due.add(work.directory, work.queue_id, when)
-        if not self.options.once:
-            if fate is Fate.HELD_BACK:
-                self.intake.park(work)
-            if work.again:
-                self.intake.note(work.directory, (work.queue_id,))
+        if fate is Fate.HELD_BACK and not self.options.once:
+            self.intake.park(work)
+        if work.again:
+            self.intake.note(work.directory, (work.queue_id,))
         self._wake.set()
 
     def _starved(self) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from tuiq import config as configuration
@@ -79,8 +80,8 @@ def _workers(spool: Spool, locks: DirectoryLocks, options: Options) -> int:
     workers = spool.config.runner.max_workers or cores()
     if workers > 1 and options.once:
         now = spool.clock.now()
-        due = (len(scan(d, now=now, until=now)) for d in locks.held)
-        if sum(due) < WORTH_WORKERS:
+        blocks = (scan(d, now=now, until=now) for d in locks.held)
+        if sum(map(len, chain.from_iterable(blocks))) < WORTH_WORKERS:
             return 1
     return workers
 

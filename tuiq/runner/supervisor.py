@@ -271,7 +271,9 @@ class Supervisor:
 
     def _rounds(self) -> None:
         try:
-            self._keeper.housekeep(self.options.once)
+            self._keeper.housekeep()
+            if not self.options.once:
+                self._keeper.collect()
         except (TuiqError, OSError) as error:
             _log.error("housekeeping: %s; it is repeated", error)
 

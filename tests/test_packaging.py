@@ -67,7 +67,7 @@ def test_the_commands_are_installed(wheel: zipfile.ZipFile) -> None:
         "[console_scripts]",
         "tuiq = tuiq.cli.main:main",
         "tuiq-mailq = tuiq.cli.mailq:main",
-        "tuiq-sendmail = tuiq.cli.sendmail:main",
+        "tuiq-sendmail = tuiq.cli.sendmail_plain:main",
     ]
 
 

@@ -1,8 +1,10 @@
-"""sendmail as a process of its own, on a real spool."""
+"""sendmail as a process of its own, on a real spool, in each form that it has."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,20 +16,40 @@ import pytest
 
 from tests.spool.world import needs_open_python
 from tuiq.cli.main import dispatch
+from tuiq.cli.sendmail_install import install
 from tuiq.config import load
 from tuiq.spool.entry import QueueEntry
+from tuiq.spool.ingest import Ingester
 from tuiq.spool.spool import open_spool
 
 ROOT = Path(__file__).parents[2]
-CODE = "import sys; from tuiq.cli.sendmail import main; sys.exit(main())"
+CODE = "import sys; from tuiq.cli.{} import main; sys.exit(main())"
 NOBODY = 65534
 DEADLINE = 30.0
 
 
+@pytest.fixture(params=["long way", "no drop", "drop", "installed"])
+def form(request: pytest.FixtureRequest) -> str:
+    """The whole program; its quick front without drop/ and with it; the script."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def spool(tmp_path: Path) -> Path:
+def program(form: str, tmp_path: Path) -> list[str]:
+    if form == "installed":
+        file = tmp_path / "sendmail"
+        install(str(file))
+        return [str(file)]
+    module = "sendmail" if form == "long way" else "sendmail_plain"
+    return [sys.executable, "-c", CODE.format(module)]
+
+
+@pytest.fixture
+def spool(form: str, tmp_path: Path) -> Path:
     path = tmp_path / "spool"
-    assert dispatch(["init", str(path)]) == 0
+    drop = ["--drop"] if form in {"drop", "installed"} else []
+    assert dispatch(["init", *drop, str(path)]) == 0
     return path
 
 
@@ -37,10 +59,10 @@ def environment(spool: Path) -> dict[str, str]:
 
 
 def sendmail(
-    spool: Path, *words: str, mail: bytes, code: str = CODE
+    program: list[str], spool: Path, *words: str, mail: bytes
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-c", code, *words],
+        [*program, *words],
         input=mail,
         env=environment(spool),
         capture_output=True,
@@ -57,12 +79,13 @@ def open_the_way_to(path: Path) -> None:
 
 def queued(spool: Path) -> list[tuple[QueueEntry, bytes]]:
     with open_spool(load(spool / "tuiq.toml")) as opened:
+        assert Ingester(opened).ingest().rejected == []
         return [(entry, opened.read_data(entry)) for entry in opened.entries()]
 
 
-def test_mail_from_php_is_queued_in_wire_form(spool: Path) -> None:
+def test_mail_from_php_is_queued_in_wire_form(program: list[str], spool: Path) -> None:
     mail = b"To: A@Example.ORG\r\nSubject: x\r\nBcc: b@c\r\n\r\nline\n.\nend"
-    done = sendmail(spool, "-t", "-i", "-fweb@site.example", mail=mail)
+    done = sendmail(program, spool, "-t", "-i", "-fweb@site.example", mail=mail)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     ((entry, data),) = queued(spool)
@@ -84,21 +107,24 @@ def test_mail_from_php_is_queued_in_wire_form(spool: Path) -> None:
     ("mail", "status"), [(b"X: y\n\n" + b"a" * 200_000 + b"\0", 65), (b"a\0", 65)]
 )
 def test_a_refused_message_leaves_nothing_behind(
-    spool: Path, mail: bytes, status: int
+    program: list[str], spool: Path, mail: bytes, status: int
 ) -> None:
-    before = sorted(spool.glob("q.*/*"))
-    assert sendmail(spool, "a@b", mail=mail).returncode == status
-    assert sorted(spool.glob("q.*/*")) == before
+    before = sorted(spool.rglob("*"))
+    done = sendmail(program, spool, "a@b", mail=mail)
+    assert (done.returncode, done.stderr.count(b"\n")) == (status, 1)
+    assert sorted(spool.rglob("*")) == before
 
 
-def test_a_message_cut_short_by_sendmails_death_is_not_queued(spool: Path) -> None:
+def test_a_message_cut_short_by_sendmails_death_is_not_queued(
+    program: list[str], spool: Path
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", CODE, "a@b"],
+        [*program, "a@b"],
         stdin=subprocess.PIPE,
         env=environment(spool),
     ) as process:
         assert process.stdin is not None
-        process.stdin.write(b"X: y\n\n" + b"half a message\n" * 20_000)
+        process.stdin.write(b"X: y\n\n" + b"half a message\n" * 100_000)
         process.stdin.flush()
         deadline = time.monotonic() + DEADLINE
         while not any(path.stat().st_size for path in spool.glob("q.*/df*")):
@@ -109,9 +135,11 @@ def test_a_message_cut_short_by_sendmails_death_is_not_queued(spool: Path) -> No
     assert queued(spool) == []
 
 
-def test_a_closed_standard_input_is_an_input_error(spool: Path) -> None:
+def test_a_closed_standard_input_is_an_input_error(
+    program: list[str], spool: Path
+) -> None:
     done = subprocess.run(
-        ["sh", "-c", f'exec "{sys.executable}" -c "{CODE}" a@b <&-'],
+        ["sh", "-c", f"exec {shlex.join(program)} a@b <&-"],
         env=environment(spool),
         capture_output=True,
         check=False,
@@ -120,20 +148,21 @@ def test_a_closed_standard_input_is_an_input_error(spool: Path) -> None:
     assert (done.returncode, done.stderr.count(b"\n")) == (65, 1)
 
 
-def test_help_needs_no_spool_and_no_mail(tmp_path: Path) -> None:
-    done = sendmail(tmp_path / "none", "--help", mail=b"")
+def test_help_needs_no_spool_and_no_mail(program: list[str], tmp_path: Path) -> None:
+    done = sendmail(program, tmp_path / "none", "--help", mail=b"")
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"usage: tuiq sendmail")
 
 
 @needs_open_python
+@pytest.mark.parametrize("form", ["long way", "no drop"], indirect=True)
 def test_mail_of_a_user_outside_can_be_sent_again_once_the_spool_is_open(
-    spool: Path,
+    program: list[str], spool: Path
 ) -> None:
     open_the_way_to(spool)
-    code = f"import os; os.setresuid({NOBODY}, {NOBODY}, {NOBODY});" + CODE
-    done = sendmail(spool, "a@b", mail=b"hi\n", code=code)
+    program[-1] = f"import os; os.setresuid({NOBODY}, {NOBODY}, {NOBODY});{program[-1]}"
+    done = sendmail(program, spool, "a@b", mail=b"hi\n")
 
     assert os.stat(spool).st_mode & 0o777 == 0o700
     assert done.returncode == 75
@@ -141,11 +170,12 @@ def test_mail_of_a_user_outside_can_be_sent_again_once_the_spool_is_open(
 
 
 @needs_open_python
-def test_root_works_as_the_queue_user(spool: Path) -> None:
+@pytest.mark.parametrize("form", ["long way", "no drop"], indirect=True)
+def test_root_works_as_the_queue_user(program: list[str], spool: Path) -> None:
     for path in (spool, *spool.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
     open_the_way_to(spool)
-    done = sendmail(spool, "-i", "a@b", mail=b"hi\n")
+    done = sendmail(program, spool, "-i", "a@b", mail=b"hi\n")
 
     assert (done.stderr[-600:], done.returncode) == (b"", 0)
     (control,) = spool.glob("q.*/qf*")
@@ -154,17 +184,30 @@ def test_root_works_as_the_queue_user(spool: Path) -> None:
     assert b"(uid 0);" in data.read_bytes()
 
 
-def test_submission_loads_nothing_that_only_others_need(spool: Path) -> None:
-    code = (
-        "import sys; from tuiq.cli.sendmail import main; status = main();"
-        "heavy = {'argparse', 'asyncio', 'email', 'textual', 'aiosmtplib', 'socket'};"
-        "sys.exit(status or ', '.join(sorted(heavy & set(sys.modules))) or 0)"
-    )
-    done = sendmail(spool, "-ti", mail=b"To: a@b\n\nx\n", code=code)
-    assert (done.returncode, done.stderr) == (0, b"")
+@pytest.mark.parametrize(
+    ("form", "unwanted"),
+    [
+        ("long way", "argparse asyncio email textual aiosmtplib socket logging"),
+        ("installed", "os re typing enum dataclasses tomllib pathlib contextlib"),
+    ],
+    indirect=["form"],
+)
+def test_submission_loads_nothing_that_only_others_need(
+    program: list[str], spool: Path, form: str, unwanted: str
+) -> None:
+    words = ["-IS", *program] if form == "installed" else program[1:]
+    line = [sys.executable, "-X", "importtime", *words]
+    done = sendmail(line, spool, "-ti", mail=b"To: a@b\n\nx\n")
+
+    assert done.returncode == 0
+    loaded = re.findall(rb"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE)
+    assert b"tuiq.cli" in loaded
+    assert set(unwanted.split()) & {each.decode() for each in loaded} == set()
 
 
-def test_git_sends_patches_through_it(spool: Path, tmp_path: Path) -> None:
+def test_git_sends_patches_through_it(
+    program: list[str], spool: Path, tmp_path: Path
+) -> None:
     git = shutil.which("git")
     core = git and subprocess.check_output([git, "--exec-path"], text=True).strip()
     if not git or not core or not Path(core, "git-send-email").exists():
@@ -175,7 +218,7 @@ def test_git_sends_patches_through_it(spool: Path, tmp_path: Path) -> None:
         "From: Jane <jane@x.example>\nDate: Tue, 14 Nov 2023 22:13:20 +0000\n"
         "Subject: [PATCH] x\n\n---\n.\n-- \n2.40\n"
     )
-    command = f"'{sys.executable}' -c '{CODE}'"
+    command = shlex.join(program)
     subprocess.run(
         [
             *(git, "-c", f"sendemail.sendmailCmd={command}", "send-email"),

@@ -34,7 +34,7 @@ from tuiq.clock import SystemClock
 from tuiq.errors import InputError, MessageGone, NotQueueUser, SpoolUnavailable
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.mail.outcome import Verdict
-from tuiq.spool import control, dropfile
+from tuiq.spool import control, dropfile, handoff
 from tuiq.spool.answers import Answer, Result, Target, Verb
 from tuiq.spool.check import check_spool
 from tuiq.spool.drop import DropSubmitter, Source, forget_source, submit_to_drop
@@ -210,7 +210,7 @@ def bad_contents() -> dict[str, tuple[bytes, str]]:
         recipient = Recipient(address=address)
         return whole(Envelope(sender=b"", recipients=(recipient,), **more))  # type: ignore[arg-type]
 
-    nul = good[: dropfile.HEAD] + good[dropfile.HEAD :].replace(b"to@e", b"to\0@")
+    nul = good[: handoff.HEAD] + good[handoff.HEAD :].replace(b"to@e", b"to\0@")
     many = tuple(Recipient(address=b"u%d@x.y" % i) for i in range(11))
     return {
         "empty": (b"", "cut short"),

@@ -15,8 +15,8 @@ needs is imported there.
 
 from __future__ import annotations
 
+import io
 import os
-import pwd
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ from tuiq.cli.sendmail_options import HELP, Mode, Options, parse
 from tuiq.config import Config, SubmissionConfig
 from tuiq.errors import ConfigError, InputError, NotQueueUser, UsageError
 from tuiq.log import printable
-from tuiq.mail import address, aliases, headers, message
+from tuiq.mail import address, aliases, headers, message, plain
 from tuiq.mail.envelope import Envelope, Recipient
 
 _RECIPIENT_FIELDS = (b"to", b"cc", b"bcc")
@@ -80,10 +80,25 @@ class Submission:
     """Makes the Received field from the queue id; None: none is wanted."""
 
 
-def main() -> int:
-    """Run the command line of this process; return the exit status."""
+class _Resumed:
+    """Standard input with what somebody read of it in front."""
+
+    def __init__(self, taken: bytes, rest: message.Readable) -> None:
+        self._taken = io.BytesIO(taken)
+        self._rest = rest
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to *size* bytes, ``b""`` at the end."""
+        return self._taken.read(size) or self._rest.read(size)
+
+
+def main(taken: bytes = b"") -> int:
+    """Run the command line of this process; return the exit status.
+
+    *taken* was read from standard input already.
+    """
     # Python has no stdin object when the descriptor is closed.
-    stdin = sys.stdin.buffer if sys.stdin else None
+    stdin = _Resumed(taken, sys.stdin.buffer) if sys.stdin else None
     return guarded(lambda: run(sys.argv, stdin, opener=_open_spool))
 
 
@@ -92,6 +107,8 @@ def run(argv: Sequence[str], stdin: message.Readable | None, *, opener: Opener) 
     if list(argv[1:]) == ["--help"]:
         print(HELP)
         return ExitCode.OK
+    if list(argv[1:2]) == ["--install"]:
+        return _install(argv[2:])
     options = parse(argv)
     if options.verbose and options.ignored:
         complain(f"not known here and passed over: {' '.join(options.ignored)}")
@@ -149,7 +166,7 @@ def compose(
     added = headers.additions(
         kept,
         date=date,
-        message_id=b"<%d.%s@%s>" % (caller.now, caller.token.encode(), host),
+        message_id=plain.message_id(caller.now, caller.token, host),
         sender=envelope.sender or b"MAILER-DAEMON@" + _origin(config),
         full_name=_full_name(options, caller),
     )
@@ -170,15 +187,11 @@ def caller_of_process() -> Caller:
     """Return who called this process (by uid, not by environment), and now."""
     uid = os.getuid()
     now = time.time()
-    try:
-        entry = pwd.getpwuid(uid)
-        login, name = entry.pw_name, entry.pw_gecos.partition(",")[0]
-    except KeyError:  # a container's uid: mail from it still goes out
-        login, name = f"uid{uid}", ""
+    login, full_name = plain.user(uid)
     return Caller(
         uid=uid,
         login=login,
-        full_name=name.replace("&", login.capitalize()),
+        full_name=full_name,
         now=now,
         utc_offset=time.localtime(now).tm_gmtoff,
         token=os.urandom(8).hex(),
@@ -186,9 +199,12 @@ def caller_of_process() -> Caller:
 
 
 def _configuration() -> Config:
-    """Return the settings; mail of a user who may not read them can be tried again."""
+    """Return the settings; mail of a user who may not read them can be tried again.
+
+    A mistake in a section that submission has no use for is no reason to refuse mail.
+    """
     try:
-        return configuration.load()
+        return configuration.load(sections=("spool", "submission"))
     except ConfigError as error:
         if not isinstance(error.__cause__, PermissionError):
             raise
@@ -326,6 +342,17 @@ def _verify(options: Options, config: SubmissionConfig) -> int:
     raw = [item for word in options.recipients for item in address.read_list(word)]
     for each in _expanded(raw, config):
         print(f"{printable(each)}... deliverable")
+    return ExitCode.OK
+
+
+def _install(files: Sequence[str]) -> int:
+    """Write the program that starts faster than the one of the package installer."""
+    from tuiq.cli.sendmail_install import install
+
+    if len(files) != 1:
+        raise UsageError("--install: read command line: name one file to be written")
+    for line in install(files[0]):
+        complain(line)
     return ExitCode.OK
 
 

@@ -39,6 +39,8 @@ Take a message from standard input, as sendmail(8) does; 75: try again later.
   -bp, -bi, -bv  list the queue; check the aliases; show where mail would go
   -q, -qI, -qR, -qS, -qG TEXT
                  try now: all; by id, recipient, sender, queue directory
+  --install FILE write this program to FILE, such as /usr/sbin/sendmail, in the
+                 form that starts fastest
 
 Other flags of sendmail are accepted and change nothing. The settings come from
 $TUIQ_CONFIG, else ./tuiq.toml, else the user's, else /etc/tuiq/tuiq.toml."""

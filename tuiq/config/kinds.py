@@ -13,18 +13,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiq.config.glance import MEBIBYTE as MEBIBYTE
+from tuiq.config.glance import RESERVED as RESERVED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MINUTE = 60.0
 HOUR = 3600.0
 DAY = 86400.0
-MEBIBYTE = 1024 * 1024
 LONGEST = 25 * DAY
 """Longest duration accepted; must stay below the spool's HORIZON of 30 days."""
-
-RESERVED = frozenset({"drop", "reject", "pauses", "run", "journal", "audit"})
-"""Names beside the queue directories that no queue pattern may match."""
 
 _UNITS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")

@@ -13,14 +13,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiq.config import glance
 from tuiq.config.kinds import Misplaced, unknown
 from tuiq.config.settings import SECTIONS, Config
 from tuiq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-SYSTEM_FILE = Path("/etc/tuiq/tuiq.toml")
+SYSTEM_FILE = Path(glance.SYSTEM_FILE)
 _LARGEST = 1024 * 1024
 
 
@@ -29,15 +30,17 @@ def load(
     *,
     environ: Mapping[str, str] = os.environ,
     cwd: Path | None = None,
+    sections: Collection[str] = tuple(SECTIONS),
 ) -> Config:
     """Return the configuration in *path*, else in the first file that there is.
 
+    Other *sections* than these stay at their defaults, whatever the file says.
     The search: ``$TUIQ_CONFIG``, ``./tuiq.toml``, the user's, the system's.
     Raises ConfigError, which names the file, the key and the remedy.
     """
     here = Path.cwd() if cwd is None else cwd
     source = here / (path or find(environ=environ, cwd=here))
-    return parse(_read(source), source=source)
+    return parse(_read(source), source=source, wanted=sections)
 
 
 def find(*, environ: Mapping[str, str], cwd: Path) -> Path:
@@ -99,7 +102,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(str(path), "", f"not valid TOML: {error}") from error
 
 
-def parse(tables: Mapping[str, Any], *, source: Path) -> Config:
+def parse(
+    tables: Mapping[str, Any],
+    *,
+    source: Path,
+    wanted: Collection[str] = tuple(SECTIONS),
+) -> Config:
     """Return the configuration that *tables* describe; *source* is for relative
     paths and for errors."""
     for name in tables:
@@ -111,9 +119,9 @@ def parse(tables: Mapping[str, Any], *, source: Path) -> Config:
     sections = {
         name: _section(name, tables[name], source=source)
         for name in SECTIONS
-        if name in tables
+        if name in tables and name in wanted
     }
-    given = frozenset((name, key) for name in tables for key in tables[name])
+    given = frozenset((name, key) for name in sections for key in tables[name])
     config = Config(**sections, source=source, given=given)
     _check_together(config)
     return config

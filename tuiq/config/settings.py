@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuiq.config import kinds
+from tuiq.config import glance, kinds
 from tuiq.config.kinds import DAY, HOUR, MEBIBYTE, MINUTE, Kind
 
 if TYPE_CHECKING:
@@ -28,24 +28,8 @@ def _is(kind: Kind, about: str) -> Mapping[str, Any]:
 
 @cache
 def host_name(hosts: Path = Path("/etc/hosts")) -> str:
-    """Return this host's name, qualified where the host itself knows how.
-
-    Never asks the DNS: submission must not wait for it.  ``tuiq init`` does, and
-    writes the answer down.
-    """
-    name = os.uname().nodename
-    if "." in name:
-        return name
-    try:
-        lines = hosts.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        names = line.partition("#")[0].split()[1:]
-        qualified = [n for n in names if n.startswith(f"{name}.")]
-        if name in names and qualified:
-            return qualified[0]
-    return name or "localhost"
+    """Return this host's name as ``glance`` finds it, looking once."""
+    return glance.host_name(os.uname().nodename, str(hosts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,18 +75,18 @@ class SpoolConfig:
     )
     """None: nobody but the queue user and root."""
     min_free_percent: float = field(
-        default=5.0,
+        default=glance.MIN_FREE_PERCENT,
         metadata=_is(
             kinds.percent(),
             "Free space and free inodes, in percent, below which no mail is taken.",
         ),
     )
     min_free_bytes: int = field(
-        default=512 * MEBIBYTE,
+        default=glance.MIN_FREE_BYTES,
         metadata=_is(kinds.size(), "That floor is never higher than this much space."),
     )
     min_free_inodes: int = field(
-        default=10_000,
+        default=glance.MIN_FREE_INODES,
         metadata=_is(
             kinds.count(), "That floor is never higher than this many inodes."
         ),
@@ -142,11 +126,11 @@ class SubmissionConfig:
         ),
     )
     max_message_bytes: int = field(
-        default=50 * MEBIBYTE,
+        default=glance.MAX_MESSAGE_BYTES,
         metadata=_is(kinds.size(low=1024), "Largest message accepted."),
     )
     max_recipients: int = field(
-        default=100_000,
+        default=glance.MAX_RECIPIENTS,
         metadata=_is(
             kinds.count(low=1, high=1_000_000),
             "Most recipients accepted in one message.",
@@ -157,7 +141,7 @@ class SubmissionConfig:
         metadata=_is(kinds.switch(), "Whether a Received line is put on top."),
     )
     max_hops: int = field(
-        default=50,
+        default=glance.MAX_HOPS,
         metadata=_is(
             kinds.count(low=1, high=1000),
             "Received lines at which a message counts as looping and is returned.",

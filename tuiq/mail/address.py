@@ -13,9 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from tuiq.errors import InputError
-
-MAX_ADDRESS = 1003
-"""Bytes of the longest address that a control file can hold."""
+from tuiq.mail.plain import MAX_ADDRESS as MAX_ADDRESS
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _ATOM = rb"[^\x00-\x20\x7f()<>\[\]:;@\\,\"]"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import binascii
 import re
-import time
 from collections.abc import Collection, Iterator
 
+from tuiq.mail import plain
+from tuiq.mail.plain import date_value as date_value
 from tuiq.mail.reply import Reply
 
 LOOP_REPLY = Reply(
@@ -25,11 +26,6 @@ _WORD = re.compile(rb"=\?([!->@-~]++)\?([BbQq])\?([ ->@-~]*+)\?=")
 _BETWEEN_WORDS = re.compile(rb"(?<=\?=)[ \t]++(?=" + _WORD.pattern + rb")")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _UNWELCOME = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_PHRASE = re.compile(rb"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")
-_DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
-_MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_LONG_NAME = 500
-"""Bytes above which a display name is folded into encoded words."""
 _NOT_CHARSETS = frozenset(
     {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}
 )
@@ -103,35 +99,16 @@ def decode(value: bytes) -> str:
     return "".join(parts)
 
 
-def date_value(instant: float, utc_offset: int = 0) -> bytes:
-    """Return a date-time (RFC 5322 §3.3); *utc_offset* in seconds east."""
-    local = time.gmtime(instant + utc_offset)
-    sign, minutes = b"-" if utc_offset < 0 else b"+", abs(utc_offset) // 60
-    return b"%s, %d %s %d %02d:%02d:%02d %s%02d%02d" % (
-        _DAYS[local.tm_wday],
-        local.tm_mday,
-        _MONTHS[local.tm_mon - 1],
-        local.tm_year,
-        local.tm_hour,
-        local.tm_min,
-        local.tm_sec,
-        sign,
-        minutes // 60,
-        minutes % 60,
-    )
-
-
 def from_value(address: bytes, full_name: str) -> bytes:
     """Return a From value; control characters in the name become spaces."""
     name = _UNWELCOME.sub(" ", full_name).strip()
+    value = plain.from_value(address, name)
+    if value is not None:
+        return value
     raw = name.encode("utf-8", "replace")
-    if not raw:
-        return address
-    if not raw.isascii() or len(raw) > _LONG_NAME:
+    if not raw.isascii() or len(raw) > plain.LONG_NAME:
         return b"%s <%s>" % (b"\r\n ".join(_encoded_words(name)), address)
-    if not _PHRASE.fullmatch(raw) or b"=?" in raw:
-        raw = b'"%s"' % re.sub(rb'(["\\])', rb"\\\1", raw)
-    return b"%s <%s>" % (raw, address)
+    return b'"%s" <%s>' % (re.sub(rb'(["\\])', rb"\\\1", raw), address)
 
 
 def additions(
@@ -141,16 +118,11 @@ def additions(
 
     *message_id* has its angle brackets; *sender* is a canonical address.
     """
-    present = {name.lower() for name, _ in fields(block)}
-    wanted = (
-        (b"From", from_value(sender, full_name)),
-        (b"Date", date),
-        (b"Message-ID", message_id),
-    )
-    return b"".join(
-        b"%s: %s\r\n" % (name, value)
-        for name, value in wanted
-        if name.lower() not in present
+    return plain.missing_fields(
+        {name.lower() for name, _ in fields(block)},
+        sender=from_value(sender, full_name),
+        date=date,
+        message_id=message_id,
     )
 
 

@@ -4,11 +4,7 @@ The names below are loaded when they are asked for: a submission needs few of th
 and is over in a moment.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # the module typing takes longer to load than a submission
 if TYPE_CHECKING:
     from tuiq.spool.answers import Answer, Result, Target, Verb
     from tuiq.spool.spool import Spool, open_spool
@@ -30,4 +26,6 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(home), name)

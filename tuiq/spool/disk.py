@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiq.spool.handoff import floors
+
 if TYPE_CHECKING:
     from tuiq.clock import Clock
     from tuiq.config import SpoolConfig
@@ -101,16 +103,14 @@ class DiskFloor:
 
 def low_disk(space: StatvfsResult, config: SpoolConfig) -> LowDisk | None:
     """Compare free bytes and inodes with the floors of *config*."""
-    share = config.min_free_percent / 100
-    floor = int(min(share * space.f_blocks * space.f_frsize, config.min_free_bytes))
+    in_bytes, in_inodes = floors(
+        space, config.min_free_percent, config.min_free_bytes, config.min_free_inodes
+    )
     free = space.f_bavail * space.f_frsize
-    if free < floor:
-        return LowDisk(what="bytes", free=free, floor=floor)
-    if space.f_files == 0:
-        return None
-    floor = int(min(share * space.f_files, config.min_free_inodes))
-    if space.f_favail < floor:
-        return LowDisk(what="inodes", free=space.f_favail, floor=floor)
+    if free < in_bytes:
+        return LowDisk(what="bytes", free=free, floor=in_bytes)
+    if space.f_favail < in_inodes:
+        return LowDisk(what="inodes", free=space.f_favail, floor=in_inodes)
     return None
 
 

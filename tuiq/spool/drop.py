@@ -14,12 +14,11 @@ import contextlib
 import hashlib
 import os
 import re
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiq.errors import SpoolUnavailable
-from tuiq.spool import control, dropfile
+from tuiq.spool import control, dropfile, handoff
 from tuiq.spool.control import Origin
 from tuiq.spool.disk import low_disk
 from tuiq.spool.fs import OsFs
@@ -117,25 +116,7 @@ def write_drop_file(
     fs: Fs, drop_fd: int, envelope: Envelope, data: Iterable[bytes]
 ) -> str:
     """Write a drop file and give it its name, durably; raise OSError, InputError."""
-    token = secrets.token_hex(16)
-    names = [f"t.{token}"]
-    fd = fs.open(names[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=drop_fd)
-    try:
-        fs.flock(fd)
-        fs.fchmod(fd, 0o640)  # whatever the umask: the ingester reads it by its group
-        dropfile.write(fs, fd, envelope, data)
-        fs.fsync(fd)
-        names.append(f"m.{token}")
-        fs.rename(*names, dir_fd=drop_fd)
-        fs.fsync(fd)  # of the file: the directory cannot be opened for it
-    except BaseException:
-        for name in names:
-            with contextlib.suppress(OSError):
-                fs.unlink(name, dir_fd=drop_fd)
-        raise
-    finally:
-        fs.close(fd)
-    return names[1]
+    return handoff.leave(fs, drop_fd, dropfile.blocks(envelope, data))
 
 
 # -- which file a message was made from ----------------------------------------

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import InputError
 from tuiq.mail.envelope import Envelope, Recipient
-from tuiq.spool.fs import pread_all, write_all
+from tuiq.spool import handoff
+from tuiq.spool.fs import pread_all
+from tuiq.spool.handoff import END, HEAD, MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,11 +31,6 @@ if TYPE_CHECKING:
     from tuiq.config import SubmissionConfig
     from tuiq.spool.fs import Fs
 
-MAGIC = b"TUIQDR01"
-HEAD = len(MAGIC) + 10
-"""Length of the first line."""
-END = 30
-"""Length of the last line."""
 MAX_ENVELOPE = 64 * 1024 * 1024
 """Bytes of an envelope: room for 250,000 recipients of the longest usual kind."""
 _BLOCK = 256 * 1024
@@ -56,14 +53,13 @@ class Parts:
 
 def write(fs: Fs, fd: int, envelope: Envelope, data: Iterable[bytes]) -> None:
     """Write the whole file; raises InputError for what the form cannot hold."""
-    head = _encode_head(envelope)
-    write_all(fs, fd, head)
-    length, crc = len(head), zlib.crc32(head)
-    for block in _gathered(data):
-        write_all(fs, fd, block)
-        length += len(block)
-        crc = zlib.crc32(block, crc)
-    write_all(fs, fd, b"END %016X %08X\n" % (length, crc))
+    handoff.write(fs, fd, blocks(envelope, data))
+
+
+def blocks(envelope: Envelope, data: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the file without its last line; raises as ``write`` does."""
+    yield _encode_head(envelope)
+    yield from _gathered(data)
 
 
 def _encode_head(envelope: Envelope) -> bytes:
@@ -71,15 +67,15 @@ def _encode_head(envelope: Envelope) -> bytes:
     fields = [envelope.sender, envelope.ret, envelope.envid, envelope.body, smtputf8]
     for recipient in envelope.recipients:
         fields += (recipient.address, recipient.orcpt, recipient.notify)
-    raw = b"\0".join(fields) + b"\0"
-    if raw.count(b"\0") != len(fields):
+    head = handoff.head(fields)
+    if head.count(b"\0") != len(fields):
         raise InputError("message: read envelope: it has a NUL byte; remove it")
-    if len(raw) > MAX_ENVELOPE:
+    if len(head) - HEAD > MAX_ENVELOPE:
         raise InputError(
-            f"message: read envelope: {len(raw)} bytes are more than {MAX_ENVELOPE}; "
-            "send to fewer recipients at a time"
+            f"message: read envelope: {len(head) - HEAD} bytes are more than "
+            f"{MAX_ENVELOPE}; send to fewer recipients at a time"
         )
-    return MAGIC + b" %08X\n" % len(raw) + raw
+    return head
 
 
 def _gathered(data: Iterable[bytes]) -> Iterator[bytes]:

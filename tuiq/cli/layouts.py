@@ -6,13 +6,14 @@ change log.
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from itertools import groupby
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from tuiq.actions.words import arrival, plural, span
-from tuiq.cli.render import json_line, json_text, text
+from tuiq.cli.render import json_line, quoted, text, without_delete
 from tuiq.log import printable
 from tuiq.spool.entry import State
 from tuiq.spool.flags import MReq
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tuiq.actions.circumstances import Circumstances
     from tuiq.cli.listing import Listed, Listing
-    from tuiq.spool.entry import QueueEntry, RecipientView
+    from tuiq.spool.entry import QueueEntry
 
 _HELD_BACK = 32 * 1024 * 1024
 """Bytes of a directory's listing that stay in memory before they go to a file."""
@@ -38,42 +39,38 @@ _QUEUE_NAMES = {
 """Postfix's word for the queue a message would be in; ``deferred`` for the rest."""
 
 
-_JSON = (
-    '{"queue_name": "%s", "queue_id": %s, "arrival_time": %d, '
-    '"message_size": %d, "forced_expire": %s, "sender": %s, "recipients": [%s], '
-    '"attempts": %d, "next_attempt": %s, "expires": %d, "state": "%s", '
-    '"holder": %s, "directory": %s}'
-)
-"""What ``json.dumps`` would make of a dict, several times as fast."""
-
-
 def as_json(listing: Listing) -> Iterator[str]:
-    """Yield one object per message; the README documents the members."""
+    """Yield one object per message; the README documents the members.
+
+    Each line is what ``json_line`` makes of a dict, put together by hand: several
+    times as fast.
+    """
     around = listing.around
     for listed in listing:
         entry, state = listed.entry, listed.state
         when = next_attempt(around, entry, state)
-        yield _JSON % (
-            _QUEUE_NAMES.get(state, "deferred"),
-            json_text(entry.queue_id),
-            entry.birth,
-            entry.size,
-            "true" if entry.request == b"B" else "false",
-            _often(entry.sender) if entry.sender else '"MAILER-DAEMON"',
-            ", ".join([_json_recipient(view, listed) for view in listed.recipients]),
-            entry.tries,
-            "null" if when is None else when,
-            around.expires(entry),
-            state,
-            json_line(holder_json(around, entry.queue_id)),
-            json_text(entry.directory),
+        holder = holder_json(around, entry.queue_id)
+        yield without_delete(
+            f'{{"queue_name": "{_QUEUE_NAMES.get(state, "deferred")}", '
+            f'"queue_id": {quoted(entry.queue_id)}, '
+            f'"arrival_time": {entry.header.birth_us // 1_000_000}, '
+            f'"message_size": {entry.size}, '
+            f'"forced_expire": {"true" if entry.request == b"B" else "false"}, '
+            f'"sender": {_often(entry.sender or b"MAILER-DAEMON")}, '
+            f'"recipients": [{_json_recipients(listed)}], '
+            f'"attempts": {entry.tries}, '
+            f'"next_attempt": {"null" if when is None else when}, '
+            f'"expires": {around.expires(entry)}, '
+            f'"state": "{str(state)}", '  # noqa: RUF010 - formatting an enum is slow
+            f'"holder": {"null" if holder is None else json_line(holder)}, '
+            f'"directory": {_often(os.fsencode(entry.directory))}}}'
         )
 
 
 @lru_cache(maxsize=256)
 def _often(raw: bytes) -> str:
     """Return bytes that recur, senders and replies, as a JSON string."""
-    return json_text(text(raw))
+    return quoted(text(raw))
 
 
 def next_attempt(around: Circumstances, entry: QueueEntry, state: State) -> int | None:
@@ -81,17 +78,21 @@ def next_attempt(around: Circumstances, entry: QueueEntry, state: State) -> int 
 
     Never 0: what is due since its submission is due since then.
     """
-    if state in _STANDING or (state is State.DOUBT and around.in_doubt == "hold"):
+    if state in _STANDING or (around.in_doubt == "hold" and state == State.DOUBT):
         return None
-    return max(entry.next_attempt, int(entry.birth))
+    return max(entry.next_attempt, entry.header.birth_us // 1_000_000)
 
 
-def _json_recipient(view: RecipientView, listed: Listed) -> str:
-    address = json_text(text(view.address))
-    reason = listed.reasons.get(view.index)
-    if not reason:
-        return f'{{"address": {address}}}'
-    return f'{{"address": {address}, "delay_reason": {_often(reason)}}}'
+def _json_recipients(listed: Listed) -> str:
+    members = []
+    reasons = listed.reasons
+    for view in listed.recipients:
+        member = f'{{"address": {quoted(text(view.address))}'
+        reason = reasons.get(view.index)
+        if reason:
+            member += f', "delay_reason": {_often(reason)}'
+        members.append(member + "}")
+    return ", ".join(members)
 
 
 def holder_json(around: Circumstances, queue_id: str) -> dict[str, object] | None:

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from tuiq.spool.spool import Spool
 
 _OPEN = b"TAUF"
-_ELSEWHERE = (MState.PENDING, MState.MOVED, MState.FINISHED)
+_ELSEWHERE = frozenset(
+    state.value for state in (MState.PENDING, MState.MOVED, MState.FINISHED)
+)
+_TRASHED, _DAMAGED = State.TRASHED, State.DAMAGED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Listed:
-    """One message of the listing."""
+    """One message of the listing; nobody changes one."""
 
     entry: QueueEntry
     state: State
@@ -65,16 +68,17 @@ class Listing:
             if entry.mstate in _ELSEWHERE:
                 continue
             state = self.around.state(entry)
-            if (state is State.TRASHED) != self._trashed:
-                self.trash += state is State.TRASHED
+            is_trashed = state is _TRASHED
+            if is_trashed != self._trashed:
+                self.trash += is_trashed
                 continue
             if self._matches is None or self._matches(entry):
                 yield self._listed(entry, state)
 
     def _listed(self, entry: QueueEntry, state: State) -> Listed:
         views = entry.recipients()
-        if state is not State.DAMAGED:
-            wanted = b"X" if state is State.TRASHED else _OPEN
+        if state is not _DAMAGED:
+            wanted = b"X" if state is _TRASHED else _OPEN
             views = [view for view in views if view.state in wanted]
         directory = self._directories[entry.directory]
         return Listed(

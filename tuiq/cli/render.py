@@ -29,14 +29,22 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def json_text(value: str) -> str:
-    """Return *value* as a JSON string, as ``json_line`` would."""
-    return encode_basestring_ascii(value).replace("\x7f", "\\u007f")
-
-
 def json_line(value: object) -> str:
     """Return *value* as one line of ASCII that no terminal acts upon."""
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    return without_delete(json.dumps(value))
+
+
+def quoted(value: str) -> str:
+    """Return *value* as a JSON string; the line it goes into is not done yet.
+
+    See ``without_delete``.
+    """
+    return encode_basestring_ascii(value)
+
+
+def without_delete(line: str) -> str:
+    """Escape DEL, the one control character that JSON leaves as it is."""
+    return line.replace("\x7f", "\\u007f") if "\x7f" in line else line
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Iterator[str]:

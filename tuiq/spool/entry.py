@@ -28,6 +28,8 @@ class State(StrEnum):
     DEFERRED = "deferred"
     DUE = "due"
 
+    __hash__ = str.__hash__  # the one of enums is no C function
+
 
 @dataclass(slots=True)
 class RecipientView:
@@ -87,6 +89,10 @@ _NO_TIME = b"00000000"
 _TODO, _HOLD = RState.TODO[0], RReq.HOLD[0]
 _UNKNOWN, _FAILED = RState.UNKNOWN.value, RState.FAILED.value
 _CORRUPT, _NO_HOLD = MState.CORRUPT.value, MHold.NONE.value
+_ACTIVE, _DOUBT, _FAILURE = State.ACTIVE, State.DOUBT, State.FAILED
+_PAUSED, _DEFERRED, _DUE = State.PAUSED, State.DEFERRED, State.DUE
+_MODE = slice(control.MSTATE, control.MHOLD + 1)
+_TRASHED_AT = slice(control.TRASHED, control.TRASHED + 8)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -277,19 +283,22 @@ class QueueEntry:
 
     def state(self, *, locked: bool = False, paused: bool = False) -> State:
         """Return the state word; the caller knows about locks and pauses."""
-        resting = self._resting_state()
-        if resting is not None:
-            return resting
+        image = self.image
+        is_plain = image[_MODE] == b"Q-" and image[_TRASHED_AT] == _NO_TIME
+        if self.damage or not is_plain or _HOLD in self.requests:
+            resting = self._resting_state()
+            if resting is not None:
+                return resting
         if locked:
-            return State.ACTIVE
+            return _ACTIVE
         states = self.states
         if _UNKNOWN in states:
-            return State.DOUBT
+            return _DOUBT
         if _FAILED in states:
-            return State.FAILED
+            return _FAILURE
         if paused:
-            return State.PAUSED
-        return State.DEFERRED if self.tries > 0 else State.DUE
+            return _PAUSED
+        return _DEFERRED if self.tries else _DUE
 
     def _resting_state(self) -> State | None:
         """Return the state in which nothing moves whoever is looking, or None."""

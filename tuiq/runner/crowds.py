@@ -23,6 +23,8 @@ MAX_ACTIVE = 20_000
 """Messages in a process's hands at a time (Postfix's active queue)."""
 MIN_SHARE = 20
 """Messages of a lane that a destination may always have in hand."""
+NAMED = 4
+"""Destinations for which a message with more of them waits outside."""
 
 
 class Crowds:
@@ -49,10 +51,18 @@ class Crowds:
         """Say whether *work* has to wait outside, as far as *destination* goes."""
         return destination.queue.waiting(fresh=work.fresh) >= self.share
 
-    def put(self, destination: Destination, work: Work, when: float) -> None:
-        """Let a message, due since *when*, wait outside for *destination*."""
-        outside = self._outside.setdefault(destination.key, DueList())
-        outside.add(work.directory, work.queue_id, when)
+    def put(self, ways: list[Destination], work: Work, when: float) -> None:
+        """Let a message, due since *when*, wait outside for any of *ways*.
+
+        It is named for some: whichever has room first lets it in, and the other
+        names lead to nothing, or to what is left of it.
+        """
+        for destination in sorted(ways, key=self._queued_for)[:NAMED]:
+            outside = self._outside.setdefault(destination.key, DueList())
+            outside.add(work.directory, work.queue_id, when)
+
+    def _queued_for(self, destination: Destination) -> int:
+        return len(self._outside.get(destination.key, ()))
 
     def take(
         self,

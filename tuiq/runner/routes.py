@@ -106,7 +106,7 @@ class Routes:
                 ways.append(self._destination(key))
         free = self._free(work, ways)
         if ways and not free:
-            self.crowds.put(ways[0], work, entry.index_time)
+            self.crowds.put(ways, work, entry.index_time)
             return Way.CROWDED
         for destination in free:
             self._unit(work, destination.key).put()

@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "domains": Command("tuiq.cli.domains", "count recipients by domain and age"),
         "route": Command("tuiq.cli.route", "say where mail for an address would go"),
         "status": Command("tuiq.cli.status", "say what the runner is doing"),
+        "metrics": Command("tuiq.cli.metrics", "print numbers for Prometheus"),
         "trace": Command("tuiq.cli.trace", "follow a message through the journal"),
         "check": Command("tuiq.cli.check", "look the spool over, mend it if asked"),
     },

@@ -27,13 +27,15 @@ from tuiq.spool.holders import LockReader, Place
 from tuiq.spool.totals import added, fold, identity, read_totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tuiq.clock import Clock
     from tuiq.spool.fs import Fs
     from tuiq.spool.holders import LockTable
 
 RUN_DIRECTORY = "run"
+DESTINATION_STATES = ("ok", "slow", "dead")
+"""From good to bad."""
 _LARGEST = 4 * 1024 * 1024
 _T = TypeVar("_T")
 
@@ -307,6 +309,41 @@ def read_counters(
         if identity(status.name, status.started) not in totals.ended:
             counters = added(counters, status.counters)
     return statuses, counters
+
+
+def all_destinations(statuses: Iterable[RunnerStatus]) -> list[DestinationStatus]:
+    """Return what runners say together about each destination, by name.
+
+    Connections to one that nobody describes make up a description.
+    """
+    found: dict[str, DestinationStatus] = {}
+    opened: dict[str, int] = {}
+    for status in statuses:
+        for told in status.destinations:
+            known = found.get(told.name)
+            found[told.name] = told if known is None else _joined(known, told)
+        for connection in status.connections:
+            name = connection.destination
+            opened[name] = opened.get(name, 0) + 1
+    for name, number in opened.items():
+        if name not in found:
+            found[name] = DestinationStatus(name=name, connections=number)
+    return [found[name] for name in sorted(found)]
+
+
+def _joined(one: DestinationStatus, other: DestinationStatus) -> DestinationStatus:
+    """Return what two runners that know nothing of each other say together."""
+    worse = max(one, other, key=lambda told: _STATES.get(told.state, 0))
+    return replace(
+        worse,
+        limit=one.limit + other.limit,
+        ceiling=one.ceiling + other.ceiling,
+        connections=one.connections + other.connections,
+        waiting=one.waiting + other.waiting,
+    )
+
+
+_STATES = {state: rank for rank, state in enumerate(DESTINATION_STATES)}
 
 
 def _is_status(name: str) -> bool:

@@ -109,7 +109,7 @@ def test_a_script_that_calls_tuiq_is_tuiqs(tmp_path: Path) -> None:
 
 def test_a_host_without_sendmail_is_a_note(tmp_path: Path) -> None:
     found = list(check.check_sendmail((tmp_path / "sendmail",)))
-    assert [f"ln -s $(command -v tuiq-sendmail) {tmp_path}/sendmail"] == [
+    assert [f"tuiq-sendmail --install {tmp_path}/sendmail"] == [
         finding.remedy for finding in found
     ]
 

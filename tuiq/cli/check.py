@@ -131,7 +131,7 @@ def check_sendmail(paths: tuple[Path, ...]) -> Iterator[Finding]:
             kind=Kind.SENDMAIL,
             path=str(paths[0]),
             reason="does not exist, so programs that call sendmail fail",
-            remedy=f"ln -s $(command -v tuiq-sendmail) {paths[0]}",
+            remedy=f"tuiq-sendmail --install {paths[0]}",
         )
 
 

@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +50,10 @@ class Load:
     """For each message."""
     size: int = 4096
     """Bytes of a message's data."""
-    batch: int = 100
+    batch: int = 50
     """Recipients in one transaction."""
+    queues: int = 1
+    """Queue directories of tuiq."""
 
     @property
     def transactions(self) -> int:
@@ -61,6 +63,10 @@ class Load:
     def units(self) -> int:
         """Deliveries: what the rate counts."""
         return self.messages * self.recipients
+
+    @property
+    def unit(self) -> str:
+        return "messages/s" if self.recipients == 1 else "recipients/s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,8 @@ class Drain:
     """From the first delivery until the queue is empty."""
     cpu: float
     """Processor seconds of all its processes, start and end included."""
+    sink: float
+    """Share of the time in which the sink had a processor: at 1 it is the limit."""
     rss: int = 0
     """Largest resident set of one process, bytes; 0: not taken."""
 
@@ -99,6 +107,12 @@ class Sink:
             counts = re.findall(rb"mesg=(\d+)\r", file.read())
         return int(counts[-1]) if counts else 0
 
+    def cpu(self) -> float:
+        """Return the processor seconds that it has had."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        words = stat.rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -124,14 +138,31 @@ def await_(condition: Callable[[], object], what: str) -> None:
 
 
 def clocked(
-    began: float, sink: Sink, load: Load, is_empty: Callable[[], bool]
+    began: float,
+    sink: Sink,
+    load: Load,
+    is_empty: Callable[[], bool],
+    *,
+    lives: Callable[[], bool] = lambda: True,
 ) -> tuple[float, float]:
     """Watch a drain that was started at *began*; return start-up and its length."""
-    await_(sink.messages, "the first delivery")
+
+    def delivered(count: int) -> bool:
+        if not lives():
+            raise RuntimeError("the program that was to deliver has ended")
+        return sink.messages() >= count
+
+    await_(lambda: delivered(1), "the first delivery")
     first = time.perf_counter()
-    await_(lambda: sink.messages() >= load.transactions, "the last delivery")
+    await_(lambda: delivered(load.transactions), "the last delivery")
     await_(is_empty, "the end of the last message")
     return first - began, time.perf_counter() - first
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Say whether a child has ended; its rusage stays to be reaped."""
+    ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return ended is not None
 
 
 def body(size: int) -> bytes:
@@ -179,17 +210,8 @@ def make_spool(path: Path, port: int, *settings: str, queues: int = 1) -> None:
     )
 
 
-def drain_tuiq(
-    where: Path,
-    load_: Load,
-    *settings: str,
-    queues: int = 1,
-    wrap: tuple[str, ...] = (),
-) -> Drain:
-    """Fill a new spool, then start the runner and watch it drain.
-
-    *wrap* goes before the command (a profiler).
-    """
+def drain_tuiq(where: Path, load_: Load, *settings: str) -> Drain:
+    """Fill a new spool, then start the runner and watch it drain."""
     spool = where / "spool"
     with sinking(where) as sink:
         make_spool(
@@ -197,24 +219,31 @@ def drain_tuiq(
             sink.port,
             f"delivery.recipients_per_transaction = {load_.batch}",
             *settings,
-            queues=queues,
+            queues=load_.queues,
         )
         fill_tuiq(spool, load_)
         os.sync()
         began = time.perf_counter()
         runner = subprocess.Popen(
-            (*wrap, *side.TUIQ, "--config", str(spool / "tuiq.toml"), "--run"),
+            (*side.TUIQ, "--config", str(spool / "tuiq.toml"), "--run"),
             cwd=side.ROOT,
         )
         try:
             startup, seconds = clocked(
-                began, sink, load_, lambda: not any(spool.glob("q.*/**/[qdtbx]f*"))
+                began,
+                sink,
+                load_,
+                lambda: not any(spool.glob("q.*/**/[qdtbx]f*")),
+                lives=lambda: not _has_ended(runner),
             )
         finally:
             runner.send_signal(signal.SIGTERM)
             usage = side.reap(runner, began)
+        share = sink.cpu() / seconds
     shutil.rmtree(spool)
-    return Drain(startup=startup, seconds=seconds, cpu=usage.cpu, rss=usage.rss)
+    return Drain(
+        startup=startup, seconds=seconds, cpu=usage.cpu, sink=share, rss=usage.rss
+    )
 
 
 # -- Postfix -----------------------------------------------------------------------
@@ -242,8 +271,9 @@ def drain_postfix(where: Path, load_: Load, **main: str) -> Drain:
         with postfix:
             startup, seconds = clocked(began, sink, load_, lambda: _is_empty(postfix))
             cpu = cpu_of_group(postfix) + _cpu_of_children() - before
+        share = sink.cpu() / seconds
     shutil.rmtree(postfix.where)
-    return Drain(startup=startup, seconds=seconds, cpu=cpu)
+    return Drain(startup=startup, seconds=seconds, cpu=cpu, sink=share)
 
 
 def fill_postfix(postfix: Postfix, load_: Load) -> None:
@@ -307,6 +337,60 @@ def _cpu_of_children() -> float:
 # -- both --------------------------------------------------------------------------
 
 
+def both_sides(
+    where: Path, load_: Load, durabilities: Sequence[str]
+) -> dict[str, Drain]:
+    """Drain each side once, tuiq with each setting of its durability."""
+    drains = {"Postfix": drain_postfix(where, load_)}
+    for setting in durabilities:
+        line = f'spool.durability = "{setting}"'
+        drains[f"tuiq {setting}"] = drain_tuiq(where, load_, line)
+    drains["Postfix tuned"] = drain_postfix(where, load_, **TUNED)
+    return drains
+
+
+def report(
+    title: str, where: Path, load_: Load, drains: Mapping[str, list[Drain]]
+) -> side.Report:
+    """Return a report without rows; what the table has no column for stands in it."""
+    rounds = len(next(iter(drains.values())))
+    return side.Report(
+        title=title,
+        where=where,
+        durability=(
+            "tuiq: accepted mail is synced; marks of delivery by the row's setting",
+            side.POSTFIX_DURABILITY,
+        ),
+        notes=[
+            f"one smtp-sink takes everything; median of {rounds} rounds, both sides "
+            "in turns; without the start-up, until the queue is empty",
+            "tuned Postfix: "
+            + ", ".join(f"{key} = {value}" for key, value in TUNED.items()),
+            *(told(name, median(each), load_) for name, each in drains.items()),
+        ],
+    )
+
+
+def compare(
+    report_: side.Report,
+    setting: str,
+    drains: Mapping[str, list[Drain]],
+    load_: Load,
+    *,
+    target: float | None,
+) -> None:
+    """Add the rows of one durability, against both Postfixes."""
+    for peer in ("Postfix", "Postfix tuned"):
+        row = side.Row(
+            what=f"durability {setting}, against {peer}",
+            unit=load_.unit,
+            tuiq=load_.units / median(drains[f"tuiq {setting}"]).seconds,
+            peer=load_.units / median(drains[peer]).seconds,
+            target=target,
+        )
+        report_.add(row)
+
+
 def median(drains: list[Drain]) -> Drain:
     """Return the drain in the middle by its length."""
     return sorted(drains, key=lambda drain: drain.seconds)[len(drains) // 2]
@@ -317,7 +401,8 @@ def told(name: str, drain: Drain, load_: Load) -> str:
     rss = f", largest process {drain.rss / 2**20:.0f} MiB" if drain.rss else ""
     return (
         f"{name}: start-up {drain.startup:.2f} s (not in the rate), "
-        f"{1e6 * drain.cpu / load_.units:.0f} µs of processor per delivery{rss}"
+        f"{1e6 * drain.cpu / load_.units:.0f} µs of processor per delivery, "
+        f"the sink busy {drain.sink:.0%}{rss}"
     )
 
 

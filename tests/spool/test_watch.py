@@ -215,6 +215,19 @@ def test_a_refused_watch_is_told_with_the_remedy(
     assert "max_user_watches" in answer
 
 
+def test_the_end_of_a_finished_message_wakes_nobody(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    qf = bench.add("q.1")
+    with (qf / "qf1").open("wb") as finished:
+        (qf / "qf1").unlink()
+        finished.write(b"F")
+    (qf / "qf2").write_bytes(b"x")
+    dirty = bench.until(lambda d: "qf2" in d.names.get("q.1", frozenset()))
+    assert dirty.names["q.1"] == {"qf2"}
+    bench.watch.close()
+    os.close(bench.fds["q.1"])
+
+
 def test_watchdogs_documented_observer_serves_as_the_fallback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

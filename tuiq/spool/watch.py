@@ -32,8 +32,12 @@ _IN_MOVED_TO = 0x80
 _IN_DELETE_SELF = 0x400
 _IN_MOVE_SELF = 0x800
 _IN_UNMOUNT = 0x2000
+_IN_EXCL_UNLINK = 0x4000000
+"""Ask for nothing about files without a name: a finished message is unlinked
+before it is closed, and its end needs no look."""
 _WANTED = _IN_CLOSE_WRITE | _IN_MOVED_TO
 _LOST = _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_UNMOUNT
+_MASK = _WANTED | _LOST | _IN_EXCL_UNLINK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +192,7 @@ class _InotifySource:
         """See ``_Source``."""
         # The magic link names the open directory itself, whatever its path became.
         path = f"/proc/self/fd/{fd}".encode()
-        wd = self._thread.add_callback(path, _WANTED | _LOST, target, id(target))
+        wd = self._thread.add_callback(path, _MASK, target, id(target))
         if wd == -1:  # the one error that watchdog swallows
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

@@ -275,7 +275,7 @@ def test_the_last_file_says_that_the_runner_is_gone(
         writer = MetricsWriter(world.spool)
         writer.write_textfile()
         assert value(textfile.read_bytes(), "tuiq_runner_up") == 1
-        writer.write_textfile(ending=True)
+        writer.write_textfile(leaving="supervisor")
     assert value(textfile.read_bytes(), "tuiq_runner_up") == 0
 
 
@@ -329,7 +329,7 @@ def served(world: World) -> Iterator[MetricsWriter]:
     world.reconfigure(metrics={"listen": f"127.0.0.1:{port}"})
     writer = MetricsWriter(world.spool)
     writer.start()
-    assert writer.wait_until_started(20)
+    assert writer.wait_until_ready(20)
     assert writer.port == port
     yield writer
     writer.stop()
@@ -397,6 +397,27 @@ def test_junk_is_answered_or_hung_up_on(served: MetricsWriter, junk: bytes) -> N
         assert response.status == 200
 
 
+def test_a_new_configuration_is_gone_by(
+    world: World, served: MetricsWriter, textfile: Path
+) -> None:
+    port = served.port
+    assert port
+    world.reconfigure(metrics={"listen": ""})
+    served.reconfigure()
+    wait_for(textfile.exists)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+    world.reconfigure(metrics={"listen": f"127.0.0.1:{port}"})
+    served.reconfigure()
+    wait_for(lambda: served.port == port)
+    world.reconfigure(metrics={"listen": "", "textfile": ""})
+    served.reconfigure()
+    wait_for(lambda: not served.is_running)
+    world.reconfigure(metrics={"listen": f"127.0.0.1:{port}"})
+    served.reconfigure()
+    wait_for(lambda: served.port == port)
+
+
 def test_an_address_in_use_is_told_and_the_file_is_written_all_the_same(
     world: World, textfile: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -406,7 +427,7 @@ def test_an_address_in_use_is_told_and_the_file_is_written_all_the_same(
         writer = MetricsWriter(world.spool)
         with caplog.at_level(logging.ERROR):
             writer.start()
-            assert writer.wait_until_started(20)
+            assert writer.wait_until_ready(20)
             wait_for(textfile.exists)
             writer.stop()
     assert f"cannot listen on 127.0.0.1:{port}" in caplog.text

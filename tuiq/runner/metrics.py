@@ -117,8 +117,9 @@ class MetricsWriter:
         self._problem = ""
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._listening = threading.Event()
+        self._changed = asyncio.Event()
+        self._ending = False
+        self._ready = threading.Event()
         self.port = 0
         """Where HTTP is served; 0: nowhere."""
 
@@ -133,11 +134,11 @@ class MetricsWriter:
                 self._rendered = now
             return self._text
 
-    def write_textfile(self, *, ending: bool = False, count: bool = False) -> bool:
+    def write_textfile(self, *, leaving: str = "", count: bool = False) -> bool:
         """Write the text file where one is set; False when that failed.
 
-        *count* the whole queue first, as one pass does at its end.  *ending*: the
-        caller is the last runner and about to end.
+        *count* the whole queue first, as one pass does at its end.  *leaving*: the
+        name of a runner that is about to end, and not to be told as living.
         """
         path = self._spool.config.metrics.textfile
         if path is None:
@@ -147,9 +148,8 @@ class MetricsWriter:
                 if count:
                     self._observer.census.advance()
                 seen = self._observer.observe(save=True)
-            if ending:
-                seen = replace(seen, runners=())
-            _replace(path, render(seen))
+            runners = tuple(told for told in seen.runners if told.name != leaving)
+            _replace(path, render(replace(seen, runners=runners)))
         except OSError as error:
             self._tell(f"metrics: {path}: cannot be written: {error.strerror or error}")
             return False
@@ -166,29 +166,47 @@ class MetricsWriter:
 
     def start(self) -> None:
         """Do in a thread what the settings ask for; nothing when they do not."""
-        settings = self._spool.config.metrics
-        if self._thread is None and (settings.textfile or settings.listen):
-            self._listening.clear()
+        if self._wanted and not self.is_running:
+            self._ending = False
+            self._ready.clear()
             self._thread = threading.Thread(
                 target=self._run, name="metrics", daemon=True
             )
             self._thread.start()
 
+    def reconfigure(self) -> None:
+        """Go by the spool's new settings."""
+        self._wake()
+        self.start()
+
     def stop(self) -> None:
         """End the thread; the text file stays as it is."""
         thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._listening.wait(STOP_PATIENCE)
-        loop, stopping = self._loop, self._stopping
-        if loop is not None and stopping is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended already
-                loop.call_soon_threadsafe(stopping.set)
-        thread.join(STOP_PATIENCE)
+        if thread is not None:
+            self._ready.wait(STOP_PATIENCE)
+            self._ending = True
+            self._wake()
+            thread.join(STOP_PATIENCE)
 
-    def wait_until_started(self, seconds: float) -> bool:
-        """Wait until HTTP is served, or is known not to be."""
-        return self._listening.wait(seconds)
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Wait until HTTP is served where it is to be, or is known not to be."""
+        return self._ready.wait(seconds)
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether the thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def _wanted(self) -> bool:
+        settings = self._spool.config.metrics
+        return bool(settings.textfile or settings.listen)
+
+    def _wake(self) -> None:
+        """Let the thread look at the settings, and at whether it is to end."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._changed.set)
 
     def _run(self) -> None:
         try:
@@ -196,21 +214,24 @@ class MetricsWriter:
         except Exception:  # noqa: BLE001 - a fault in here concerns nobody else
             _log.exception("metrics: stopped; delivery goes on without them")
         finally:
-            self._listening.set()
+            self._ready.set()
 
     async def _main(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        endpoint = await self._open_endpoint()
-        self._listening.set()
-        work = [asyncio.create_task(self._count()), asyncio.create_task(self._write())]
-        try:
-            await self._stopping.wait()
-        finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-            if endpoint is not None:
-                endpoint.stop()
+        self._loop, self._changed = asyncio.get_running_loop(), asyncio.Event()
+        while self._wanted and not self._ending:
+            endpoint = await self._open_endpoint()
+            jobs = [asyncio.create_task(job()) for job in (self._write, self._count)]
+            self._ready.set()
+            try:
+                await self._changed.wait()
+            finally:
+                self._changed.clear()
+                for job in jobs:
+                    job.cancel()
+                await asyncio.gather(*jobs, return_exceptions=True)
+                if endpoint is not None:
+                    endpoint.stop()
+                self.port = 0
 
     async def _open_endpoint(self) -> Endpoint | None:
         listen = self._spool.config.metrics.listen

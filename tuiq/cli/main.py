@@ -30,6 +30,7 @@ _PROGRAMS = {
 _USAGE = """\
 usage: tuiq COMMAND ...           COMMAND --help tells what it takes
        tuiq --run [--once] [-v]   deliver: until stopped, or once what is due
+       tuiq --run --once --max-messages N    so many, going on behind the last ones
        tuiq --version
 """
 
@@ -53,8 +54,10 @@ def dispatch(arguments: list[str]) -> int:
         return ExitCode.OK
     if options.run:
         return _run(options, options.words)
-    if options.once or options.verbose:
-        raise UsageError("--once and -v belong to --run; see tuiq --help")
+    if options.once or options.verbose or options.max_messages is not None:
+        raise UsageError(
+            "--once, --max-messages and -v belong to --run; see tuiq --help"
+        )
     if word == "sendmail":
         return _sendmail(rest, options.config)
     return _command(word, rest, options.config) if word else _greet(options.config)
@@ -94,11 +97,21 @@ def _global_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", metavar="FILE")
     parser.add_argument("--run", action="store_true")
     parser.add_argument("--once", action="store_true")
+    parser.add_argument("--max-messages", metavar="N", type=_positive)
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("words", nargs="...")
     return parser
+
+
+def _positive(text: str) -> int:
+    """Return a number of messages."""
+    import argparse
+
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
 
 
 def _program(module: str) -> int:
@@ -119,9 +132,14 @@ def _run(options: argparse.Namespace, words: list[str]) -> int:
     """Run the delivery process."""
     if words:
         raise UsageError(f"--run takes no {words[0]!r}; see tuiq --help")
+    if options.max_messages is not None and not options.once:
+        raise UsageError("--max-messages belongs to --run --once; see tuiq --help")
     service = importlib.import_module("tuiq.runner.service")
     status: int = service.run(
-        config.load(options.config), once=options.once, verbose=options.verbose
+        config.load(options.config),
+        once=options.once,
+        verbose=options.verbose,
+        max_messages=options.max_messages,
     )
     return status
 

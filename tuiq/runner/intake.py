@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tuiq.runner.due import Mine
     from tuiq.runner.keeper import Keeper
+    from tuiq.runner.rounds import Rounds
     from tuiq.runner.work import Key, Work
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
@@ -54,11 +55,14 @@ class Intake:
         self._wake = wake
         self._once = once
         self._mine = mine
+        self.rounds: Rounds | None = None
+        """What limits this run, if anything does."""
         self.due = DueList()
         self.next_scan = 0.0
         """Epoch seconds of the next scan; 0 = now."""
         self.has_drops = False
         """Whether files came into drop/ that nobody took in yet."""
+        self._chosen = False
         self._parked: dict[Key, QueueDirectory] = {}
         self._busy: dict[Key, int] = {}
         self._watch: SpoolWatch | None = None
@@ -152,6 +156,9 @@ class Intake:
             interval = min(interval, UNWATCHED_RESCAN)
         until = now if self._once else now + interval + 1.0
         self.next_scan = now + interval
+        if self.rounds is not None:
+            await self._take_turns(self.rounds, now)
+            return
         for directory in list(self._directories):
             self.due.begin_scan(directory)
             async for found in self._scan(directory, now, until):
@@ -159,20 +166,46 @@ class Intake:
                     self.due.add_scanned(directory, found)
                     self._wake()
 
+    async def _take_turns(self, rounds: Rounds, now: float) -> None:
+        """List as many of the due messages as a limited run may take, once."""
+        if self._chosen:
+            return
+        self._chosen = True
+        choices = {}
+        for directory in self._directories:
+            choice = choices[directory.uuid] = rounds.choice(directory.uuid)
+            async for found in self._scan(directory, now, now):
+                choice.see(queue_id for queue_id, _ in found)
+        places = {directory.uuid: directory for directory in self._directories}
+        for uuid, queue_id in rounds.take(choices):
+            self.due.add(places[uuid], queue_id, now)
+
     async def find_notices(self, known: Container[Key]) -> bool:
         """List the notices that this pass made; say whether there were any."""
         now = self._spool.clock.now()
+        rounds = self.rounds
         any_found = False
+        if rounds is not None:
+            rounds.left = 0
         for directory in self._directories:
             async for found in self._scan(directory, now, now):
                 for queue_id, when in found:
                     if (queue_id, directory.name) in known:
                         continue
-                    entry = read_entry(directory, queue_id)
-                    if entry is not None and entry.via == b"dsn":
+                    if rounds is not None and not rounds.limit:
+                        rounds.left += 1
+                    elif self._is_notice(directory, queue_id):
                         self.due.add(directory, queue_id, when)
                         any_found = True
         return any_found
+
+    def _is_notice(self, directory: QueueDirectory, queue_id: str) -> bool:
+        entry = read_entry(directory, queue_id)
+        if entry is None or entry.via != b"dsn":
+            return False
+        if self.rounds is not None:
+            self.rounds.limit -= 1
+        return True
 
     async def _scan(
         self, directory: QueueDirectory, now: float, until: float

@@ -20,6 +20,7 @@ from tuiq.runner.intake import Intake
 from tuiq.runner.keeper import Keeper
 from tuiq.runner.marks import Marks
 from tuiq.runner.outages import tell_change
+from tuiq.runner.rounds import Rounds
 from tuiq.runner.routes import Routes
 from tuiq.runner.shares import shard_of
 from tuiq.runner.threads import in_thread
@@ -52,6 +53,8 @@ class Options:
     """One pass over what is due at the start and the notices it makes."""
     verbose: bool = False
     """One connection, SMTP dialogue on stderr."""
+    max_messages: int | None = None
+    """``once`` for so many messages at most; None: all that are due."""
     notices_only: bool = False
     """``once`` for notices alone: workers did the rest."""
     responsible: bool = True
@@ -110,6 +113,8 @@ class Runner:
             once=options.once,
             mine=shard_of(options.shard, options.shards),
         )
+        if options.max_messages is not None:
+            self.intake.rounds = Rounds(spool.fs, spool.run_fd, options.max_messages)
         self.feeder = Feeder(self)
         self.on_suspect: Callable[[QueueDirectory, str], None] | None = None
         """Told of a directory in which a sync failed, for other processes' sake."""
@@ -149,7 +154,9 @@ class Runner:
             await self.routes.close()
             self.marks.stop()
             await syncing
-        return _SETTLED.issuperset(self.fates.values())
+        rounds = self.intake.rounds
+        left = rounds is not None and rounds.left > 0
+        return _SETTLED.issuperset(self.fates.values()) and not left
 
     async def _loop(self) -> None:
         while not self._stopping:

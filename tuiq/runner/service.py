@@ -50,6 +50,7 @@ def run(
     *,
     once: bool = False,
     verbose: bool = False,
+    max_messages: int | None = None,
     directory_locks: bool = True,
 ) -> int:
     """Run until a signal ends it, or one pass; return the exit status.
@@ -67,7 +68,7 @@ def run(
         if once and not locks.held:
             return EX_TEMPFAIL
         Budget(raise_limit(), reserved=in_use() + SPARE)  # or say what is missing
-        options = Options(once=once, verbose=verbose)
+        options = Options(once=once, verbose=verbose, max_messages=max_messages)
         workers = _workers(spool, locks, options)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(Service(spool, locks, options, writer, workers).run())
@@ -75,7 +76,7 @@ def run(
 
 def _workers(spool: Spool, locks: DirectoryLocks, options: Options) -> int:
     """Return over how many processes to share the work out; 1: none but this one."""
-    if options.verbose:
+    if options.verbose or options.max_messages is not None:
         return 1
     workers = spool.config.runner.max_workers or cores()
     if workers > 1 and options.once:

@@ -17,6 +17,7 @@ from tests.crash.test_drop import ingest
 from tests.crash.test_drop import sequence as dropping
 from tests.crash.test_operate import CASES
 from tests.crash.test_operate import sequence as operating
+from tests.crash.test_submit import batch
 from tests.crash.test_submit import sequence as submission
 from tests.crash.world import check_crashed, stored
 from tuiq.errors import TuiqError
@@ -132,6 +133,16 @@ def test_a_refused_submission_is_not_queued(report: Report) -> None:
     submitting = submission()
     submitting.recovered = never_delivered_when_refused
     report("T4 S submit", inject(submitting, power=60))
+
+
+@pytest.mark.parametrize(("few", "how"), [(1, "syncfs"), (2, "file by file")])
+def test_a_refused_batch_is_not_queued_at_all(
+    few: int, how: str, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuiq.spool.submit.FEW", few)
+    submitting = batch()
+    submitting.recovered = never_delivered_when_refused
+    report(f"T4 S batch, {how}", inject(submitting, power=60))
 
 
 def test_a_failing_disk_loses_and_repeats_nothing(report: Report) -> None:

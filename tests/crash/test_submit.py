@@ -9,6 +9,7 @@ from tests.crash.explore import Caps, Ledger, Sequence, explore
 from tests.crash.mutants import (
     NoDataSync,
     NoDfDirectorySync,
+    NoMarkSync,
     NoQfDirectorySync,
     caught_by_crashes,
 )
@@ -21,7 +22,7 @@ from tests.crash.world import (
     open_queue,
 )
 from tuiq.spool.layout import make_id
-from tuiq.spool.submit import Draft, submit
+from tuiq.spool.submit import Draft, submit, submit_batch
 
 BIRTH = 1_000_000_000_000_000
 
@@ -48,6 +49,65 @@ def sequence() -> Sequence:
         crashed=check_crashed,
         recovered=check_crashed,
     )
+
+
+def submit_two(fs: SimFs, ledger: Ledger) -> None:
+    drafts = [
+        Draft(
+            envelope=envelope(address),
+            data=[BODY],
+            birth_us=BIRTH,
+            queue_id=make_id(BIRTH, suffix),
+        )
+        for address, suffix in ((b"a@x", "00000000"), (b"b@y", "00000001"))
+    ]
+    ids = submit_batch(open_queue(fs), drafts)
+    ledger.note("acknowledged", ids[0], (b"a@x",))
+    ledger.note("acknowledged", ids[1], (b"b@y",))
+
+
+def batch() -> Sequence:
+    made = sequence()
+    made.name, made.action = "submit a batch", submit_two
+    return made
+
+
+@pytest.mark.parametrize(("few", "how"), [(1, "syncfs"), (2, "file by file")])
+def test_a_batch_acknowledges_only_what_no_crash_loses(
+    few: int, how: str, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuiq.spool.submit.FEW", few)
+    report(f"T1 S, batch, {how}", explore(batch(), Caps(power=2000)))
+
+
+@pytest.mark.parametrize(
+    ("mutant", "name", "invariant"),
+    [
+        (NoQfDirectorySync, "batch: no fsync of the qf directory", "1 LOST"),
+        (
+            NoDfDirectorySync,
+            "batch: no fsync of the df directory",
+            "2 LIVE_WITHOUT_BODY",
+        ),
+        (NoDataSync, "batch: no df fsync", "2 LIVE_WITHOUT_BODY"),
+    ],
+)
+def test_a_batch_without_a_sync_is_caught(
+    mutant: type[SimFs], name: str, invariant: str, report: Report
+) -> None:
+    broken = batch()
+    broken.make = mutant
+    report(f"mutant: {name}", caught_by_crashes(broken, invariant))
+
+
+def test_a_batch_without_syncfs_is_caught(
+    monkeypatch: pytest.MonkeyPatch, report: Report
+) -> None:
+    monkeypatch.setattr("tuiq.spool.submit.FEW", 1)
+    broken = batch()
+    broken.make = NoMarkSync
+    text = caught_by_crashes(broken, "2 LIVE_WITHOUT_BODY")
+    report("mutant: batch: no syncfs", text)
 
 
 def test_submit_acknowledges_only_what_no_crash_loses(report: Report) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,9 +27,10 @@ from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.spool.claim import lock_message
 from tuiq.spool.control import Origin
 from tuiq.spool.finish import claim_message
+from tuiq.spool.intake import MOST_IN_BATCH
 from tuiq.spool.layout import id_birth, is_queue_id, make_id
 from tuiq.spool.spool import Spool
-from tuiq.spool.submit import Draft, submit, submit_locked
+from tuiq.spool.submit import FEW, Draft, submit, submit_batch, submit_locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,3 +244,97 @@ def test_a_full_disk_is_said_and_leaves_nothing(world: World) -> None:
     with pytest.raises(SpoolUnavailable, match=r"no space left on device"):
         put(spool)
     assert names(spool.directories[0].path) == []
+
+
+def a_batch(count: int) -> list[tuple[Envelope, list[bytes]]]:
+    return [
+        (envelope(b"to%d@example.net" % number), [b"%d: " % number, BODY])
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "syncs"),
+    [
+        (1, ["fsync"] * 4),
+        (FEW, ["fsync"] * (2 * FEW + 2)),
+        (FEW + 1, ["syncfs", "fsync"]),
+        (MOST_IN_BATCH, ["syncfs", "fsync"]),
+    ],
+)
+def test_a_batch_shares_its_syncs(world: World, count: int, syncs: list[str]) -> None:
+    spool, fs, _ = world
+    before = open_files()
+    fs.calls.clear()
+    messages = a_batch(count)
+    ids = spool.submit_batch(messages)
+    assert [call for call, _ in fs.calls if "sync" in call] == syncs
+    assert open_files() == before + 1  # the journal stays open
+    assert len(set(ids)) == count
+    for queue_id, (given, data) in zip(ids, messages, strict=True):
+        entry = spool.entry(queue_id)
+        assert entry.envelope() == given
+        assert spool.read_data(entry) == b"".join(data)
+    lines = (spool.path / "journal" / "delivery.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ids
+
+
+def test_a_batch_gives_each_message_its_own_trace(world: World) -> None:
+    spool, _, _ = world
+    ids = spool.submit_batch(a_batch(2), lambda queue_id: queue_id.encode() + b"\r\n")
+    for queue_id in ids:
+        data = spool.read_data(spool.entry(queue_id))
+        assert data.startswith(queue_id.encode() + b"\r\n")
+
+
+def test_one_bad_envelope_refuses_the_batch(world: World) -> None:
+    spool, _, _ = world
+    bad = (Envelope(sender=b"", recipients=()), [BODY])
+    with pytest.raises(InputError):
+        spool.submit_batch([*a_batch(2), bad])
+    with pytest.raises(InputError, match=r"251 are more than 250"):
+        spool.submit_batch(a_batch(MOST_IN_BATCH + 1))
+    assert spool.submit_batch([]) == []
+    assert names(spool.directories[0].path) == []
+
+
+@pytest.mark.parametrize("count", [3, FEW + 1])
+def test_a_failure_at_any_call_queues_nothing_of_a_batch(
+    world: World, count: int
+) -> None:
+    spool, fs, _ = world
+    directory = spool.directories[0]
+    drafts = [
+        Draft(envelope=each, data=data, birth_us=1) for each, data in a_batch(count)
+    ]
+    failing = ("open", "write", "fsync", "syncfs", "rename")
+    fs.calls.clear()
+    stored = set(submit_batch(directory, drafts))
+    calls = len([call for call, _ in fs.calls if call in failing])
+    before = open_files()
+    for number in range(calls):
+        left = iter([True] * number + [False])
+        fs.broken = {
+            call: lambda *_, left=left: not next(left, True) for call in failing
+        }
+        with pytest.raises(SpoolUnavailable, match="nothing was queued"):
+            submit_batch(directory, drafts)
+        assert next(left, None) is None, "the call was not reached"
+        assert {name[2:] for name in names(directory.path)} == stored
+        assert open_files() == before
+
+
+def test_data_on_another_disk_than_its_control_files_is_synced_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, fs, _ = world
+    devices = iter([1, 2])
+    monkeypatch.setattr(fs, "fstat", lambda _fd: SimpleNamespace(st_dev=next(devices)))
+    directory = spool.directories[0]
+    drafts = [
+        Draft(envelope=each, data=data, birth_us=1) for each, data in a_batch(FEW + 1)
+    ]
+    fs.calls.clear()
+    submit_batch(directory, drafts)
+    synced = [args[0] for call, args in fs.calls if call == "syncfs"]
+    assert synced == [directory.df_fd, directory.qf_fd]

@@ -130,6 +130,40 @@ def test_many_messages_share_one_sync_and_few_have_their_own(world: World) -> No
     assert [call for call, _ in fs.calls if "sync" in call] == ["fdatasync"] * 3
 
 
+def test_many_undone_messages_share_two_syncs_and_lose_their_requests_first(
+    world: World,
+) -> None:
+    spool, fs, _ = world
+    ids = [put(spool) for _ in range(20)]
+    list(spool.operate(Verb.DELETE, [Target(queue_id=i) for i in ids]))
+    fs.calls.clear()
+    answers = list(spool.operate(Verb.UNDO, [Target(queue_id=i) for i in ids]))
+    assert {answer.result for answer in answers} == {Result.ACTED}
+    assert all(answer.changed == (0,) for answer in answers)
+    syncs = [at for at, (call, _) in enumerate(fs.calls) if "sync" in call]
+    assert [fs.calls[at][0] for at in syncs] == ["syncfs", "syncfs"]
+    written = [
+        (at, args[1], args[2])
+        for at, (call, args) in enumerate(fs.calls)
+        if call == "pwrite"
+    ]
+    cleared = [at for at, _, offset in written if offset == control.MREQ]
+    restored = [at for at, data, offset in written if (data, offset) == (b"T", 1024)]
+    assert len(cleared) == len(restored) == 20
+    assert max(cleared) < syncs[0] < min(restored) < max(restored) < syncs[1]
+
+
+def test_an_undo_whose_first_sync_fails_restores_nothing(world: World) -> None:
+    spool, fs, _ = world
+    ids = [put(spool) for _ in range(20)]
+    list(spool.operate(Verb.DELETE, [Target(queue_id=i) for i in ids]))
+    fs.broken["syncfs"] = lambda *_: True
+    answers = list(spool.operate(Verb.UNDO, [Target(queue_id=i) for i in ids]))
+    fs.broken.clear()
+    assert {answer.result for answer in answers} == {Result.REFUSED}
+    assert {bytes(states(spool, i)) for i in ids} == {b"X"}
+
+
 @pytest.mark.parametrize(
     ("verb", "result", "text"),
     [

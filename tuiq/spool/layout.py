@@ -102,6 +102,8 @@ class QueueDirectory:
     blocked: str = ""
     """Why no new attempt may start here (a mark failed, suspect); empty: none."""
     _closed: bool = field(default=False, repr=False)
+    # Prefix -> path of the directory that holds its files.
+    _bases: dict[str, str] = field(default_factory=dict, repr=False)
 
     def fd_of(self, prefix: str) -> int:
         """Return the descriptor of the directory that holds files of *prefix*."""
@@ -112,8 +114,10 @@ class QueueDirectory:
     def path_of(self, name: str) -> str:
         """Return the path of a queue file for people."""
         sub = name[:2] if name[:2] in {"qf", "df", "xf"} else "qf"
-        base = self.path / sub
-        return str((base if base.is_dir() else self.path) / name)
+        if sub not in self._bases:
+            base = self.path / sub
+            self._bases[sub] = str(base if base.is_dir() else self.path)
+        return f"{self._bases[sub]}/{name}"
 
     def ids(self) -> list[str]:
         """Return all queue ids that have a control file, unordered."""

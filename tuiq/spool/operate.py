@@ -7,7 +7,8 @@ the holder applies them, and the answer tells what the operator may rely on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiq.errors import (
@@ -22,8 +23,8 @@ from tuiq.spool.asking import ask_holder
 from tuiq.spool.claim import Claim
 from tuiq.spool.finish import remove
 from tuiq.spool.lock import lock_control, open_control
-from tuiq.spool.passes import End, Pass
-from tuiq.spool.verbs import apply_locked, purge_damaged
+from tuiq.spool.passes import End
+from tuiq.spool.verbs import Deed, apply_locked, purge_damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,21 +51,22 @@ class _Work:
     directory: QueueDirectory | None = None
     answer: Answer | None = None
     claim: Claim | None = None
-    visit: Pass | None = None
-    end: End = End.WAITING
     fd: int = -1
     """An unlocked descriptor with request bytes to sync, or -1."""
-    changed: list[int] = field(default_factory=list)
+    deed: Deed | None = None
 
     def say(self, result: Result, text: str) -> None:
         """Settle the answer."""
+        changed = self.deed.changed if self.deed else ()
         self.answer = Answer(
-            target=self.target, result=result, text=text, changed=tuple(self.changed)
+            target=self.target, result=result, text=text, changed=tuple(changed)
         )
 
     def give_up(self, text: str) -> None:
         """Take the answer back: what was written may not be on the disk."""
-        self.end = End.WAITING  # nothing may be unlinked
+        if self.deed:
+            self.deed.end = End.WAITING  # nothing may be unlinked
+            self.deed.rest = None
         self.say(Result.REFUSED, f"{self.target.queue_id}: {text}")
 
 
@@ -87,6 +89,10 @@ def operate(
             for target in batch:
                 works.append(_begin(find, site, verb, target))  # noqa: PERF401
             _sync(works, site)
+            unfinished = [work for work in works if work.deed and work.deed.rest]
+            for work in unfinished:
+                _go_on(work)
+            _sync(unfinished, site)
         finally:
             # All of them before the first answer: the reader may take its time.
             for work in works:
@@ -121,16 +127,33 @@ def _begin(
     directory = work.directory = find(target.queue_id)
     if directory is None:
         work.say(Result.GONE, str(MessageGone(target.queue_id)))
-        return work
+    else:
+        with _settled(work):
+            _act(work, directory, site, verb)
+    return work
+
+
+def _go_on(work: _Work) -> None:
+    """Do what had to wait for a sync."""
+    deed = work.deed
+    assert deed is not None
+    assert deed.rest is not None
+    with _settled(work):
+        deed.rest()
+        work.say(deed.result, deed.text)
+
+
+@contextmanager
+def _settled(work: _Work) -> Iterator[None]:
+    """Turn errors into the answer."""
     try:
-        _act(work, directory, site, verb)
+        yield
     except MessageGone as error:
         work.say(Result.GONE, str(error))
     except SpoolError as error:
         work.say(Result.REFUSED, str(error))
     except OSError as error:
-        work.say(Result.REFUSED, f"{target.queue_id}: {error.strerror}")
-    return work
+        work.say(Result.REFUSED, f"{work.target.queue_id}: {error.strerror}")
 
 
 def _act(work: _Work, directory: QueueDirectory, site: Site, verb: Verb) -> None:
@@ -180,8 +203,7 @@ def _act_locked(
     work.claim = claim
     if target.birth is not None and abs(claim.birth - target.birth) > SAME_BIRTH:
         raise MessageGone(target.queue_id)
-    deed = apply_locked(claim, site, verb, target)
-    work.visit, work.end, work.changed = deed.visit, deed.end, deed.changed
+    deed = work.deed = apply_locked(claim, site, verb, target)
     work.say(deed.result, deed.text)
 
 
@@ -218,12 +240,12 @@ def _let_go(work: _Work) -> None:
     """Finish what is over, release the rest; nothing stays open."""
     if work.directory is None or _fd(work) < 0:
         return
-    claim = work.claim
+    claim, deed = work.claim, work.deed
     try:
-        if claim is not None and work.end is End.FINISHED:
+        if claim is not None and deed and deed.end is End.FINISHED:
             remove(claim)
-        elif work.visit is not None:
-            work.visit.release()
+        elif deed and deed.visit is not None:
+            deed.visit.release()
     except OSError:
         return  # what is durable holds; the next look at the message does the rest
     finally:

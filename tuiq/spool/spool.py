@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageGone, SpoolUnavailable
 from tuiq.spool.answers import Answer, Target, Verb
+from tuiq.spool.control import Origin
 from tuiq.spool.disk import DiskFloor
 from tuiq.spool.drop import forget_source
 from tuiq.spool.fs import pread_all
@@ -64,6 +65,8 @@ class Spool(Intake):
             os.close(self._drop_fd)
 
     def _forget_source(self, claim: Claim) -> None:
+        if claim.header.origin != Origin.DROP:
+            return
         fd = self.drop_fd()
         if fd >= 0:
             forget_source(claim, fd)

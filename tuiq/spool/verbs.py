@@ -39,10 +39,15 @@ class Deed:
     text: str
     end: End = End.WAITING
     changed: list[int] = field(default_factory=list)
+    rest: Callable[[], None] | None = None
+    """What is left to do once everything written so far is durable; None: nothing.
+    Raises what ``apply_locked`` raises."""
 
 
 def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
     """Do *verb* as the holder of the lock (X2); the caller syncs and releases.
+
+    Where the deed has a rest, the caller syncs, has it done, and syncs again.
 
     Raises MessageGone, MessageDamaged, IllegalTransition.
     """
@@ -58,16 +63,29 @@ def apply_locked(claim: Claim, site: Site, verb: Verb, target: Target) -> Deed:
     refusal = _refusal(claim, site, verb, chosen, whole=target.recipients is None)
     if refusal:
         return Deed(visit, Result.REFUSED, refusal, visit.apply())
-    if needs_lock(verb, target):
-        text = _UNDER_LOCK[verb](claim, site, chosen)
-    else:
-        text = _DONE[verb]
+    deed = Deed(visit, Result.ACTED, _DONE.get(verb, ""))
+
+    def conclude() -> None:
+        deed.end = visit.apply()
+        after = claim.states
+        deed.changed = [i for i in range(claim.count) if before[i] != after[i]]
+
+    if not needs_lock(verb, target):
         write_requests(claim.directory, claim.fd, claim.count, target, verb)
         claim.changed = True
-    end = visit.apply()
-    after = claim.states
-    changed = [i for i in range(claim.count) if before[i] != after[i]]
-    return Deed(visit, Result.ACTED, text, end, changed)
+        conclude()
+        return deed
+
+    def act() -> None:
+        deed.text = _UNDER_LOCK[verb](claim, site, chosen)
+        conclude()
+
+    if verb in _CLEARING:
+        _clear_requests(claim, chosen, verb)
+        deed.rest = act
+    else:
+        act()
+    return deed
 
 
 def _chosen(claim: Claim, verb: Verb, target: Target) -> list[int]:
@@ -175,8 +193,15 @@ def _make_due(claim: Claim, indexes: list[int]) -> None:
     claim.put_number(control.NEXT, 8, 0)
 
 
-def _clear_requests(claim: Claim, chosen: list[int]) -> None:
-    """Take back delete and bounce requests, durably, before a slot returns to T."""
+_CLEARING = (Verb.REQUEUE, Verb.UNDO)
+"""Verbs that bring slots back to T: requests go first, durably."""
+
+
+def _clear_requests(claim: Claim, chosen: list[int], verb: Verb) -> None:
+    """Take back delete and bounce requests; the caller syncs before a slot is T."""
+    if verb is Verb.UNDO:
+        states = claim.states
+        chosen = [i for i in chosen if states[i] == RState.CANCELLED[0]]
     if claim.request != MReq.NONE:
         claim.put(control.MREQ, MReq.NONE.value)
     requests = claim.requests
@@ -184,14 +209,12 @@ def _clear_requests(claim: Claim, chosen: list[int]) -> None:
         if requests[index] in b"XB":
             offset = control.slot_at(index) + control.S_REQUEST
             claim.put(offset, RReq.NONE.value)
-    claim.sync()
 
 
 def _requeue(claim: Claim, site: Site, chosen: list[int]) -> str:
     states = claim.states
     failed = [i for i in chosen if states[i] == RState.FAILED[0]]
     doubt = [i for i in chosen if states[i] == RState.UNKNOWN[0]]
-    _clear_requests(claim, chosen)
     name_doubts(claim, site, failed)  # may refuse: before anything else changes
     retry_in_doubt(claim, site, doubt)
     claim.put_number(control.BASE, 8, int(site.clock.now()))
@@ -207,7 +230,6 @@ def _requeue(claim: Claim, site: Site, chosen: list[int]) -> str:
 
 def _undo(claim: Claim, site: Site, chosen: list[int]) -> str:
     cancelled = [i for i in chosen if claim.states[i] == RState.CANCELLED[0]]
-    _clear_requests(claim, cancelled)
     name_doubts(claim, site, cancelled)
     claim.mark(cancelled, RState.TODO)
     for index in cancelled:

@@ -55,7 +55,7 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["hodl"], "did you mean hold?"),
         (["xyzzy"], "there is no command 'xyzzy'; see tuiq --help"),
         (["--frobnicate"], "--frobnicate; see tuiq --help"),
-        (["--once"], "--once and -v belong to --run"),
+        (["--once"], "--once, --max-messages and -v belong to --run"),
         (["--run", "mailq"], "--run takes no 'mailq'"),
         (["config", "--nosuch"], "see tuiq config --help"),
         (["\x1b[2J"], r"no command '\x1b[2J'"),

@@ -30,7 +30,7 @@ _PROGRAMS = {
 _USAGE = """\
 usage: tuiq COMMAND ...           COMMAND --help tells what it takes
        tuiq --run [--once] [-v]   deliver: until stopped, or once what is due
-       tuiq --run --once --max-messages N    so many, going on behind the last ones
+       tuiq --run --once --max-messages N    so many, in turns
        tuiq --version
 """
 

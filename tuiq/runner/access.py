@@ -36,6 +36,10 @@ class Host(Protocol):
         """Connect; False when nothing wants the connection any more."""
         ...
 
+    def wake(self) -> None:
+        """Look at the destinations: what is known of one has changed."""
+        ...
+
     def found_dead(self, destination: Destination, reply: Reply) -> None:
         """Defer what waits for a destination that cannot be used."""
         ...
@@ -88,13 +92,19 @@ class Access:
         self._leases = leases
         self._host = host
         self._known: dict[str, Destination] = {}
+        self._room = MANY
+        """Destinations at which the next ones are forgotten."""
         leases.connect(self.hear)
 
     def ask(self, destination: Destination, *, room: int) -> None:
         """Ask for as many connections as would find something to do, *room* at most."""
         wanted = destination.wanted(room=room)
-        if wanted != destination.asked:
+        has_news = destination.told_terms is not destination.terms
+        if wanted != destination.asked or (has_news and self._is_known(destination)):
             self._ask(destination, wanted)
+
+    def _is_known(self, destination: Destination) -> bool:
+        return self._known.get(destination.ident) is destination
 
     def tell_waiting(self) -> None:
         """Tell how much mail waits, where that has changed; a few times a second."""
@@ -103,10 +113,11 @@ class Access:
                 self._ask(destination, destination.asked)
 
     def _ask(self, destination: Destination, wanted: int) -> None:
-        if len(self._known) >= MANY:
-            known = self._known.items()
-            self._known = {k: d for k, d in known if not d.is_forgettable}
-        self._known[destination.ident] = destination
+        is_first = not self._is_known(destination)
+        if is_first:
+            self._forget()
+            self._known[destination.ident] = destination
+        destination.told_terms = destination.terms
         destination.asked = wanted
         destination.told_waiting = len(destination.queue)
         self._leases.say(
@@ -115,8 +126,15 @@ class Access:
                 terms=destination.terms,
                 wanted=wanted,
                 waiting=len(destination.queue),
+                is_first=is_first,
             )
         )
+
+    def _forget(self) -> None:
+        if len(self._known) >= self._room:
+            known = self._known.items()
+            self._known = {k: d for k, d in known if not d.is_forgettable}
+            self._room = max(MANY, 2 * len(self._known))
 
     def has_turn(self, destination: Destination) -> bool:
         """Say whether a transaction may begin; if not, ask to be told when."""
@@ -176,9 +194,10 @@ class Access:
             destination.turns += 1
             destination.changed.set()
         elif isinstance(told, Recall):
-            destination.recalled += 1
+            destination.is_recalled = destination.active > 0
             destination.changed.set()
         else:
             destination.hear(told)
             if told.is_news and told.failure is not None:
                 self._host.found_dead(destination, told.failure)
+            self._host.wake()

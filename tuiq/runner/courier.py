@@ -97,7 +97,7 @@ class Courier:
 
     def _disconnected(self, destination: Destination, task: asyncio.Task[None]) -> None:
         self.watchers.pop(task, None)
-        destination.recalled = min(destination.recalled, destination.active)
+        destination.is_recalled = False  # whichever connection has gone
         self.access.ended(destination)
         self._on_change()
 
@@ -231,8 +231,8 @@ class Courier:
 
     def _is_to_end(self, destination: Destination) -> bool:
         """Say whether this connection has to end: for good, or for another's sake."""
-        if destination.recalled:
-            destination.recalled -= 1
+        if destination.is_recalled:
+            destination.is_recalled = False
             return True
         return self._stopping
 

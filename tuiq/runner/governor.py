@@ -28,7 +28,7 @@ from tuiq.runner.limits import Pace, Window
 from tuiq.spool.status import DestinationStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tuiq.mail.reply import Reply
     from tuiq.runner.leases import Terms
@@ -57,20 +57,22 @@ class Allowance:
         self.leases: Counter[int] = Counter()
         """Connections by worker."""
         self.wishes: dict[int, int] = {}
-        """Further ones that would find something to do, by worker."""
+        """Further ones that would find something to do, by worker; none is 0."""
         self.since: dict[int, float] = {}
-        """When a worker began to wish."""
+        """Since when a worker wishes for one more, for the same workers."""
         self.waiting: dict[int, int] = {}
         """Messages in the workers' queues."""
         self.turns: deque[int] = deque()
         """Workers that want to begin a transaction, in their order."""
-        self.recalled: Counter[int] = Counter()
+        self.recalled: int | None = None
+        """The worker that is to end a connection; one at a time."""
         self.dead_until = 0.0
         """Epoch seconds until which it is left alone; not 0: one probe comes first."""
         self.capped_until = 0.0
-        """Epoch seconds until which it gets no more connections than it has."""
+        """Epoch seconds until which its window does not grow."""
         self.lost_in_a_row = 0
         self.failure: Reply | None = None
+        """Why it is dead or capped."""
         self.put_off: Reply | None = None
 
     @property
@@ -78,51 +80,62 @@ class Allowance:
         """Return how many connections are leased."""
         return self.leases.total()
 
-    @property
-    def is_forgettable(self) -> bool:
+    def is_forgettable(self, now: float) -> bool:
         """Say whether nothing would be lost by forgetting the destination."""
-        busy = self.connections or self.turns or any(self.wishes.values())
-        return not busy and self.failure is None and not self.window.gap
+        if self.connections or self.turns or self.wishes:
+            return False
+        closed = max(self.dead_until, self.capped_until)
+        return closed <= now and not self.window.gap and self.pace.is_even(now)
 
-    def adopt(self, terms: Terms) -> None:
-        """Take over new settings."""
-        if terms != self.terms:
-            if terms.rate != self.terms.rate:
-                self.pace = Pace(terms.rate)
-                self.pace.gap = self.window.gap
-            self.terms = terms
-            self.window.resize(terms.start, terms.ceiling)
+    def adopt(self, terms: Terms) -> bool:
+        """Take over new settings; say whether workers have to be told."""
+        if terms == self.terms:
+            return False
+        was_paced = self.pace.is_limited
+        if terms.rate != self.terms.rate:
+            self.pace = Pace(terms.rate)
+            self.pace.gap = self.window.gap
+        self.terms = terms
+        self.window.resize(terms.start, terms.ceiling)
+        return self.pace.is_limited != was_paced
 
     # -- what happens ----------------------------------------------------------
 
-    def ended(self, worker: int) -> None:
-        """Take note that a connection has gone."""
+    def ended(self, worker: int, now: float) -> None:
+        """Take note that a connection has gone, recalled or by itself."""
+        if self.recalled == worker:
+            self.recalled = None
         self.leases[worker] -= 1
-        self.recalled[worker] = min(self.recalled[worker], self.leases[worker])
-        if self.leases[worker] <= 0:
-            del self.leases[worker]
-            del self.recalled[worker]
+        if self.leases[worker] > 0:
+            return
+        del self.leases[worker]
+        if worker in self.since:
+            self.since[worker] = now
 
     def forget_worker(self, worker: int) -> None:
         """Take all leases of a dead worker back."""
-        for memory in (self.leases, self.recalled, self.wishes, self.since):
+        for memory in (self.leases, self.wishes, self.since, self.waiting):
             memory.pop(worker, None)
-        self.waiting.pop(worker, None)
         self.turns = deque(w for w in self.turns if w != worker)
+        if self.recalled == worker:
+            self.recalled = None
 
-    def answered(self, said: Answered) -> bool:
+    def answered(self, said: Answered, now: float) -> bool:
         """Learn from answers; say whether it is known to work again."""
+        is_capped = now < self.capped_until
         if said.settled:
-            self.window.settled(said.settled, connections=self.connections)
+            is_full = self.connections >= self.window.size and not is_capped
+            self.window.settled(said.settled, is_full=is_full)
         if said.put_off:
             self.window.put_off(said.put_off)
             self.put_off = said.reply
         self.pace.gap = self.window.gap
         self.lost_in_a_row = 0
-        was_bad = bool(self.dead_until) or self.failure is not None
+        was_dead = bool(self.dead_until)
         self.dead_until = 0.0
-        self.failure = None
-        return was_bad
+        if was_dead or not is_capped:
+            self.failure = None
+        return was_dead
 
     def failed(self, said: Failed, now: float) -> bool:
         """Learn from a failure; say whether the destination is to be left alone."""
@@ -149,54 +162,72 @@ class Allowance:
     @property
     def closed_until(self) -> float:
         """Return when it may get a new connection again, epoch seconds."""
-        capped = self.capped_until if self.connections else 0.0
-        return max(self.dead_until, capped, self.pace.next_time)
+        return max(self.dead_until, self.pace.next_time)
+
+    @property
+    def is_probed(self) -> bool:
+        """Say whether one connection finds out if it still cannot be used."""
+        return bool(self.dead_until and self.connections)
 
     def has_room(self, now: float) -> bool:
         """Say whether another connection may be made."""
         if now < self.closed_until or self.connections >= self.window.size:
             return False
-        return not (self.dead_until and self.connections)  # one probe first
+        return not self.is_probed
 
     def neediest(self) -> int | None:
-        """Return the worker with the fewest connections among those that wish."""
-        wishing = [worker for worker, wish in self.wishes.items() if wish > 0]
-        return min(wishing, key=lambda w: (self.leases[w], w), default=None)
+        """Return the worker that wishes and has fewest connections, or waits longest.
+
+        None when nobody wishes for any.
+        """
+        return min(
+            self.since, key=lambda w: (self.leases[w], self.since[w]), default=None
+        )
+
+    def wish(self, worker: int, wanted: int, now: float) -> None:
+        """Take note of how many further connections a worker wishes for."""
+        if wanted > 0:
+            self.wishes[worker] = wanted
+            self.since.setdefault(worker, now)
+        else:
+            self.wishes.pop(worker, None)
+            self.since.pop(worker, None)
 
     def grant(self, worker: int, now: float) -> None:
         """Lease one connection."""
         self.leases[worker] += 1
-        self.wishes[worker] -= 1
-        if not self.wishes[worker]:
-            self.since.pop(worker, None)
-        else:
-            self.since[worker] = now
+        self.since[worker] = now
+        self.wish(worker, self.wishes[worker] - 1, now)
 
     def to_recall(self, now: float) -> int | None:
-        """Return the worker that is to give up a connection for another, if any."""
-        worker = self.neediest()
-        if worker is None or not self.leases or self.recalled.total():
-            return None
-        if self.connections < self.window.size:
-            return None  # something else stands in the way
+        """Return the worker that is to give up a connection, if any."""
+        spare = self.connections - self.window.size
+        if spare < 0 or not self.leases or self.recalled is not None:
+            return None  # nothing is short, or what is comes free already
         richest = max(self.leases, key=lambda w: self.leases[w])
+        worker = self.neediest()
+        if spare or worker is None:
+            return richest if spare else None
         mine = self.leases[worker]
         if self.leases[richest] - mine >= 2:
             return richest
-        if mine or now < self.since.get(worker, now) + PATIENCE:
-            return None
-        return richest
+        return richest if not mine and now >= self.since[worker] + PATIENCE else None
 
     def times(self) -> Iterator[float]:
-        """Yield when something may become possible by the clock."""
+        """Yield when something becomes possible by the clock: nothing yet is.
+
+        As of the last time that all was given that could be had.
+        """
         if self.turns:
             yield self.pace.next_time
-        if any(self.wishes.values()):
-            if not self.connections or self.connections < self.window.size:
+        worker = self.neediest()
+        if worker is None:
+            return
+        if self.connections < self.window.size:
+            if not self.is_probed:
                 yield self.closed_until
-            else:
-                waiting = (w for w in self.since if not self.leases[w])
-                yield from (self.since[w] + PATIENCE for w in waiting)
+        elif not self.leases[worker] and self.recalled is None:
+            yield self.since[worker] + PATIENCE
 
     # -- telling ---------------------------------------------------------------
 
@@ -223,7 +254,7 @@ class Allowance:
             if self.window.gap:
                 reason += f", one every {self.window.gap:.2g} s"
             reason += f": {_quote(self.put_off)}"
-        elif self.capped_until > now and self.connections:
+        elif self.capped_until > now:
             state, until = "slow", self.capped_until
             reason = f"no further connections: {_quote(self.failure)}"
         return DestinationStatus(
@@ -249,6 +280,10 @@ class Governor:
         """Tell *on_change* a destination's name and why it fails; None: it works."""
         self._on_change = on_change
         self._allowances: dict[str, Allowance] = {}
+        self._room = MANY
+        """Destinations at which the next ones are forgotten."""
+        self._alarms: dict[str, float] = {}
+        """When something becomes possible by the clock, epoch seconds."""
 
     def hear(self, worker: int, said: Said, now: float) -> list[Letter]:
         """Learn from what a worker says; return who is to be told what."""
@@ -261,39 +296,42 @@ class Governor:
         if isinstance(said, AskTurn):
             allowance.turns.append(worker)
         elif isinstance(said, Ended):
-            allowance.ended(worker)
+            allowance.ended(worker, now)
         elif isinstance(said, Answered):
-            letters += self._answered(allowance, said)
+            letters += self._answered(allowance, said, now)
         else:
-            letters += self._failed(allowance, said, now)
+            return self._failed(allowance, said, now)  # its end comes next
         return letters + self._serve(allowance, now)
 
     def _asked(self, worker: int, said: Ask, now: float) -> list[Letter]:
         letters: list[Letter] = []
         allowance = self._allowances.get(said.ident)
         if allowance is None:
-            self._make_room()
+            self._forget(now)
             allowance = Allowance(said.ident, said.terms)
             self._allowances[said.ident] = allowance
-        allowance.adopt(said.terms)
-        if worker not in allowance.waiting:
-            letters.append((worker, allowance.standing()))
+        is_new = said.is_first or worker not in allowance.waiting
         allowance.waiting[worker] = said.waiting
-        allowance.wishes[worker] = said.wanted
-        if not said.wanted:
-            allowance.since.pop(worker, None)
-        else:
-            allowance.since.setdefault(worker, now)
+        if allowance.adopt(said.terms):
+            letters += self._everybody(allowance)
+        elif is_new:
+            letters.append((worker, allowance.standing()))
+        allowance.wish(worker, said.wanted, now)
         return letters + self._serve(allowance, now)
 
-    def _make_room(self) -> None:
-        if len(self._allowances) >= MANY:
-            known = self._allowances.items()
-            self._allowances = {k: a for k, a in known if not a.is_forgettable}
+    def _forget(self, now: float) -> None:
+        """Forget what nothing is lost by, before there are too many to look at."""
+        if len(self._allowances) < self._room:
+            return
+        known = self._allowances.items()
+        self._allowances = {k: a for k, a in known if not a.is_forgettable(now)}
+        self._room = max(MANY, 2 * len(self._allowances))
 
-    def _answered(self, allowance: Allowance, said: Answered) -> list[Letter]:
+    def _answered(
+        self, allowance: Allowance, said: Answered, now: float
+    ) -> list[Letter]:
         was_paced = allowance.pace.is_limited
-        recovered = allowance.answered(said)
+        recovered = allowance.answered(said, now)
         if recovered:
             self._on_change(allowance.terms.name, None)
         if recovered or allowance.pace.is_limited != was_paced:
@@ -319,33 +357,39 @@ class Governor:
         while allowance.turns and now >= allowance.pace.next_time:
             allowance.pace.spend(now)
             letters.append((allowance.turns.popleft(), Turn(ident=allowance.ident)))
-        while allowance.has_room(now):
-            worker = allowance.neediest()
-            if worker is None:
-                return letters
+        worker = allowance.neediest()
+        while worker is not None and allowance.has_room(now):
             allowance.grant(worker, now)
             letters.append((worker, Grant(ident=allowance.ident)))
+            worker = allowance.neediest()
         richest = allowance.to_recall(now)
         if richest is not None:
-            allowance.recalled[richest] += 1
+            allowance.recalled = richest
             letters.append((richest, Recall(ident=allowance.ident)))
+        when = min(allowance.times(), default=None)
+        if when is None:
+            self._alarms.pop(allowance.ident, None)
+        else:
+            self._alarms[allowance.ident] = when
         return letters
 
     def poll(self, now: float) -> list[Letter]:
         """Return what has become possible by the clock."""
-        served = (self._serve(a, now) for a in list(self._allowances.values()))
-        return [letter for letters in served for letter in letters]
+        due = [ident for ident, when in self._alarms.items() if when <= now]
+        return self._serve_all((self._allowances[ident] for ident in due), now)
+
+    def _serve_all(self, allowances: Iterable[Allowance], now: float) -> list[Letter]:
+        return [letter for each in allowances for letter in self._serve(each, now)]
 
     def next_time(self) -> float:
         """Return when to ``poll`` next, epoch seconds; infinity: never by itself."""
-        every = (when for a in self._allowances.values() for when in a.times())
-        return min(every, default=float("inf"))
+        return min(self._alarms.values(), default=float("inf"))
 
     def forget_worker(self, worker: int, now: float) -> list[Letter]:
         """Take the leases of a dead worker back; return who profits."""
         for allowance in self._allowances.values():
             allowance.forget_worker(worker)
-        return self.poll(now)
+        return self._serve_all(self._allowances.values(), now)
 
     def try_again(self, now: float) -> list[Letter]:
         """Try every destination as if nothing were known about it (ALRM, HUP)."""
@@ -357,7 +401,7 @@ class Governor:
                 allowance.window.restart()
                 allowance.pace.gap = 0.0
             letters += self._everybody(allowance)
-        return letters + self.poll(now)
+        return letters + self._serve_all(self._allowances.values(), now)
 
     def statuses(self, now: float) -> tuple[DestinationStatus, ...]:
         """Return what people want to know, by name."""

@@ -46,6 +46,8 @@ class Ask:
     """Beside those leased; 0 takes the wish back."""
     waiting: int
     """Messages in the worker's queue for the destination."""
+    is_first: bool = False
+    """Whether the worker knows nothing of its standing, and is to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """A leased connection, not ended yet, could not be made or was lost.
+    """A leased connection could not be made or was lost; ``Ended`` follows at once.
 
     *served*: it had been of use before, so nothing is wrong with the destination but
     that it wants to be left in peace.
@@ -111,7 +113,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:
-    """One connection is to end after its transaction: another worker has none."""
+    """One connection is to end after its transaction.
+
+    There are too many, or another worker has none.
+    """
 
     ident: str
 

@@ -43,6 +43,10 @@ class Pace:
         slack = 0.0 if self.gap else max(0.0, 1.0 - self._interval)
         return self._due - slack
 
+    def is_even(self, now: float) -> bool:
+        """Say whether nothing would be lost by beginning anew."""
+        return now >= self._due
+
     def spend(self, now: float) -> None:
         """Take note that a transaction begins."""
         if self.is_limited:
@@ -82,16 +86,16 @@ class Window:
         """Return the share of the last transactions that were put off, 0 to 1."""
         return self._storm
 
-    def settled(self, count: int, *, connections: int) -> None:
-        """Take note of *count* transactions that went well over *connections*.
+    def settled(self, count: int, *, is_full: bool) -> None:
+        """Take note of *count* transactions that went well.
 
-        A window that is not used up says nothing about a larger one.
+        Unless it *is_full*, a window says nothing about a larger one.
         """
         self._storm *= (1 - 1 / MEMORY) ** count
-        self.gap = self.gap / 2**count
+        self.gap *= 0.5**count
         if self.gap < FIRST_GAP:
             self.gap = 0.0
-        if connections >= self.size and not self.is_storm:
+        if is_full and not self.is_storm:
             self._size = min(self.ceiling, self._size + count / self._size)
 
     def put_off(self, count: int) -> None:

@@ -126,8 +126,10 @@ class Destination:
         """Further connections that the governor has been asked for."""
         self.told_waiting = 0
         """Messages that the governor was told of."""
-        self.recalled = 0
-        """Connections that are to end after their transactions."""
+        self.told_terms: Terms | None = None
+        """Terms that the governor was told of."""
+        self.is_recalled = False
+        """Whether one connection is to end after its transaction."""
         self.is_paced = False
         """Whether every transaction needs a turn."""
         self.turns = 0
@@ -169,7 +171,7 @@ class Destination:
     def is_forgettable(self) -> bool:
         """Say whether nothing would be lost by forgetting the destination."""
         busy = self.queue or self.active or self.asked or self.deferring
-        return not busy and self.last_failure is None
+        return not (busy or self.turn_asked) and self.last_failure is None
 
     @property
     def active(self) -> int:

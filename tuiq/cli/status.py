@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from tuiq.spool.status import DestinationStatus, RunnerStatus
 
 
+SHORTEST_WATCH, LONGEST_WATCH = 0.1, 3600
+"""Seconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything ``tuiq status`` says."""
@@ -59,6 +63,13 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``tuiq status``."""
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        nargs="?",
+        const="1",
+        help="show rates and limits every second, or every SECONDS",
+    )
+    parser.add_argument(
         "--fail-if-older",
         metavar="AGE",
         help="exit status 75 when a message that should move is older (4h, 30m)",
@@ -67,6 +78,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
     """Report; judge the oldest message if asked to."""
+    if args.watch is not None:
+        return _watch(args, config_loader)
     limit = None
     if args.fail_if_older is not None:
         try:
@@ -85,6 +98,25 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
         return ExitCode.OK
     complain(f"the oldest message has waited {span(report.around.now - oldest)}")
     return ExitCode.TEMPFAIL
+
+
+def _watch(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
+    """Show what changes until a signal ends it."""
+    from tuiq.cli.status_watch import watch
+
+    try:
+        interval = float(args.watch)
+    except ValueError:
+        interval = 0.0
+    if not SHORTEST_WATCH <= interval <= LONGEST_WATCH:
+        raise UsageError(
+            f"--watch {printable(args.watch)}: not a number of seconds from "
+            f"{SHORTEST_WATCH} to {LONGEST_WATCH}"
+        )
+    if args.json or args.fail_if_older is not None:
+        raise UsageError("--watch goes with neither --json nor --fail-if-older")
+    with open_spool(config_loader()) as spool:
+        return watch(spool, interval)
 
 
 def examine(spool: Spool) -> Report:

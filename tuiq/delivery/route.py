@@ -46,6 +46,10 @@ class DestinationKey:
     trusted: bool = False
     """Whether it is ``delivery.smarthost``, whose password and TLS are its own."""
 
+    def __hash__(self) -> int:
+        """Hash what differs as a rule; looked up for every message."""
+        return hash((self.name, self.domain))
+
     @property
     def leaves(self) -> bool:
         """Whether mail is delivered, neither held nor refused."""

@@ -31,7 +31,15 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 class Claim:
     """A locked message: its bytes in memory and the means to change them."""
 
-    __slots__ = ("buffer", "changed", "directory", "fd", "header", "queue_id")
+    __slots__ = (
+        "buffer",
+        "changed",
+        "directory",
+        "fd",
+        "has_texts",
+        "header",
+        "queue_id",
+    )
 
     def __init__(self, directory: QueueDirectory, queue_id: str, fd: int) -> None:
         """Take over *fd*, which holds the lock; read and check the whole file.
@@ -43,6 +51,8 @@ class Claim:
         self.fd = fd
         self.changed = False
         """Whether holder bytes were written that no sync has covered yet."""
+        self.has_texts = True
+        """Whether there may be a bf or an xf beside it."""
         path = directory.path_of("qf" + queue_id)
         first = directory.fs.pread(fd, FIRST_READ, 0)
         self.header = control.decode_header(first, path)

@@ -32,6 +32,7 @@ class Failures:
             return
         claim = self._claim
         if self._log is None:
+            claim.has_texts = True
             self._log = TextLog(claim.directory, "bf", claim.queue_id)
         now = int(self._site.clock.now())
         code = b"%03d" % reply.code + (b"-" + reply.enhanced if reply.enhanced else b"")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
 
 _ORDER = ("df", "xf", "bf", "qf")
+_TEXTS = frozenset({"xf", "bf"})
 _ORDER_UNSYNCED = ("qf", "df", "xf", "bf")
 """Without a sync of F the control file must go first: garbage, never a live
 message without its data."""
@@ -39,6 +40,8 @@ def remove(claim: Claim, *, synced: bool = True) -> None:
     """
     directory = claim.directory
     for prefix in _ORDER if synced else _ORDER_UNSYNCED:
+        if prefix in _TEXTS and not claim.has_texts:
+            continue
         with contextlib.suppress(FileNotFoundError):
             directory.fs.unlink(prefix + claim.queue_id, dir_fd=directory.fd_of(prefix))
 

@@ -67,6 +67,7 @@ class Transcript:
 
     def _open(self) -> TextLog:
         if self._log is None:
+            self._claim.has_texts = True
             self._log = TextLog(self._claim.directory, "xf", self._claim.queue_id)
             self._shrink(self._log)
         return self._log

@@ -170,7 +170,7 @@ class Runner:
 
     def deliver_together(self, queue_ids: Sequence[str]) -> None:
         """Do one pass over each message; one group sync covers them all."""
-        group = SyncGroup()
+        group = SyncGroup(trusts=lambda _: True)
         for queue_id in queue_ids:
             claim = claim_message(self.directory, queue_id)
             attempt = Pass(claim, self.site)

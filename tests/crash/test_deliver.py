@@ -113,8 +113,13 @@ def group_sequence() -> Sequence:
     )
 
 
-def test_no_crash_around_a_group_sync_loses_mail(report: Report) -> None:
-    report("T1 G, group sync", explore(group_sequence(), Caps(power=80, nested=8)))
+@pytest.mark.parametrize(("few", "how"), [(0, "syncfs"), (2, "file by file")])
+def test_no_crash_around_a_group_sync_loses_mail(
+    report: Report, monkeypatch: pytest.MonkeyPatch, few: int, how: str
+) -> None:
+    monkeypatch.setattr(group, "FEW", few)
+    text = explore(group_sequence(), Caps(power=80, nested=8))
+    report(f"T1 G, group sync, {how}", text)
 
 
 # -- mutants ------------------------------------------------------------------------
@@ -140,6 +145,16 @@ def test_unlinking_the_data_first_is_caught(
     run = sequence(b"ok@x")
     caught = caught_by_crashes(run, "2 LIVE_WITHOUT_BODY")
     report("mutant: df unlinked first", caught)
+
+
+def test_a_group_without_its_syncfs_is_caught(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "FEW", 0)
+    broken = group_sequence()
+    broken.make = NoMarkSync
+    caught = caught_by_crashes(broken, "2 LIVE_WITHOUT_BODY")
+    report("mutant: group: no syncfs", caught)
 
 
 def test_unlinking_before_the_group_sync_is_caught(

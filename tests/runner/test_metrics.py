@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import stat
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,7 +42,6 @@ from tuiq.spool.status import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.runner.world import World
 
@@ -431,3 +432,9 @@ def test_an_address_in_use_is_told_and_the_file_is_written_all_the_same(
             wait_for(textfile.exists)
             writer.stop()
     assert f"cannot listen on 127.0.0.1:{port}" in caplog.text
+
+
+def test_the_readme_names_every_metric() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    documented = set(re.findall(r"`(tuiq_\w+)", readme))
+    assert {name for name, _ in samples(render(EMPTY))} <= documented

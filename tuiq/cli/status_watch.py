@@ -52,17 +52,22 @@ class Looker:
         self._reader = LockReader()
         self._follower = Follower(spool.path / "journal")
         self._looked = spool.clock.boottime()
+        self._allowed = 0.0
         routes = RouteTable(spool.config.delivery)
         self._census = Census(spool, lambda sender, to: routes.key(sender, to).name)
 
     def count(self, seconds: float) -> None:
-        """Count for up to *seconds* of processor time, unless it was done just now."""
+        """Count for up to *seconds* of processor time, unless it was done just now.
+
+        What took longer once is made up for by the next times.
+        """
         census = self._census
-        if not census.is_running and self._spool.clock.now() < (
-            census.ended + COUNT_EVERY
-        ):
-            return
-        census.advance(seconds)
+        self._allowed = min(self._allowed + seconds, seconds)
+        ended = self._spool.clock.now() - census.ended
+        if self._allowed > 0 and (census.is_running or ended >= COUNT_EVERY):
+            with suppress(OSError):  # the last count stands, and gets older
+                census.advance(self._allowed)
+            self._allowed -= census.spent
 
     def look(self) -> Frame:
         """Return what there is to see now."""

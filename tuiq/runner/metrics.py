@@ -268,7 +268,8 @@ class MetricsWriter:
                 share = SHARE
                 await asyncio.sleep(self._spool.config.metrics.interval)
             else:
-                await asyncio.sleep(SLICE / share - SLICE)
+                spent = self._observer.census.spent
+                await asyncio.sleep(max(SLICE, spent) * (1 / share - 1))
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -15,7 +15,7 @@ from tuiq.spool.entry import State
 from tuiq.spool.flags import MState
 from tuiq.spool.holders import LockReader
 from tuiq.spool.layout import is_queue_id
-from tuiq.spool.pauses import Pauses
+from tuiq.spool.pauses import NOTHING, Pauses
 from tuiq.spool.reading import read_entry
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ STANDING = frozenset({State.DAMAGED, State.TRASHED, State.HELD})
 """States that do not move by themselves: their age alarms nobody."""
 ELSEWHERE = (MState.PENDING, MState.MOVED, MState.FINISHED)
 """What lies in a directory and is no message of it."""
-_LOCKS_EVERY = 512
-"""Messages after which the kernel's table of locks is read again."""
+LOCKS_EVERY = 2.0
+"""Seconds after which the kernel's table of locks is read again: it may be long."""
+_LOOK_EVERY = 64
+"""Messages between looks at the clock."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,6 +114,8 @@ class Census:
         self.began = 0.0
         """Epoch seconds at which that count began: nothing in it is older."""
         self.ended = 0.0
+        self.spent = 0.0
+        """Seconds of processor time that the last ``advance`` took."""
 
     @property
     def is_running(self) -> bool:
@@ -125,14 +129,16 @@ class Census:
         """
         if self._running is None:
             self._running = self._count()
-        limit = time.thread_time() + seconds
+        start = time.thread_time()
         try:
             for _ in self._running:
-                if time.thread_time() >= limit:
+                if time.thread_time() - start >= seconds:
                     return False
         except BaseException:
             self._running = None
             raise
+        finally:
+            self.spent = time.thread_time() - start
         self._running = None
         return True
 
@@ -148,30 +154,25 @@ class Census:
     def _add_all(self, directory: QueueDirectory, tally: Tally) -> Iterator[None]:
         """Count one directory, a message at a time, in no order."""
         held: frozenset[int] = frozenset()
+        pauses, looked = NOTHING, float("-inf")
         top = os.open(
             ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory.qf_fd
         )
         try:
             with os.scandir(top) as found:
                 for number, item in enumerate(found):
-                    if number % _LOCKS_EVERY == 0:
-                        held = self._locks.held_inodes(top)
-                    if item.name[:2] == "qf" and is_queue_id(item.name[2:]):
-                        self._add(directory, tally, item, item.inode() in held)
+                    if number % _LOOK_EVERY == 0:
+                        pauses, now = self._pauses.current(), time.monotonic()
+                        if now - looked >= LOCKS_EVERY:
+                            held, looked = self._locks.held_inodes(top), now
+                    if item.name[:2] != "qf" or not is_queue_id(item.name[2:]):
+                        continue
+                    entry = read_entry(directory, item.name[2:])
+                    if entry is not None and entry.mstate not in ELSEWHERE:
+                        pause = pause_on(entry, pauses, directory.uuid, self._next_hop)
+                        locked = item.inode() in held
+                        state = entry.state(locked=locked, paused=pause is not None)
+                        tally.add(entry, state)
                     yield
         finally:
             os.close(top)
-
-    def _add(
-        self,
-        directory: QueueDirectory,
-        tally: Tally,
-        item: os.DirEntry[str],
-        locked: bool,
-    ) -> None:
-        entry = read_entry(directory, item.name[2:])
-        if entry is None or entry.mstate in ELSEWHERE:
-            return
-        pauses = self._pauses.current()
-        pause = pause_on(entry, pauses, directory.uuid, self._next_hop)
-        tally.add(entry, entry.state(locked=locked, paused=pause is not None))

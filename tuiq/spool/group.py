@@ -4,32 +4,115 @@ Claims join the group when they were marked or finished.  One ``take`` freezes
 what is waiting, its ``sync`` makes exactly that durable (in a thread, if the
 caller likes), and ``complete`` then unlinks finished messages and releases the
 rest.  A claim that joins while a sync runs waits for the next one.
+
+More than a few files of one ext4 or btrfs become durable by one syncfs, the rest by
+an fdatasync each, in threads.  Measured on ext4 (``bench_durability``): 1,000 marks
+take 10 ms against 60, beside a program that writes 100 MiB/s 17 against 63; a single
+mark is faster by itself.  A syncfs also waits for what others wrote: one that was
+slow is not repeated for a while.
 """
 
 from __future__ import annotations
 
+import os
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from tuiq.spool.disk import filesystem_type
 from tuiq.spool.finish import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from tuiq.spool.claim import Claim
+    from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.passes import Pass
 
 MAX_OPEN_MARKS = 1024
 """Marks without a sync at which no new final dot is sent."""
 MAX_DELAY = 0.2
 """Seconds after which the oldest mark is being synced, at the latest."""
+FEW = 4
+"""Up to this many files of a file system are synced one by one."""
+SLOW = 0.5
+"""Seconds after which a syncfs was in the way of other programs' data."""
+REST = 60.0
+"""Seconds for which files are synced one by one after that."""
+_WHOLE = frozenset({"ext4", "btrfs"})
+_TELLING = (5, 8)
+"""The Linux since which syncfs(2) tells of write errors."""
+
+
+def trusts_syncfs(directory: QueueDirectory) -> bool:
+    """Say whether a syncfs makes bytes durable that were changed in place.
+
+    ext4 and btrfs flush the disk's cache even when nothing but data was written;
+    xfs may not where no inode changed.
+    """
+    release = os.uname().release.split(".")
+    numbers = tuple(int(word) for word in release[:2] if word.isdigit())
+    return numbers >= _TELLING and filesystem_type(directory.qf_fd) in _WHOLE
+
+
+class Disks:
+    """What is known of the file systems; used by one sync at a time."""
+
+    def __init__(self, trusts: Callable[[QueueDirectory], bool]) -> None:
+        """Ask *trusts* once for each file system."""
+        self._trusts = trusts
+        self._trusted: dict[int, bool] = {}  # by device
+        self._rests_until: dict[int, float] = {}
+
+    def sync(self, claims: Iterable[Claim]) -> list[Claim]:
+        """Sync what may be synced as a whole; return the others.
+
+        Where a syncfs failed, each file has to be asked: the data that were lost
+        may be another program's.
+        """
+        shares: dict[int, list[Claim]] = {}
+        devices: dict[Path, int] = {}
+        for claim in claims:
+            directory = claim.directory
+            device = devices.get(directory.path)
+            if device is None:
+                device = directory.fs.fstat(directory.qf_fd).st_dev
+                devices[directory.path] = device
+            shares.setdefault(device, []).append(claim)
+        left: list[Claim] = []
+        for device, share in shares.items():
+            if len(share) <= FEW or not self._sync_whole(device, share):
+                left += share
+        return left
+
+    def _sync_whole(self, device: int, claims: Sequence[Claim]) -> bool:
+        directory = claims[0].directory
+        if device not in self._trusted:
+            self._trusted[device] = self._trusts(directory)
+        began = time.monotonic()
+        if not self._trusted[device] or began < self._rests_until.get(device, began):
+            return False
+        for claim in claims:
+            claim.changed = False  # first: a mark made meanwhile needs the next sync
+        try:
+            directory.fs.syncfs(directory.qf_fd)
+        except OSError:
+            return False
+        now = time.monotonic()
+        if now - began > SLOW:
+            self._rests_until[device] = now + REST
+        return True
 
 
 class SyncGroup:
     """Claims whose last bytes are not known to be on disk yet."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(
+        self, trusts: Callable[[QueueDirectory], bool] = trusts_syncfs
+    ) -> None:
+        """Begin empty; *trusts* says where a syncfs will do."""
+        self._disks = Disks(trusts)
         # Owned by the thread that calls; a Batch owns what it took.
         self._dirty: dict[int, Claim] = {}
         self._finished: dict[int, Claim] = {}
@@ -64,6 +147,7 @@ class SyncGroup:
     def take(self) -> Batch:
         """Freeze what is waiting now; everything later belongs to the next batch."""
         batch = Batch(
+            self._disks,
             dirty=list(self._dirty.values()),
             finished=list(self._finished.values()),
             waiting=list(self._waiting.values()),
@@ -84,6 +168,7 @@ class Batch:
 
     def __init__(
         self,
+        disks: Disks,
         *,
         dirty: list[Claim],
         finished: list[Claim],
@@ -91,6 +176,7 @@ class Batch:
         marks: int,
     ) -> None:
         """Take over the claims; *dirty* ones stay their owners'."""
+        self._disks = disks
         self._dirty = dirty
         self._finished = finished
         self._waiting = waiting
@@ -104,12 +190,12 @@ class Batch:
             yield visit.claim
 
     def sync(self, pool: ThreadPoolExecutor | None = None) -> None:
-        """fdatasync every file of the batch, in parallel if there is a *pool*.
+        """Make every file of the batch durable, in parallel if there is a *pool*.
 
         Raises OSError when one fails: then nothing of the batch may be believed.
         A dirty claim that its owner closed meanwhile was synced or unlinked by it.
         """
-        claims = [claim for claim in self.claims() if claim.fd >= 0]
+        claims = self._disks.sync(c for c in self.claims() if c.fd >= 0)
         if pool is None or len(claims) == 1:
             for claim in claims:
                 _sync_open(claim)

@@ -39,6 +39,8 @@ CHUNK = 500
 
 FEW = 16
 """Up to this many changes are synced file by file; more with one syncfs."""
+HANDS = 4
+"""Threads that unlink: file systems wait for each file, and the waits overlap."""
 SAME_BIRTH = 1e-3
 """Seconds by which two readings of one birth may differ (float rounding)."""
 
@@ -54,6 +56,11 @@ class _Work:
     fd: int = -1
     """An unlocked descriptor with request bytes to sync, or -1."""
     deed: Deed | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether the message is finished: its files are to be removed."""
+        return self.deed is not None and self.deed.end is End.FINISHED
 
     def say(self, result: Result, text: str) -> None:
         """Settle the answer."""
@@ -95,8 +102,7 @@ def operate(
             _sync(unfinished, site)
         finally:
             # All of them before the first answer: the reader may take its time.
-            for work in works:
-                _let_go(work)
+            _let_go_all(works)
         for work in works:
             assert work.answer is not None
             yield work.answer
@@ -236,13 +242,32 @@ def _fd(work: _Work) -> int:
     return work.claim.fd if work.claim is not None else work.fd
 
 
+def _let_go_all(works: list[_Work]) -> None:
+    """Let go of each, many removals in a few threads."""
+    removals = sum(work.is_over for work in works)
+    if removals <= FEW:
+        _let_go_some(works)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # seldom needed, long to load
+
+    parts = [works[start::HANDS] for start in range(HANDS)]
+    with ThreadPoolExecutor(HANDS) as hands:
+        for _ in hands.map(_let_go_some, parts):
+            pass
+
+
+def _let_go_some(works: list[_Work]) -> None:
+    for work in works:
+        _let_go(work)
+
+
 def _let_go(work: _Work) -> None:
     """Finish what is over, release the rest; nothing stays open."""
     if work.directory is None or _fd(work) < 0:
         return
     claim, deed = work.claim, work.deed
     try:
-        if claim is not None and deed and deed.end is End.FINISHED:
+        if claim is not None and work.is_over:
             remove(claim)
         elif deed and deed.visit is not None:
             deed.visit.release()

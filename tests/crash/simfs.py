@@ -125,6 +125,10 @@ class SimFs(Process):
         self._get(fd)
         self.disk.settle()
 
+    def begin_writing(self, fd: int) -> None:
+        """See ``Fs``; what a power loss leaves of unsynced data is anything anyway."""
+        self._get(fd)
+
     @call
     def flock(self, fd: int) -> None:
         """See ``Fs``."""

@@ -93,6 +93,10 @@ class Fs(Protocol):
         """syncfs(2) of the file system that holds *fd*."""
         ...
 
+    def begin_writing(self, fd: int) -> None:
+        """posix_fadvise(2) DONTNEED: hint that the data should be on its way."""
+        ...
+
     def flock(self, fd: int) -> None:
         """flock(2) LOCK_EX|LOCK_NB; BlockingIOError when somebody else holds it."""
         ...
@@ -187,6 +191,10 @@ class OsFs:
         if libc.syncfs(fd) != 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
+
+    def begin_writing(self, fd: int) -> None:
+        """See ``Fs``."""
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def flock(self, fd: int) -> None:
         """See ``Fs``."""

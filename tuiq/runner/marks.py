@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 GATHER = 0.02
 """Seconds that a sync waits for company; far below ``group.MAX_DELAY``."""
+SLICE = 8
+"""Messages put away before connections get their turn."""
 THREADS = 8
 """Parallel fdatasyncs; the file system joins them into few journal commits."""
 _log = logging.getLogger(__name__)
@@ -151,7 +153,8 @@ class Marks:
         self._syncing = frozenset(map(id, batch.claims()))
         self._held = batch.held
         try:
-            await in_thread(self._complete, batch)
+            await in_thread(batch.sync, self._pool)
+            await self._complete(batch)
         except OSError as error:
             for claim in batch.claims():
                 self._on_failure(claim, error.strerror or "error")
@@ -166,11 +169,21 @@ class Marks:
         if len(self._group):
             self._wanted.set()
 
-    def _complete(self, batch: Batch) -> None:
-        """Sync a batch and let go of it; raises OSError when the sync failed."""
-        batch.sync(self._pool)
-        for claim, error in batch.complete():
-            _tell_unfinished(claim, error)
+    async def _complete(self, batch: Batch) -> None:
+        """Let go of a synced batch.
+
+        On the loop, some messages at a time: a thread would fight it for the
+        interpreter around every unlink, which costs more than the unlink.
+        """
+        if batch.is_heavy:
+            for claim, error in await in_thread(batch.complete):
+                _tell_unfinished(claim, error)
+            return
+        for count, failure in enumerate(batch.completing(), 1):
+            if failure is not None:
+                _tell_unfinished(*failure)
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
 
     def stop(self) -> None:
         """Let ``run`` end after everything is synced."""

@@ -23,7 +23,7 @@ from tuiq.spool.disk import filesystem_type
 from tuiq.spool.finish import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tuiq.spool.claim import Claim
@@ -40,6 +40,8 @@ SLOW = 0.5
 """Seconds after which a syncfs was in the way of other programs' data."""
 REST = 60.0
 """Seconds for which files are synced one by one after that."""
+HEAVY = 4 * 1024 * 1024
+"""Bytes of data from which an unlink is kept away from the event loop."""
 _WHOLE = frozenset({"ext4", "btrfs"})
 _TELLING = (5, 8)
 """The Linux since which syncfs(2) tells of write errors."""
@@ -205,26 +207,37 @@ class Batch:
             future.result()
 
     def complete(self) -> list[tuple[Claim, OSError]]:
+        """Do all of ``completing``; return what failed."""
+        return [failure for failure in self.completing() if failure is not None]
+
+    def completing(self) -> Iterator[tuple[Claim, OSError] | None]:
         """Unlink what is finished and release the rest; after ``sync`` only.
 
-        Returns what could not be unlinked or read again: it is let go all the
-        same, and what its control file says still holds.
+        Yields after each message, and with an error what could not be unlinked or
+        read again: it is let go all the same, and what its control file says holds.
         """
-        failed: list[tuple[Claim, OSError]] = []
         for claim in self._finished:
+            failure = None
             try:
                 remove(claim)
             except OSError as error:
-                failed.append((claim, error))
+                failure = claim, error
             finally:
                 claim.close()
+            yield failure
         for visit in self._waiting:
+            failure = None
             try:
                 visit.release()
             except OSError as error:
-                failed.append((visit.claim, error))
+                failure = visit.claim, error
                 visit.abandon()
-        return failed
+            yield failure
+
+    @property
+    def is_heavy(self) -> bool:
+        """Say whether giving the blocks of its files back will take long."""
+        return any(claim.header.data_length > HEAVY for claim in self._finished)
 
     @property
     def held(self) -> int:

@@ -11,7 +11,7 @@ from tests.runner.test_routes import BERLIN, PARIS, at, route
 from tests.runner.world import World, until
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
-from tuiq.runner import crowds, feeder
+from tuiq.runner import crowds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,6 @@ def overdue(world: World, count: int, address: bytes, **envelope: Any) -> list[s
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let memory hold 20 messages."""
     monkeypatch.setattr(crowds, "MAX_ACTIVE", 20)
-    monkeypatch.setattr(feeder, "MAX_ACTIVE", 20)
     monkeypatch.setattr(crowds, "MIN_SHARE", 2)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from tests.runner.world import World, until
 from tuiq.demo.server import ScriptedServer
-from tuiq.runner import due
+from tuiq.runner import due, intake
 from tuiq.runner import keeper as keeper_module
 from tuiq.runner.keeper import Keeper
 from tuiq.spool.fs import OsFs
+from tuiq.spool.pause import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +72,19 @@ async def test_one_pass_ends_after_its_scan(
     async with ScriptedServer() as server:
         await world.once(server)
         assert len(server.received) == 10
+
+
+async def test_what_a_pause_held_back_is_sent_at_its_end_however_much_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "PARKED_KEPT", 3)
+    ids = [world.submit() for _ in range(10)]
+    world.pause(Scope.SPOOL)
+    async with ScriptedServer() as server, world.running(server):
+        now = world.spool.clock.now()
+        await until(lambda: all(world.entry(i).index_time > now + 600 for i in ids))
+        world.resume(Scope.SPOOL)
+        await until(lambda: len(server.received) == 10)
 
 
 def test_orphans_of_a_large_directory_are_found_a_part_at_a_time(

@@ -321,6 +321,10 @@ def test_what_was_said_to_attempts_is_counted_by_class(bench: Bench) -> None:
         "reply_5xx": 1,
         "reply_connection": 6,
         "possible_duplicates": 4,
+        "delivered": 3,
+        "deferred": 8,
+        "failed": 1,
+        "in_doubt": 1,
     }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
 
 MAX_ACTIVE = 20_000
-"""Messages in a process's hands at a time (Postfix's active queue)."""
+"""Messages in the runner's hands at a time (Postfix's active queue)."""
 MIN_SHARE = 20
 """Messages of a lane that a destination may always have in hand."""
 NAMED = 4
@@ -36,7 +36,9 @@ class Crowds:
 
     def __init__(self) -> None:
         """Begin with nothing in hand."""
-        self.share = MAX_ACTIVE
+        self.limit = MAX_ACTIVE
+        """Messages that this process may have in hand."""
+        self.share = self.limit
         self._outside: dict[DestinationKey, DueList] = {}
 
     def __len__(self) -> int:
@@ -45,7 +47,7 @@ class Crowds:
 
     def count(self, in_hand: int) -> None:
         """Take note of how many messages are in hand."""
-        self.share = max(MIN_SHARE, MAX_ACTIVE - in_hand)
+        self.share = max(MIN_SHARE, self.limit - in_hand)
 
     def is_crowded(self, destination: Destination, work: Work) -> bool:
         """Say whether *work* has to wait outside, as far as *destination* goes."""

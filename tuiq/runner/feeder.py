@@ -8,7 +8,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from tuiq.errors import MessageBusy, MessageGone, TuiqError
-from tuiq.runner.crowds import MAX_ACTIVE
 from tuiq.runner.due import is_fresh
 from tuiq.runner.routes import Way
 from tuiq.runner.threads import in_thread
@@ -106,7 +105,8 @@ class Feeder:
 
     def may_admit(self) -> bool:
         """Say whether another message may be taken in hand."""
-        return len(self.works) < MAX_ACTIVE and not self._solo and not self._is_alone
+        has_place = len(self.works) < self._routes.crowds.limit
+        return has_place and not self._solo and not self._is_alone
 
     def feed(self, now: float) -> None:
         """Hand due messages to their destinations, up to what memory may hold."""

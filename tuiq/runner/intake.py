@@ -11,6 +11,7 @@ from tuiq.errors import SpoolUnavailable
 from tuiq.runner.due import DueList, index_time, scan
 from tuiq.runner.threads import in_thread
 from tuiq.spool.layout import DROP
+from tuiq.spool.lifecycle import PAUSE_LOOK
 from tuiq.spool.reading import read_entry
 from tuiq.spool.watch import SpoolWatch
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 UNWATCHED_RESCAN = 10.0
 """Seconds between scans, at most, where the kernel tells of no changes."""
 PAUSES = "pauses"
+PARKED_KEPT = 10_000
+"""Messages put aside that are kept by name; for more, a scan has to find them."""
 BUSY_DELAYS = (0.1, 1.0, 10.0)
 """Seconds after which a message that somebody else holds is tried again."""
 _log = logging.getLogger(__name__)
@@ -64,6 +67,8 @@ class Intake:
         """Whether files came into drop/ that nobody took in yet."""
         self._chosen = False
         self._parked: dict[Key, QueueDirectory] = {}
+        self._parked_more = False
+        self._ahead = 0.0  # seconds by which the next scan looks ahead
         self._busy: dict[Key, int] = {}
         self._watch: SpoolWatch | None = None
         self._blind = False
@@ -159,11 +164,14 @@ class Intake:
         if self.rounds is not None:
             await self._take_turns(self.rounds, now)
             return
+        ahead, self._ahead = now + self._ahead, 0.0
+        until = max(until, ahead)
         for directory in list(self._directories):
             self.due.begin_scan(directory)
             async for found in self._scan(directory, now, until):
                 if found:
-                    self.due.add_scanned(directory, found)
+                    early = ((i, now if now < t <= ahead else t) for i, t in found)
+                    self.due.add_scanned(directory, early)
                     self._wake()
 
     async def _take_turns(self, rounds: Rounds, now: float) -> None:
@@ -225,7 +233,10 @@ class Intake:
 
     def park(self, work: Work) -> None:
         """Put a message aside until a pause ends or a directory has room."""
-        self._parked[work.key] = work.directory
+        if len(self._parked) < PARKED_KEPT:
+            self._parked[work.key] = work.directory
+        else:
+            self._parked_more = True
 
     def unpark(self) -> None:
         """Look again at what was put aside: one of the reasons has gone."""
@@ -233,6 +244,11 @@ class Intake:
         for (queue_id, _), directory in self._parked.items():
             self.due.add(directory, queue_id, now)
         self._parked.clear()
+        if self._parked_more:
+            # Their index times are no further ahead than this.
+            self._parked_more = False
+            self._ahead = PAUSE_LOOK
+            self.next_scan = 0.0
 
     def forget(self, work: Work) -> None:
         """Take note that a message is being looked at."""

@@ -90,6 +90,7 @@ class Runner:
             on_sync=self._room_changed,
         )
         self.routes = Routes(spool, one_connection=options.verbose)
+        self.routes.crowds.limit //= options.shards
         self.desk = Desk(
             spool, self.marks, self.budget, routes=self.routes, on_end=self.ended
         )

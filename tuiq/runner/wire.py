@@ -6,18 +6,21 @@ else has: a message is a pickled value behind its length.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import pickle
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator
 
     from tuiq.config import Config
     from tuiq.runner.runner import Options
 
+PATIENCE = 1.0
+"""Seconds for which the other end may keep a closing one waiting."""
 _LENGTH = struct.Struct("!I")
 
 
@@ -59,8 +62,10 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TryAgain:
-    """From a worker: try every destination as if nothing were known of it."""
+class Unable:
+    """From a worker: it cannot begin."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +114,11 @@ class Channel:
             # IncompleteReadError is an EOFError.
             return
 
-    def close(self) -> None:
-        """Close this end."""
+    async def close(self) -> None:
+        """Close this end, when what was sent has left; not if nobody takes it."""
         self._closed = True
         self.writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self.writer.wait_closed()
+        self.writer.transport.abort()

@@ -30,7 +30,7 @@ from tuiq.runner.wire import (
     Reload,
     Stop,
     Suspected,
-    TryAgain,
+    Unable,
 )
 from tuiq.spool.spool import Spool, open_spool
 from tuiq.spool.status import StatusWriter
@@ -93,8 +93,7 @@ class FarGovernor:
         self._answered.clear()
 
     def try_again(self) -> None:
-        """Ask for every destination to be tried."""
-        self._channel.send(TryAgain())
+        """Do nothing: the supervisor sees to it, before it has workers look."""
 
     def next_time(self) -> float:
         """Return infinity: the supervisor speaks up by itself."""
@@ -151,6 +150,7 @@ class Worker:
         reporter.on_write = self._tell_counters
         reporting = asyncio.create_task(reporter.run(), name="status")
         listening = asyncio.create_task(self._listen(), name="supervisor")
+        listening.add_done_callback(self._heard_the_last)
         try:
             settled = await self.runner.run()
             self._governor.flush()
@@ -163,6 +163,8 @@ class Worker:
             await asyncio.gather(reporting, listening, return_exceptions=True)
             if self._stopping is not None:
                 await self._stopping
+        if not listening.cancelled():
+            listening.result()  # or why it could not go on
         return EX_OK if settled else EX_TEMPFAIL
 
     async def _listen(self) -> None:
@@ -170,6 +172,10 @@ class Worker:
             self._do(message)
         if not self.runner.is_stopping:
             _log.warning("worker-%d: the supervisor is gone", self._begin.number)
+
+    def _heard_the_last(self, listening: asyncio.Task[None]) -> None:
+        """Drain when there is nobody to listen to, for whatever reason."""
+        if not listening.cancelled():
             self.stop()
 
     def _do(self, message: object) -> None:
@@ -213,28 +219,33 @@ def named(spool: Spool, number: int) -> StatusWriter:
 async def work(end: socket.socket) -> int:
     """Serve the supervisor at the other *end* of the socket pair."""
     channel = Channel(*await asyncio.open_unix_connection(sock=end))
-    async for begin in channel.messages():
-        log.setup(verbose=begin.verbose)
-        with open_spool(begin.config) as spool:
-            writer = named(spool, begin.number)
-            try:
-                return await Worker(spool, begin, channel).run(writer)
-            finally:
-                writer.close()
-                channel.close()
+    try:
+        async for begin in channel.messages():
+            return await _begin(begin, channel)
+    except TuiqError as error:
+        channel.send(Unable(reason=str(error)))
+        return EX_TEMPFAIL
+    finally:
+        await channel.close()
     return EX_OK  # the supervisor died before it had said what to do
+
+
+async def _begin(begin: Begin, channel: Channel) -> int:
+    log.setup(verbose=begin.verbose)
+    with open_spool(begin.config) as spool:
+        writer = named(spool, begin.number)
+        try:
+            return await Worker(spool, begin, channel).run(writer)
+        finally:
+            writer.close()
 
 
 def main() -> int:
     """Run a worker on the descriptor that the command line names."""
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
-    try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(work(end))
-    except TuiqError as error:
-        _log.error("%s", error)
-        return EX_TEMPFAIL
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(work(end))
 
 
 if __name__ == "__main__":

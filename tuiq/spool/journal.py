@@ -182,8 +182,9 @@ class Journal:
         self.lost = 0
         """Events that could not be written since the start."""
         self.counters: dict[str, int] = {}
-        """Recipients named by ``record`` since the start: ``possible_duplicates``,
-        and by what was said to attempts: ``reply_2xx``, ``reply_4xx``, ``reply_5xx``,
+        """Recipients named by ``record`` since the start: ``possible_duplicates``;
+        attempts by verdict, ``delivered``, ``deferred``, ``failed``, ``in_doubt``,
+        and by what was said, ``reply_2xx``, ``reply_4xx``, ``reply_5xx``,
         ``reply_connection`` (nobody answered)."""
         # Under the lock: the open file, those before it that sync() has to cover,
         # whether their names have been synced, when the file was looked at, whether
@@ -236,9 +237,8 @@ class Journal:
             relay=relay,
         )
         self.append((line,))
-        name = _counter(event, said)
-        if name:
-            with self._lock:
+        with self._lock:
+            for name in _counters(event, said):
                 self.counters[name] = self.counters.get(name, 0) + len(recipients)
 
     def sync(self) -> None:
@@ -361,13 +361,13 @@ class Journal:
 _ATTEMPTS = frozenset({Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED, Kind.IN_DOUBT})
 
 
-def _counter(event: str, said: Reply) -> str:
-    """Return what an event about recipients counts as; empty: nothing."""
+def _counters(event: str, said: Reply) -> tuple[str, ...]:
+    """Return what an event about recipients counts as."""
     if event == Kind.POSSIBLE_DUPLICATE:
-        return "possible_duplicates"
+        return ("possible_duplicates",)
     if event not in _ATTEMPTS:
-        return ""
+        return ()
     # X.4.Y is the network's fault (RFC 3463): tuiq gives it when nobody answered.
     if said.code < 200 or said.enhanced[:3] in {b"4.4", b"5.4"}:
-        return "reply_connection"
-    return f"reply_{said.code // 100}xx"
+        return str(event), "reply_connection"
+    return str(event), f"reply_{said.code // 100}xx"

@@ -18,10 +18,14 @@ from tuiq.cli.listing import Listing
 from tuiq.cli.mailq import main
 from tuiq.config import load
 from tuiq.spool import control
+from tuiq.spool.reading import read_entry
 from tuiq.spool.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.layout import QueueDirectory
 
 LAYOUTS = [(), ("-v",), ("--postfix",), ("--json",), ("--trashed",)]
 
@@ -170,14 +174,14 @@ def test_messages_are_printed_as_they_are_read(
     layout: Callable[[Listing], Iterator[str]],
 ) -> None:
     read: list[str] = []
-    real = Spool.entries
 
-    def entries(self: Spool) -> Iterator[Any]:
-        for entry in real(self):
-            read.append(entry.queue_id)
-            yield entry
+    def counted(directory: QueueDirectory, queue_id: str) -> QueueEntry | None:
+        read.append(queue_id)
+        return read_entry(directory, queue_id)
 
-    monkeypatch.setattr(Spool, "entries", entries)
+    monkeypatch.setattr("tuiq.spool.reading.read_entry", counted)
+    monkeypatch.setattr("tuiq.cli.listing.PART", 1)
+    monkeypatch.setattr("tuiq.cli.turns.MOST", 1)
     with Spool(load(str(stocked.config))) as spool:
         next(layout(Listing(spool, look_around(spool))))
     assert len(read) == 1

@@ -1,14 +1,14 @@
 """The layouts of ``tuiq mailq``: sendmail's, Postfix's and JSON lines.
 
 Scripts read these; what is printed here changes only with a note in the
-change log.
+change log.  Each yields text of any length, line ends included.
 """
 
 from __future__ import annotations
 
 import os
-from functools import lru_cache
-from itertools import groupby
+from functools import lru_cache, partial
+from io import TextIOWrapper
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
@@ -40,31 +40,33 @@ _QUEUE_NAMES = {
 
 
 def as_json(listing: Listing) -> Iterator[str]:
-    """Yield one object per message; the README documents the members.
+    """Yield one object per message; the README documents the members."""
+    render = partial(_json_message, listing.around)
+    for directory in listing.directories.values():
+        for piece in listing.pieces(directory, render):
+            yield "".join(piece.texts)
 
-    Each line is what ``json_line`` makes of a dict, put together by hand: several
-    times as fast.
-    """
-    around = listing.around
-    for listed in listing:
-        entry, state = listed.entry, listed.state
-        when = next_attempt(around, entry, state)
-        holder = holder_json(around, entry.queue_id)
-        yield without_delete(
-            f'{{"queue_name": "{_QUEUE_NAMES.get(state, "deferred")}", '
-            f'"queue_id": {quoted(entry.queue_id)}, '
-            f'"arrival_time": {entry.header.birth_us // 1_000_000}, '
-            f'"message_size": {entry.size}, '
-            f'"forced_expire": {"true" if entry.request == b"B" else "false"}, '
-            f'"sender": {_often(entry.sender or b"MAILER-DAEMON")}, '
-            f'"recipients": [{_json_recipients(listed)}], '
-            f'"attempts": {entry.tries}, '
-            f'"next_attempt": {"null" if when is None else when}, '
-            f'"expires": {around.expires(entry)}, '
-            f'"state": "{str(state)}", '  # noqa: RUF010 - formatting an enum is slow
-            f'"holder": {"null" if holder is None else json_line(holder)}, '
-            f'"directory": {_often(os.fsencode(entry.directory))}}}'
-        )
+
+def _json_message(around: Circumstances, listed: Listed) -> str:
+    """Return what ``json_line`` makes of a dict, by hand: several times as fast."""
+    entry, state = listed.entry, listed.state
+    when = next_attempt(around, entry, state)
+    holder = holder_json(around, entry.queue_id)
+    return without_delete(
+        f'{{"queue_name": "{_QUEUE_NAMES.get(state, "deferred")}", '
+        f'"queue_id": {quoted(entry.queue_id)}, '
+        f'"arrival_time": {entry.header.birth_us // 1_000_000}, '
+        f'"message_size": {entry.size}, '
+        f'"forced_expire": {"true" if entry.request == b"B" else "false"}, '
+        f'"sender": {_often(entry.sender or b"MAILER-DAEMON")}, '
+        f'"recipients": [{_json_recipients(listed)}], '
+        f'"attempts": {entry.tries}, '
+        f'"next_attempt": {"null" if when is None else when}, '
+        f'"expires": {around.expires(entry)}, '
+        f'"state": "{str(state)}", '  # noqa: RUF010 - formatting an enum is slow
+        f'"holder": {"null" if holder is None else json_line(holder)}, '
+        f'"directory": {_often(os.fsencode(entry.directory))}}}\n'
+    )
 
 
 @lru_cache(maxsize=256)
@@ -112,30 +114,32 @@ def holder_json(around: Circumstances, queue_id: str) -> dict[str, object] | Non
 def as_postfix(listing: Listing) -> Iterator[str]:
     """Yield the layout of ``postqueue -p`` with long queue ids."""
     count = size = 0
-    for listed in listing:
-        entry = listed.entry
-        if count:
-            yield ""
-        else:
-            yield (
-                "-----Queue ID------- --Size-- ---Arrival Time---- "
-                "--Sender/Recipient------"
-            )
-        count += 1
-        size += entry.size
-        mark = {State.ACTIVE: "*", State.HELD: "!"}.get(listed.state, "")
-        mark += "#" if entry.request == MReq.BOUNCE else ""
-        yield (
-            f"{entry.queue_id + mark:<20} {entry.size:>8} {arrival(entry.birth)} "
-            f"{_sender(entry)}"
-        )
-        yield from _postfix_recipients(listed)
+    for directory in listing.directories.values():
+        for piece in listing.pieces(directory, _postfix_message):
+            if piece.texts and not count:
+                yield (
+                    "-----Queue ID------- --Size-- ---Arrival Time---- "
+                    "--Sender/Recipient------\n"
+                )
+            count += len(piece.texts)
+            size += piece.size
+            yield "".join(piece.texts)
     if not count:
-        yield "Mail queue is empty"
+        yield "Mail queue is empty\n"
         return
     requests = "Request" if count == 1 else "Requests"
-    yield ""
-    yield f"-- {size // 1024} Kbytes in {count} {requests}."
+    yield f"-- {size // 1024} Kbytes in {count} {requests}.\n"
+
+
+def _postfix_message(listed: Listed) -> str:
+    entry = listed.entry
+    mark = {State.ACTIVE: "*", State.HELD: "!"}.get(listed.state, "")
+    mark += "#" if entry.request == MReq.BOUNCE else ""
+    head = (
+        f"{entry.queue_id + mark:<20} {entry.size:>8} {arrival(entry.birth)} "
+        f"{_sender(entry)}"
+    )
+    return "\n".join((head, *_postfix_recipients(listed), "", ""))
 
 
 def _postfix_recipients(listed: Listed) -> Iterator[str]:
@@ -149,45 +153,38 @@ def _postfix_recipients(listed: Listed) -> Iterator[str]:
         yield f"{'':49} {printable(view.address)}"
 
 
-def as_sendmail(
-    listing: Listing, paths: dict[str, str], *, verbose: bool = False
-) -> Iterator[str]:
-    """Yield sendmail's mailq: each directory of *paths* (name -> path), then a sum."""
+def as_sendmail(listing: Listing, *, verbose: bool = False) -> Iterator[str]:
+    """Yield sendmail's mailq: each directory by its path, then a sum."""
     total = 0
-    groups = groupby(listing, key=lambda listed: listed.entry.directory)
-    empty = iter(paths)
-    for name, messages in groups:
-        yield from _empty_before(name, empty, paths)
-        with SpooledTemporaryFile(_HELD_BACK, "w+", encoding="utf-8") as held:
-            count = 0
-            for listed in messages:
-                count += 1
-                for line in _sendmail_message(listed, listing.around, verbose=verbose):
-                    held.write(line + "\n")
+
+    def render(listed: Listed) -> str:
+        lines = _sendmail_message(listed, listing.around, verbose=verbose)
+        return "\n".join((*lines, ""))
+
+    for directory in listing.directories.values():
+        path = printable(str(directory.path))
+        count = 0
+        with SpooledTemporaryFile(_HELD_BACK) as held:
+            for piece in listing.pieces(directory, render):
+                count += len(piece.texts)
+                held.write("".join(piece.texts).encode())
             held.seek(0)
-            requests = "request" if count == 1 else "requests"
-            yield f"\t\t{printable(paths[name])} ({count} {requests})"
-            yield (
-                "------Q-ID--------- --Size-- -----Q-Time----- "
-                "------------Sender/Recipient-----------"
-            )
-            for line in held:
-                yield line.rstrip("\n")
+            if count:
+                requests = "request" if count == 1 else "requests"
+                yield f"\t\t{path} ({count} {requests})\n{_SENDMAIL_HEAD}"
+            else:
+                yield f"{path} is empty\n"
+            yield from TextIOWrapper(held, "utf-8", newline="")
         total += count
-    yield from _empty_before(None, empty, paths)
     if listing.trash:
-        yield f"\t\tTrash: {plural(listing.trash, 'message')}, see mailq --trashed"
-    yield f"\t\tTotal requests: {total}"
+        yield f"\t\tTrash: {plural(listing.trash, 'message')}, see mailq --trashed\n"
+    yield f"\t\tTotal requests: {total}\n"
 
 
-def _empty_before(
-    name: str | None, names: Iterator[str], paths: dict[str, str]
-) -> Iterator[str]:
-    """Say of each directory before *name* that it is empty; None: of all the rest."""
-    for passed in names:
-        if passed == name:
-            return
-        yield f"{printable(paths[passed])} is empty"
+_SENDMAIL_HEAD = (
+    "------Q-ID--------- --Size-- -----Q-Time----- "
+    "------------Sender/Recipient-----------\n"
+)
 
 
 def _sendmail_message(

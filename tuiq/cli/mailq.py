@@ -50,15 +50,13 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
             trashed=args.trashed,
         )
         if args.json:
-            lines = as_json(listing)
+            texts = as_json(listing)
         elif args.postfix:
-            lines = as_postfix(listing)
+            texts = as_postfix(listing)
         else:
-            names = {d.name: str(d.path) for d in spool.directories}
-            lines = as_sendmail(listing, names, verbose=args.verbose)
-        write = sys.stdout.write
-        for line in lines:
-            write(line + "\n")
+            texts = as_sendmail(listing, verbose=args.verbose)
+        for text in texts:
+            sys.stdout.write(text)
     return 0
 
 

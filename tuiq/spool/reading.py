@@ -13,7 +13,19 @@ from tuiq.spool.fs import pread_all
 from tuiq.spool.lock import NOT_A_FILE, check_file, unsafe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from tuiq.spool.layout import QueueDirectory
+
+
+def read_entries(
+    directory: QueueDirectory, queue_ids: Iterable[str]
+) -> Iterator[QueueEntry]:
+    """Read messages without locking; what is gone or finished is left out."""
+    for queue_id in queue_ids:
+        entry = read_entry(directory, queue_id)
+        if entry is not None:
+            yield entry
 
 
 def read_entry(directory: QueueDirectory, queue_id: str) -> QueueEntry | None:

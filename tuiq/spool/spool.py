@@ -19,7 +19,7 @@ from tuiq.spool.layout import DROP, QueueDirectory
 from tuiq.spool.operate import operate
 from tuiq.spool.orphans import has_control
 from tuiq.spool.pauses import Pauses
-from tuiq.spool.reading import mstate_of, read_entry
+from tuiq.spool.reading import mstate_of, read_entries, read_entry
 from tuiq.spool.site import Site
 from tuiq.spool.suspect import mark_suspect, sharers
 
@@ -91,10 +91,7 @@ class Spool(Intake):
         is an entry that says so.
         """
         for directory in self.directories:
-            for queue_id in sorted(directory.ids()):
-                entry = read_entry(directory, queue_id)
-                if entry is not None:
-                    yield entry
+            yield from read_entries(directory, sorted(directory.ids()))
 
     def entry(self, queue_id: str) -> QueueEntry:
         """Return one message; raise MessageGone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -9,7 +10,6 @@ import socket
 import stat
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from tuiq.runner.exposition import (
     render,
 )
 from tuiq.runner.metrics import MetricsWriter, Observer
+from tuiq.spool import census as census_module
 from tuiq.spool.census import Census, Tally
 from tuiq.spool.entry import State
 from tuiq.spool.fs import OsFs
@@ -63,7 +64,7 @@ def value(text: bytes, name: str, **labels: str) -> float:
     return samples(text)[name, tuple(sorted(labels.items()))]
 
 
-@contextmanager
+@contextlib.contextmanager
 def runner(path: Path, status: RunnerStatus) -> Iterator[None]:
     """Let a runner with *status* live in this process."""
     fd = os.open(path / "run", os.O_RDONLY)
@@ -201,6 +202,32 @@ def test_paused_mail_is_counted_as_paused(world: World) -> None:
     observer.census.advance()
     assert observer.census.tallies is not None
     assert observer.census.tallies["q.1"].counts[State.PAUSED] == 1
+
+
+def test_a_transaction_that_began_meanwhile_is_not_called_doubt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_id = world.submit()
+    module: Any = census_module
+    monkeypatch.setattr(module, "_DOUBTS_EVERY", 0.0)
+    census = Census(world.spool, lambda _sender, _domain: "")
+    original = module.read_entry
+    with contextlib.ExitStack() as stack:
+
+        def begins(directory: Any, wanted: str) -> Any:
+            if wanted == queue_id and not begun:
+                begun.append(queue_id)
+                stack.enter_context(locked(directory, queue_id))
+                world.poke(queue_id, 1024, b"U")
+            return original(directory, wanted)
+
+        begun: list[str] = []
+        monkeypatch.setattr(module, "read_entry", begins)
+        census.advance()
+    assert census.tallies is not None
+    assert census.tallies["q.1"].counts[State.ACTIVE] == 1
+    census.advance()
+    assert census.tallies["q.1"].counts[State.DOUBT] == 1
 
 
 def test_counting_goes_on_where_it_stopped(world: World) -> None:

@@ -32,6 +32,8 @@ ELSEWHERE = (MState.PENDING, MState.MOVED, MState.FINISHED)
 """What lies in a directory and is no message of it."""
 LOCKS_EVERY = 2.0
 """Seconds after which the kernel's table of locks is read again: it may be long."""
+_DOUBTS_EVERY = 0.05
+"""The same where a message seems to be in doubt."""
 _LOOK_EVERY = 64
 """Messages between looks at the clock."""
 
@@ -153,26 +155,65 @@ class Census:
 
     def _add_all(self, directory: QueueDirectory, tally: Tally) -> Iterator[None]:
         """Count one directory, a message at a time, in no order."""
-        held: frozenset[int] = frozenset()
-        pauses, looked = NOTHING, float("-inf")
         top = os.open(
             ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory.qf_fd
         )
         try:
+            around = _Around(directory, top, self._locks, self._pauses, self._next_hop)
             with os.scandir(top) as found:
                 for number, item in enumerate(found):
                     if number % _LOOK_EVERY == 0:
-                        pauses, now = self._pauses.current(), time.monotonic()
-                        if now - looked >= LOCKS_EVERY:
-                            held, looked = self._locks.held_inodes(top), now
-                    if item.name[:2] != "qf" or not is_queue_id(item.name[2:]):
-                        continue
-                    entry = read_entry(directory, item.name[2:])
-                    if entry is not None and entry.mstate not in ELSEWHERE:
-                        pause = pause_on(entry, pauses, directory.uuid, self._next_hop)
-                        locked = item.inode() in held
-                        state = entry.state(locked=locked, paused=pause is not None)
-                        tally.add(entry, state)
-                    yield
+                        around.look(LOCKS_EVERY)
+                    if item.name[:2] == "qf" and is_queue_id(item.name[2:]):
+                        around.add(tally, item)
+                        yield
         finally:
             os.close(top)
+
+
+class _Around:
+    """What bears on the messages of one directory."""
+
+    def __init__(
+        self,
+        directory: QueueDirectory,
+        top: int,
+        locks: LockReader,
+        pauses: Pauses,
+        next_hop: Callable[[bytes, bytes], str],
+    ) -> None:
+        self._directory = directory
+        self._top = top
+        self._locks = locks
+        self._pauses = pauses
+        self._next_hop = next_hop
+        self._paused = NOTHING
+        self._held: frozenset[int] = frozenset()
+        self._looked = float("-inf")
+
+    def look(self, patience: float) -> None:
+        """Look at the pauses, and at locks unless that was *patience* seconds ago."""
+        self._paused = self._pauses.current()
+        now = time.monotonic()
+        if now - self._looked >= patience:
+            self._held, self._looked = self._locks.held_inodes(self._top), now
+
+    def add(self, tally: Tally, item: os.DirEntry[str]) -> None:
+        """Count the message *item*."""
+        inode = item.inode()
+        found = self._read(item.name[2:], inode)
+        if found is not None and found[1] is State.DOUBT:
+            # A transaction that began since the last look: the lock is not known yet.
+            self.look(_DOUBTS_EVERY)
+            found = self._read(item.name[2:], inode)
+        if found is not None:
+            tally.add(*found)
+
+    def _read(self, queue_id: str, inode: int) -> tuple[QueueEntry, State] | None:
+        directory = self._directory
+        entry = read_entry(directory, queue_id)
+        if entry is None or entry.mstate in ELSEWHERE:
+            return None
+        pause = pause_on(entry, self._paused, directory.uuid, self._next_hop)
+        locked = inode in self._held
+        return entry, entry.state(locked=locked, paused=pause is not None)

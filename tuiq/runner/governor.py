@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 LOST_IN_A_ROW = 2
 """Sessions lost without one delivery after which a destination is left alone."""
 PATIENCE = 1.0
-"""Seconds for which a worker without any connection waits before another's is
-recalled, where there are fewer connections than workers."""
+"""Seconds for which a worker keeps its only connection while another has none,
+where there are fewer connections than workers."""
 MANY = 1000
 """Destinations at which those that nothing is known about are forgotten."""
 
@@ -60,6 +60,8 @@ class Allowance:
         """Further ones that would find something to do, by worker; none is 0."""
         self.since: dict[int, float] = {}
         """Since when a worker wishes for one more, for the same workers."""
+        self.granted = 0.0
+        """When the last connection was leased."""
         self.waiting: dict[int, int] = {}
         """Messages in the workers' queues."""
         self.turns: deque[int] = deque()
@@ -196,8 +198,12 @@ class Allowance:
     def grant(self, worker: int, now: float) -> None:
         """Lease one connection."""
         self.leases[worker] += 1
-        self.since[worker] = now
+        self.granted = self.since[worker] = now
         self.wish(worker, self.wishes[worker] - 1, now)
+
+    def patient_until(self, worker: int) -> float:
+        """Return until when a *worker* without any waits for another's only one."""
+        return max(self.granted, self.since[worker]) + PATIENCE
 
     def to_recall(self, now: float) -> int | None:
         """Return the worker that is to give up a connection, if any."""
@@ -211,7 +217,7 @@ class Allowance:
         mine = self.leases[worker]
         if self.leases[richest] - mine >= 2:
             return richest
-        return richest if not mine and now >= self.since[worker] + PATIENCE else None
+        return None if mine or now < self.patient_until(worker) else richest
 
     def times(self) -> Iterator[float]:
         """Yield when something becomes possible by the clock: nothing yet is.
@@ -227,7 +233,7 @@ class Allowance:
             if not self.is_probed:
                 yield self.closed_until
         elif not self.leases[worker] and self.recalled is None:
-            yield self.since[worker] + PATIENCE
+            yield self.patient_until(worker)
 
     # -- telling ---------------------------------------------------------------
 

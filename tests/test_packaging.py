@@ -92,6 +92,7 @@ def test_libraries_whose_next_major_version_may_break_us_are_pinned() -> None:
     assert pins == {
         "aiosmtplib>=5.1.3,<5.2",
         "dnspython>=2.6,<3",
+        "prometheus-client>=0.22,<1",
         "textual>=8.2,<9",
         "watchdog>=7.1,<8",
     }

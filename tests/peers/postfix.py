@@ -152,7 +152,7 @@ class Postfix:
             "maillog_file_prefixes": str(where),
             **(main or {}),
         }
-        self.smtpd = dict(smtpd or {})
+        self._services = {self.port: dict(smtpd or {})}
         self.configure()
 
     def configure(self, **main: str) -> None:
@@ -160,11 +160,18 @@ class Postfix:
         self.main.update(main)
         lines = [f"{name} = {value}\n" for name, value in self.main.items()]
         (self.config_dir / "main.cf").write_text("".join(lines))
-        options = [
-            f"  -o {{ {name} = {value} }}\n" for name, value in self.smtpd.items()
-        ]
-        inet = f"127.0.0.1:{self.port} inet n - n - - smtpd\n{''.join(options)}"
-        (self.config_dir / "master.cf").write_text(inet + _MASTER)
+        services = [_service(*service) for service in self._services.items()]
+        (self.config_dir / "master.cf").write_text("".join(services) + _MASTER)
+
+    def listen(self, **options: str) -> int:
+        """Add an smtpd with *options* of its own to the next start; give its port.
+
+        Postfix takes seconds to reload: open all that is needed before the start.
+        """
+        port = free_port()
+        self._services[port] = options
+        self.configure()
+        return port
 
     def __enter__(self) -> Self:
         self.start()
@@ -203,7 +210,7 @@ class Postfix:
     # -- life ------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the instance, and wait until its smtpd answers."""
+        """Start the instance, and wait until each smtpd answers."""
         # Its daemons live on: pipes they inherit would never come to an end.
         done = self.run(
             "postfix",
@@ -215,7 +222,7 @@ class Postfix:
         )
         assert done.returncode == 0, self.log()
         try:
-            self._wait(lambda: answers(self.port), PATIENCE)
+            self._wait(lambda: all(map(answers, self._services)), PATIENCE)
         except BaseException:
             self.stop()
             raise
@@ -270,6 +277,12 @@ def smtp_sink(*options: str, backlog: int = 100, port: int = 0) -> Iterator[int]
             yield port
         finally:
             process.kill()
+
+
+def _service(port: int, options: Mapping[str, str]) -> str:
+    """Return the lines of master.cf for an smtpd."""
+    lines = [f"  -o {{ {name} = {value} }}\n" for name, value in options.items()]
+    return f"127.0.0.1:{port} inet n - n - - smtpd\n{''.join(lines)}"
 
 
 def _comes(condition: Callable[[], bool], patience: float) -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks.filled import Pattern, fill_postfix, fill_spool, sync
 from tests.benchmarks.side import (
+    ROOT,
     TUIQ,
     Report,
     Row,
@@ -30,7 +31,7 @@ from tests.benchmarks.side import (
 from tests.peers.postfix import Postfix
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ROUNDS = 3
 PAIRS = (
@@ -47,6 +48,45 @@ def tuiq(settings: Path, words: Sequence[str], count: int) -> Usage:
     assert used.status == 0
     _check(used.stdout, count, words[-1] == "--json")
     return used
+
+
+def tuiq_memory(settings: Path, words: Sequence[str]) -> int:
+    """Return the peak of the memory that a listing's processes have together."""
+    with subprocess.Popen(
+        (*TUIQ, *words),
+        env={**os.environ, "TUIQ_CONFIG": str(settings)},
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, sum(map(_proportional, _session(process.pid))))
+            time.sleep(0.02)
+    return peak
+
+
+def _session(leader: int) -> list[int]:
+    """Return the processes of a session."""
+    return [pid for pid, stat in _processes() if int(stat[3]) == leader]
+
+
+def _proportional(pid: int) -> int:
+    """Return a process's memory in bytes, its part of what it shares (PSS)."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    """Yield every process: its id; its name, state, parent, session, group."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(") ")
+            state, parent, group, session, *_ = rest.split()
+            yield int(stat.parent.name), [name, state, parent, session, group]
 
 
 def postqueue(postfix: Postfix, option: str, count: int) -> tuple[Usage, int]:
@@ -68,13 +108,11 @@ def _check(output: bytes, count: int, is_json: bool) -> None:
 def _showqs(postfix: Postfix) -> list[int]:
     """Return the showq processes of this instance: children of its master."""
     master = int((postfix.queue_dir / "pid" / "master.pid").read_text())
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            name, _, rest = stat.read_text().partition("(")[2].rpartition(") ")
-            if name == "showq" and int(rest.split()[1]) == master:
-                found.append(int(stat.parent.name))
-    return found
+    return [
+        pid
+        for pid, stat in _processes()
+        if stat[0] == "showq" and int(stat[2]) == master
+    ]
 
 
 def _peak(pid: int) -> int:
@@ -120,10 +158,10 @@ def compare(report: Report, settings: Path, postfix: Postfix, count: int) -> Non
             Row(
                 what="  peak memory",
                 unit="MiB",
-                tuiq=max(used.rss for used in ours) / 2**20,
+                tuiq=tuiq_memory(settings, words) / 2**20,
                 peer=max(rss for _, rss in theirs) / 2**20,
                 less_is_better=True,
-                note="Python itself is 9 MiB" if words == ("mailq",) else "",
+                note="of all processes together",
             )
         )
 

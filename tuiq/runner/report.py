@@ -34,6 +34,10 @@ class Reporter(Protocol):
         """Write until cancelled."""
         ...
 
+    def write(self) -> None:
+        """Write the status now."""
+        ...
+
     def totals(self) -> dict[str, int]:
         """Return what was counted since the start."""
         ...
@@ -77,6 +81,10 @@ class SupervisorReporter:
                 last, written = status, now
             await asyncio.sleep(self._spool.config.runner.status_interval)
 
+    def write(self) -> None:
+        """Write the status now."""
+        self._writer.write(self.status())
+
     def status(self) -> RunnerStatus:
         """Return what there is to say now."""
         supervisor = self._supervisor
@@ -85,7 +93,7 @@ class SupervisorReporter:
             identity,
             phase="draining" if supervisor.is_stopping else "running",
             directories=tuple(d.name for d in supervisor.directories),
-            counters=dict(supervisor.departed),
+            counters=dict(self._spool.journal.counters),
             destinations=supervisor.governor.statuses(self._spool.clock.now()),
             fd_limit=self._limit,
             idle=f"{len(supervisor.shares)} workers deliver",
@@ -133,6 +141,9 @@ class StatusReporter:
         """Return what was counted since the start."""
         counters = dict(self._runner.courier.counters)
         counters["claims_lost"] = self._runner.desk.lost_claims
+        journal = self._runner.spool.journal
+        counters |= journal.counters
+        counters["journal_lost"] = journal.lost
         return counters
 
     def status(self) -> RunnerStatus:

@@ -18,6 +18,7 @@ from tuiq.runner.budget import SPARE, Budget, in_use, raise_limit
 from tuiq.runner.due import scan
 from tuiq.runner.locks import DirectoryLocks
 from tuiq.runner.loop import loop_factory
+from tuiq.runner.metrics import MetricsWriter
 from tuiq.runner.report import StatusReporter, SupervisorReporter
 from tuiq.runner.routes import way_out_problem
 from tuiq.runner.runner import Options, Runner
@@ -29,7 +30,7 @@ from tuiq.spool.spool import Spool, open_spool
 from tuiq.spool.status import StatusWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
     from tuiq.config import Config
@@ -70,8 +71,26 @@ def run(
         Budget(raise_limit(), reserved=in_use() + SPARE)  # or say what is missing
         options = Options(once=once, verbose=verbose, max_messages=max_messages)
         workers = _workers(spool, locks, options)
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(Service(spool, locks, options, writer, workers).run())
+        with (
+            _metrics(spool, writer.name, once=once) as metrics,
+            asyncio.Runner(loop_factory=loop_factory()) as runner,
+        ):
+            service = Service(spool, locks, options, writer, workers)
+            service.on_reload = metrics.reconfigure
+            return runner.run(service.run())
+
+
+@contextlib.contextmanager
+def _metrics(spool: Spool, name: str, *, once: bool) -> Iterator[MetricsWriter]:
+    """Offer metrics while the runner *name* lives, and for the last time after it."""
+    metrics = MetricsWriter(spool)
+    if not once:
+        metrics.start()
+    try:
+        yield metrics
+    finally:
+        metrics.stop()
+        metrics.write_textfile(leaving=name, count=once)
 
 
 def _workers(spool: Spool, locks: DirectoryLocks, options: Options) -> int:
@@ -158,6 +177,8 @@ class Service:
             self._engine = runner
             self._reporter = StatusReporter(runner, writer)
         self._side: set[asyncio.Task[None]] = set()
+        self.on_reload: Callable[[], None] | None = None
+        """Told when the configuration was read again."""
 
     async def run(self) -> int:
         """Run to the end and return the exit status."""
@@ -175,6 +196,7 @@ class Service:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, *self._side, return_exceptions=True)
+            self._reporter.write()
             counters = sorted(self._reporter.totals().items())
             self._note(f"ended: {', '.join(f'{k} {v}' for k, v in counters)}")
         if not self._options.once:
@@ -228,6 +250,8 @@ class Service:
             return
         self._spool.reconfigure(config)
         self._engine.reconfigure()
+        if self.on_reload is not None:
+            self.on_reload()
         _log.info("configuration read again: %s", source)
 
     def _on_alarm(self) -> None:

@@ -161,6 +161,7 @@ class Worker:
             for task in (reporting, listening):
                 task.cancel()
             await asyncio.gather(reporting, listening, return_exceptions=True)
+            reporter.write()
             if self._stopping is not None:
                 await self._stopping
         if not listening.cancelled():

@@ -30,6 +30,8 @@ PATIENCE = 20.0
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 _PASSABLE = 0o711
 """Mode of the folders: Postfix's own user has to pass them."""
+_SETTLED = 60.0
+"""Seconds after which a file counts as written to the end."""
 
 _MAIN = {
     "compatibility_level": "3.6",
@@ -159,15 +161,19 @@ class Postfix:
         """Write the configuration, *main* changed; a start or reload reads it."""
         self.main.update(main)
         lines = [f"{name} = {value}\n" for name, value in self.main.items()]
-        (self.config_dir / "main.cf").write_text("".join(lines))
+        self._write("main.cf", "".join(lines))
         services = [_service(*service) for service in self._services.items()]
-        (self.config_dir / "master.cf").write_text("".join(services) + _MASTER)
+        self._write("master.cf", "".join(services) + _MASTER)
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.config_dir / name
+        path.write_text(text)
+        # Postfix reads no file that somebody may still be writing to.
+        before = time.time() - _SETTLED
+        os.utime(path, (before, before))
 
     def listen(self, **options: str) -> int:
-        """Add an smtpd with *options* of its own to the next start; give its port.
-
-        Postfix takes seconds to reload: open all that is needed before the start.
-        """
+        """Add an smtpd with *options* of its own to the next start; give its port."""
         port = free_port()
         self._services[port] = options
         self.configure()
@@ -296,12 +302,16 @@ def _comes(condition: Callable[[], bool], patience: float) -> bool:
 
 
 def _alive(group: int) -> bool:
-    """Tell whether a process of *group* is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    """Tell whether a process of *group* is left.
+
+    The dead that nobody has collected yet still count for the kernel.
+    """
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, its_group = path.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _passable(folder: Path) -> bool:

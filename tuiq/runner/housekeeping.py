@@ -33,14 +33,14 @@ class Housekeeping:
         self._spool = spool
         self._keeper = Keeper(spool, list(spool.directories))
 
-    async def begin(self, *, once: bool) -> None:
-        """Do what comes before workers start."""
-        await in_thread(self._rounds, once)
+    async def begin(self) -> None:
+        """Do what comes before workers start; what takes long can wait."""
+        await in_thread(self._rounds, False)
 
-    def _rounds(self, once: bool = False) -> None:
+    def _rounds(self, collect: bool = True) -> None:
         try:
             self._keeper.housekeep()
-            if not once:
+            if collect:
                 self._keeper.collect()
         except (TuiqError, OSError) as error:
             _log.error("housekeeping: %s; it is repeated", error)

@@ -97,7 +97,7 @@ class Supervisor:
 
         Raises SpoolUnavailable when no worker can begin.
         """
-        await self._housekeeping.begin(once=self.options.once)
+        await self._housekeeping.begin()
         try:
             await self._keep_all_alive()
         finally:

@@ -290,11 +290,14 @@ _ONE_BYTE_FIELDS: tuple[tuple[int, bytes, str], ...] = (
 
 def bad_byte(header: Header, buffer: Buffer) -> str:
     """Name the first state or request byte outside its alphabet, else empty."""
-    return (
-        _bad_message_byte(bytes(buffer[MSTATE : OPENED + 1]))
-        or _bad_recipient_byte(column_of(header.count, buffer, S_STATE), _R_STATE)
-        or _bad_recipient_byte(column_of(header.count, buffer, S_REQUEST), _R_REQUEST)
-    )
+    bad = _bad_message_byte(bytes(buffer[MSTATE : OPENED + 1]))
+    if bad:
+        return bad
+    if header.count == 1:  # most mail, by far
+        return _bad_only_slot(bytes(buffer[SLOTS : SLOTS + 2]))
+    return _bad_recipient_byte(
+        column_of(header.count, buffer, S_STATE), _R_STATE
+    ) or _bad_recipient_byte(column_of(header.count, buffer, S_REQUEST), _R_REQUEST)
 
 
 @lru_cache(maxsize=1024)
@@ -309,6 +312,14 @@ def _bad_message_byte(state: bytes) -> str:
 
 _R_STATE = "state", _R_ALPHABET
 _R_REQUEST = "request", b"".join(RReq)
+
+
+@lru_cache(maxsize=1024)
+def _bad_only_slot(slot: bytes) -> str:
+    """Name the first unknown byte of the slot of an only recipient, else empty."""
+    return _bad_recipient_byte(slot[:1], _R_STATE) or _bad_recipient_byte(
+        slot[1:], _R_REQUEST
+    )
 
 
 def _bad_recipient_byte(column: bytes, field: tuple[str, bytes]) -> str:

@@ -267,13 +267,13 @@ class QueueEntry:
             pairs = control.decode_addresses(self._sound_header(), raw)
         except (ValueError, MessageDamaged):
             return []
-        at = range(control.SLOTS, len(raw), control.SLOT)
-        return [
-            RecipientView(index, address, attributes, raw[start : start + control.SLOT])
-            for index, (start, (address, attributes)) in enumerate(
-                zip(at, pairs, strict=False)
-            )
-        ]
+        views = []
+        at = control.SLOTS
+        for index, (address, attributes) in enumerate(pairs):
+            slot = raw[at : at + control.SLOT]
+            views.append(RecipientView(index, address, attributes, slot))
+            at += control.SLOT
+        return views
 
     def _sound_header(self) -> control.Header:
         """Return sector 0; raise MessageDamaged with what is wrong with it."""

@@ -69,11 +69,17 @@ class World:
         """Open the spool in this process."""
         return open_spool(load(self.config_file))
 
-    def configure(self, *, port: int, delivery: str = "", rest: str = "") -> None:
-        """Write the settings: a smarthost on *port*, and lines of TOML."""
+    def configure(
+        self, *, port: int, delivery: str = "", rest: str = "", workers: int = 1
+    ) -> None:
+        """Write the settings: a smarthost on *port*, and lines of TOML.
+
+        One process is killed, traced and counted more easily than several.
+        """
         self.config_file.write_text(
             f'[spool]\nqueues = "{self.path}/q.*"\n{rest}\n'
             f'[delivery]\nsmarthost = "127.0.0.1:{port}"\n{delivery}\n'
+            f"[runner]\nmax_workers = {workers}\n"
         )
 
     def start(self, *command: str, **options: Any) -> subprocess.Popen[bytes]:

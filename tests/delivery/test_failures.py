@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from typing import Any
 
 import pytest
 
 from tests.delivery.world import Watcher, batch, deliver, hop, session, settings
+from tuiq.delivery import smtp
 from tuiq.delivery.smtp import Session
 from tuiq.delivery.transport import DestinationFailed, NextHop, NoDescriptors
 from tuiq.demo.script import Act, Script
@@ -71,6 +73,35 @@ async def test_a_server_without_ehlo_is_spoken_to_with_helo() -> None:
         await deliver(server, transaction)
     assert transaction.verdicts == [DELIVERED] * 3
     assert b"HELO client.invalid" in server.commands
+
+
+async def test_a_connection_reset_at_once_is_the_destinations_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        async def dialled(*_: object) -> socket.socket:
+            peer = socket.create_connection(("127.0.0.1", port))
+            peer.setblocking(False)
+            accepted, _address = listener.accept()
+            # Closed without lingering: the other side is reset before it looks.
+            linger = struct.pack("ii", 1, 0)
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            accepted.close()
+            with pytest.raises(OSError, match="not connected"):
+                peer.getpeername()
+            return peer
+
+        monkeypatch.setattr(smtp, "dial", dialled)
+        with pytest.raises(DestinationFailed) as caught:
+            await Session.open(
+                NextHop(host="127.0.0.1", port=port),
+                settings(),
+                hostname="client.invalid",
+                watcher=Watcher(),
+            )
+    assert caught.value.reply.enhanced == b"4.4.2"
 
 
 async def test_a_closed_port_is_the_destinations_trouble() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
+from tests.delivery import test_failures
 from tests.delivery.world import batch, deliver, session
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
@@ -83,3 +84,13 @@ def test_under_uvloop_a_broken_handshake_falls_back() -> None:
         assert server.connections == 2
 
     run(scene())
+
+
+def test_under_uvloop_a_connection_reset_at_once_is_the_destinations_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(
+        test_failures.test_a_connection_reset_at_once_is_the_destinations_trouble(
+            monkeypatch
+        )
+    )

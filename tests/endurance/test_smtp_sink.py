@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import socket
-import subprocess
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Report
-from tests.endurance.world import Pair, World, submit, wait_for
+from tests.endurance.world import Pair, World, submit
+from tests.peers.postfix import folder, smtp_sink
 
 SINK = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 MESSAGES = 1000
@@ -25,37 +22,12 @@ RECIPIENTS = 5000
 ENTRY = re.compile(rb"^X-Rcpt-Args: <(.*)>$|\(tuiq\) id (\w+)", re.MULTILINE)
 
 
-@contextlib.contextmanager
-def sinking() -> Iterator[tuple[int, Path, Path]]:
-    """Run smtp-sink; give its port, its dump and what it says about itself."""
-    assert SINK is not None
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o777)  # the sink writes there as nobody
-        dump, said = Path(directory, "dump"), Path(directory, "said")
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port: int = taken.getsockname()[1]
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        with (
-            said.open("wb") as out,
-            subprocess.Popen(
-                [SINK, *user, "-c", "-D", str(dump), f"127.0.0.1:{port}", "100"],
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            ) as process,
-        ):
-            wait_for(lambda: process.poll() is not None or answers(port), "the sink")
-            assert process.poll() is None, said.read_text()
-            try:
-                yield port, dump, said
-            finally:
-                process.kill()
-
-
-def answers(port: int) -> bool:
-    with contextlib.suppress(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port)).close()
-        return True
-    return False
+@pytest.fixture
+def where() -> Iterator[Path]:
+    """A folder where smtp-sink, as nobody, can write."""
+    with folder() as path:
+        path.chmod(0o777)
+        yield path
 
 
 def dumped(dump: Path) -> Counter[Pair]:
@@ -75,8 +47,11 @@ def dumped(dump: Path) -> Counter[Pair]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(SINK is None, reason="smtp-sink (Debian package postfix) is absent")
-def test_a_real_smtp_sink_gets_everything_once(world: World, report: Report) -> None:
-    with sinking() as (port, dump, said):
+def test_a_real_smtp_sink_gets_everything_once(
+    world: World, report: Report, where: Path
+) -> None:
+    dump, said = where / "dump", where / "said"
+    with said.open("wb") as out, smtp_sink("-c", "-D", str(dump), said=out) as port:
         world.configure(port=port)
         with world.open() as spool:
             many = [f"r{n}@d{n % 50}.example" for n in range(RECIPIENTS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socketserver
 import threading
@@ -51,14 +52,16 @@ class _Questions(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         """Answer questions until there are no more."""
-        asked: dict[str, str] = {}
-        for line in self.rfile:
-            name, _, value = line.decode().rstrip("\n").partition("=")
-            if name:
-                asked[name] = value
-                continue
-            self.wfile.write(f"action={self.server.decide(asked)}\n\n".encode())
-            asked = {}
+        with contextlib.suppress(ConnectionError):  # Postfix may be killed any time
+            asked: dict[str, str] = {}
+            for line in self.rfile:
+                name, _, value = line.decode().rstrip("\n").partition("=")
+                if name:
+                    asked[name] = value
+                    continue
+                action = self.server.decide(asked)
+                self.wfile.write(f"action={action}\n\n".encode())
+                asked = {}
 
 
 class Mailbox:

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -217,16 +217,17 @@ class Postfix:
 
     def start(self) -> None:
         """Start the instance, and wait until each smtpd answers."""
-        # Its daemons live on: pipes they inherit would never come to an end.
-        done = self.run(
-            "postfix",
-            "start",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            capture_output=False,
-        )
-        assert done.returncode == 0, self.log()
+        # Its daemons live on: a pipe they inherit would never come to an end.
+        with (self.where / "start").open("wb") as said:
+            done = self.run(
+                "postfix",
+                "start",
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                capture_output=False,
+            )
+        assert done.returncode == 0, (self.where / "start").read_text()
         try:
             self._wait(lambda: all(map(answers, self._services)), PATIENCE)
         except BaseException:
@@ -265,17 +266,20 @@ class Postfix:
 
 
 @contextlib.contextmanager
-def smtp_sink(*options: str, backlog: int = 100, port: int = 0) -> Iterator[int]:
+def smtp_sink(
+    *options: str, backlog: int = 100, port: int = 0, said: IO[bytes] | None = None
+) -> Iterator[int]:
     """Run Postfix's smtp-sink on *port*, by default a free one; give the port.
 
-    A sink that dumps what it takes (``-D``) writes the file as nobody.
+    A sink that dumps what it takes (``-D``) writes the file as nobody.  What it
+    says about itself (``-c``) goes to *said*.
     """
     port = port or free_port()
     path = shutil.which("smtp-sink", path=_PATH)
     assert path is not None, "smtp-sink is absent"
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     line = [path, *user, *options, f"127.0.0.1:{port}", str(backlog)]
-    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(line, stdout=said or subprocess.DEVNULL) as process:
         try:
             up = _comes(lambda: process.poll() is not None or answers(port), PATIENCE)
             assert up, "smtp-sink does not answer"

@@ -95,8 +95,14 @@ def _failed(
 
 
 def is_loopback(peer: socket.socket) -> bool:
-    """Say whether the other end of a connected socket is this machine."""
+    """Say whether the other end of a connected socket is this machine.
+
+    A connection that was reset meanwhile has no other end; who uses it will see.
+    """
     if peer.family == socket.AF_UNIX:
         return True
-    host = str(peer.getpeername()[0]).partition("%")[0]
+    try:
+        host = str(peer.getpeername()[0]).partition("%")[0]
+    except OSError:
+        return False
     return ipaddress.ip_address(host).is_loopback

@@ -201,11 +201,9 @@ class SimFs(Process):
         """See ``Fs``: one getdents."""
         yield from self.listdir(dir_fd)
 
-    def scan(self, dir_fd: int, prefix: str = "") -> Iterator[tuple[str, int]]:
+    def scan(self, dir_fd: int) -> Iterator[tuple[str, int]]:
         """See ``Fs``: one getdents, then one stat per name."""
         for name in self.listdir(dir_fd):
-            if not name.startswith(prefix):
-                continue
             try:
                 mtime_ns = self.stat(name, dir_fd=dir_fd).st_mtime_ns
             except FileNotFoundError:

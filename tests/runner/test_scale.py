@@ -25,15 +25,16 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.event = threading.Event()
-        real = OsFs.scan
+        real = OsFs.names
 
-        def scan(fs: OsFs, dir_fd: int, prefix: str = "") -> Iterator[tuple[str, int]]:
-            for number, item in enumerate(real(fs, dir_fd, prefix)):
-                if prefix == "qf" and number == 3:
+        def names(fs: OsFs, dir_fd: int) -> Iterator[str]:
+            files = (name for name in real(fs, dir_fd) if name[:2] == "qf")
+            for number, name in enumerate(files):
+                if number == 3:
                     assert self.event.wait(20)
-                yield item
+                yield name
 
-        monkeypatch.setattr(OsFs, "scan", scan)
+        monkeypatch.setattr(OsFs, "names", names)
         monkeypatch.setattr(due, "SCANNED", 3)
 
 

@@ -27,8 +27,8 @@ FRESH = 1.0
 """Seconds between birth and index time within which nothing can have been tried."""
 LOOSE = 4096
 """Messages listed one by one that are kept as objects; more are packed."""
-SCANNED = 2048
-"""Control files looked at between two pauses of a scan."""
+SCANNED = 4096
+"""Files looked at between two pauses of a scan."""
 _HORIZON_NS = HORIZON * 1_000_000_000
 _RECORD = struct.Struct(">d19s")  # sorts like the time and id in it
 
@@ -227,23 +227,31 @@ def scan(
     opened.  A time beyond the horizon is damage and means now.  Each list has what
     was found among some files, so that the caller can pause.
     """
-    files = directory.fs.scan(directory.qf_fd, "qf")
     last_ns = int(until * 1e9)
     damaged_ns = int(now * 1e9) + _HORIZON_NS
-    while block := list(islice(files, SCANNED)):
-        yield [
-            (name[2:], now if mtime_ns > damaged_ns else mtime_ns / 1e9)
-            for name, mtime_ns in block
-            if (mtime_ns <= last_ns or mtime_ns > damaged_ns)
-            and is_queue_id(name[2:])
-            and (mine is None or mine(name[2:]))
-        ]
+    names = directory.fs.names(directory.qf_fd)
+    while block := list(islice(names, SCANNED)):
+        found = []
+        for name in block:
+            queue_id = name[2:]
+            if name[:2] != "qf" or not (mine is None or mine(queue_id)):
+                continue
+            mtime_ns = _mtime(directory, name)
+            if mtime_ns is None or last_ns < mtime_ns <= damaged_ns:
+                continue
+            if is_queue_id(queue_id):
+                found.append((queue_id, now if mtime_ns > last_ns else mtime_ns / 1e9))
+        yield found
+
+
+def _mtime(directory: QueueDirectory, name: str) -> int | None:
+    try:
+        return directory.fs.stat(name, dir_fd=directory.qf_fd).st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def index_time(directory: QueueDirectory, queue_id: str) -> float | None:
     """Return when a message is due, None when it is gone."""
-    try:
-        info = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
-    except FileNotFoundError:
-        return None
-    return info.st_mtime_ns / 1e9
+    mtime_ns = _mtime(directory, "qf" + queue_id)
+    return None if mtime_ns is None else mtime_ns / 1e9

@@ -133,11 +133,8 @@ class Fs(Protocol):
         """Yield the names that ``listdir`` returns, without keeping them all."""
         ...
 
-    def scan(self, dir_fd: int, prefix: str = "") -> Iterator[tuple[str, int]]:
-        """Yield (name, mtime_ns) of each entry whose name begins with *prefix*.
-
-        One that vanishes is left out.
-        """
+    def scan(self, dir_fd: int) -> Iterator[tuple[str, int]]:
+        """Yield (name, mtime_ns) of each entry; one that vanishes is left out."""
         ...
 
     def statvfs(self, fd: int) -> StatvfsResult:
@@ -242,15 +239,14 @@ class OsFs:
         finally:
             os.close(own)
 
-    def scan(self, dir_fd: int, prefix: str = "") -> Iterator[tuple[str, int]]:
+    def scan(self, dir_fd: int) -> Iterator[tuple[str, int]]:
         """See ``Fs``."""
         for name in self.names(dir_fd):
-            if name.startswith(prefix):
-                try:
-                    info = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                yield name, info.st_mtime_ns
+            try:
+                info = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            yield name, info.st_mtime_ns
 
     def statvfs(self, fd: int) -> os.statvfs_result:
         """See ``Fs``."""

@@ -106,19 +106,22 @@ def find_orphans(
     part, parts = share
     chosen = frozenset(ALPHABET[part::parts])
     attached: dict[str, list[tuple[str, int]]] = {}
+    present: set[str] = set()
     for fd in {directory.df_fd, directory.xf_fd, directory.qf_fd}:
         for name in fs.names(fd):
+            if name[-1] not in chosen:
+                continue
             prefix, queue_id = name[:2], name[2:]
-            if prefix in ATTACHED and name[-1] in chosen and is_queue_id(queue_id):
+            if prefix == "qf":
+                present.add(queue_id)
+            elif prefix in ATTACHED and is_queue_id(queue_id):
                 attached.setdefault(queue_id, []).append((prefix, fd))
-    # The control files are listed last: a message submitted meanwhile has one.
-    for name in fs.names(directory.qf_fd):
-        if name[:2] == "qf":
-            attached.pop(name[2:], None)
     found = [
         (prefix, queue_id)
-        for queue_id, files in attached.items()
-        for prefix, fd in files
+        for queue_id in attached.keys() - present
+        # It may have come after its directory was listed.
+        if not has_control(directory, queue_id)
+        for prefix, fd in attached[queue_id]
         if _is_old(fs, prefix + queue_id, fd, now - age)
     ]
     return sorted(found, key=lambda file: (ATTACHED.index(file[0]), file[1]))

@@ -89,6 +89,10 @@ class Allowance:
         closed = max(self.dead_until, self.capped_until)
         return closed <= now and not self.window.gap and self.pace.is_even(now)
 
+    def is_notable(self, now: float) -> bool:
+        """Say whether there is mail, a connection or trouble to tell people of."""
+        return any(self.waiting.values()) or not self.is_forgettable(now)
+
     def adopt(self, terms: Terms) -> bool:
         """Take over new settings; say whether workers have to be told."""
         if terms == self.terms:
@@ -411,5 +415,6 @@ class Governor:
 
     def statuses(self, now: float) -> tuple[DestinationStatus, ...]:
         """Return what people want to know, by name."""
-        known = sorted(self._allowances.values(), key=lambda a: a.terms.name)
-        return tuple(a.status(now) for a in known)
+        notable = [a for a in self._allowances.values() if a.is_notable(now)]
+        notable.sort(key=lambda a: a.terms.name)
+        return tuple(a.status(now) for a in notable)

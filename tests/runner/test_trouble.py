@@ -483,3 +483,28 @@ async def test_a_message_that_died_again_waits_some_minutes_unless_flushed(
         still.operate(Verb.FLUSH, poison)
         await still.once(server)
         assert len(server.received) == 1
+
+
+# -- a fault of this program -----------------------------------------------------
+
+
+async def test_a_fault_in_a_connection_ends_the_runner_with_that_fault_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    loop_complaints: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: loop_complaints.append(context))
+    ids = [world.submit() for _ in range(20)]
+    async with ScriptedServer() as server:
+        world.serve_by(server)
+        runner = world.make_runner(once=True)
+        monkeypatch.setattr(runner.courier, "_learn", fail)
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.timeout(20):
+                await runner.run()
+    assert caught.group_contains(ZeroDivisionError)
+    assert loop_complaints == []
+    assert all(set(world.states(i)) <= set(b"TD") for i in world.ids() & set(ids))

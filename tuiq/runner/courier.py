@@ -62,6 +62,8 @@ class Courier:
         self._on_starved = on_starved
         self._tls: dict[tuple[bool, Path | None], ssl.SSLContext] = {}
         self._stopping = False
+        self.is_broken = False
+        """Whether a connection ended by a fault of this program: no new ones then."""
         self.watchers: dict[asyncio.Task[None], ConnectionWatcher] = {}
         # Tasks that wait for the network, and may be cancelled there.
         self._on_wire: set[asyncio.Task[None]] = set()
@@ -97,6 +99,8 @@ class Courier:
 
     def _disconnected(self, destination: Destination, task: asyncio.Task[None]) -> None:
         self.watchers.pop(task, None)
+        if not task.cancelled() and task.exception() is not None:
+            self.is_broken = True
         destination.is_recalled = False  # whichever connection has gone
         self.access.ended(destination)
         self._on_change()

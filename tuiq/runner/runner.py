@@ -275,7 +275,9 @@ class Runner:
 
     def _room(self) -> int:
         """Return for how many more connections there are descriptors."""
-        if self._stopping or self.spool.clock.now() < self._starved_until:
+        if self._stopping or self.courier.is_broken:
+            return 0
+        if self.spool.clock.now() < self._starved_until:
             return 0
         return max(0, self.budget.connections - len(self.courier.watchers))
 

@@ -32,6 +32,7 @@ class Claim:
     """A locked message: its bytes in memory and the means to change them."""
 
     __slots__ = (
+        "_recipients",
         "buffer",
         "changed",
         "directory",
@@ -53,6 +54,7 @@ class Claim:
         """Whether holder bytes were written that no sync has covered yet."""
         self.has_texts = True
         """Whether there may be a bf or an xf beside it."""
+        self._recipients: dict[int, Recipient] = {}  # decoded; they never change
         path = directory.path_of("qf" + queue_id)
         first = directory.fs.pread(fd, FIRST_READ, 0)
         self.header = control.decode_header(first, path)
@@ -137,8 +139,10 @@ class Claim:
 
     def indexes(self, state: RState) -> list[int]:
         """Return the recipients in *state*, in slot order."""
-        wanted = state[0]
-        return [index for index, byte in enumerate(self.states) if byte == wanted]
+        wanted, states = state[0], self.states
+        if wanted not in states:
+            return []
+        return [index for index, byte in enumerate(states) if byte == wanted]
 
     @property
     def sender(self) -> bytes:
@@ -148,11 +152,17 @@ class Claim:
 
     def envelope(self) -> Envelope:
         """Return the envelope with all recipients."""
-        return control.decode_envelope(self.header, self.buffer)
+        everybody = self.recipients(range(self.count))
+        return control.decode_envelope(self.header, self.buffer, everybody)
 
     def recipients(self, indexes: Sequence[int]) -> list[Recipient]:
         """Return the recipients of *indexes*."""
-        return control.decode_recipients(self.header, self.buffer, indexes)
+        known = self._recipients
+        missing = [index for index in indexes if index not in known]
+        if missing:
+            found = control.decode_recipients(self.header, self.buffer, missing)
+            known.update(zip(missing, found, strict=True))
+        return [known[index] for index in indexes]
 
     def reread(self, first: int = 0, last: int | None = None) -> None:
         """Read the operators' bytes again: sector 1 and the slots first..last.

@@ -374,15 +374,14 @@ def decode_addresses(
     header: Header, buffer: Buffer, indexes: Iterable[int] | None = None
 ) -> list[tuple[bytes, bytes]]:
     """Return address and attributes of *indexes* (all by default), as they stand."""
-    heap = bytes(buffer[header.heap_offset :])
-    find = heap.index
+    heap_at, find = header.heap_offset, buffer.index
     pairs = []
     for index in range(header.count) if indexes is None else indexes:
         at = SLOTS + SLOT * index + S_HEAP
-        begin = int(buffer[at : at + 8], 16)
-        middle = find(b"\0", begin)
-        end = find(b"\0", middle + 1)
-        pairs.append((heap[begin:middle], heap[middle + 1 : end]))
+        begin = heap_at + int(buffer[at : at + 8], 16)
+        middle = find(0, begin)
+        end = find(0, middle + 1)
+        pairs.append((bytes(buffer[begin:middle]), bytes(buffer[middle + 1 : end])))
     return pairs
 
 
@@ -409,13 +408,17 @@ def decode_recipients(
     ]
 
 
-def decode_envelope(header: Header, buffer: Buffer) -> Envelope:
-    """Return the whole envelope of a control file."""
+def decode_envelope(
+    header: Header, buffer: Buffer, recipients: Iterable[Recipient] | None = None
+) -> Envelope:
+    """Return the whole envelope of a control file; *recipients* if decoded before."""
+    if recipients is None:
+        recipients = decode_recipients(header, buffer)
     sender, attributes = decode_attributes(bytes(buffer[header.heap_offset :]))
     uid = attributes.get(b"uid", b"")
     return Envelope(
         sender=sender,
-        recipients=tuple(decode_recipients(header, buffer)),
+        recipients=tuple(recipients),
         ret=attributes.get(b"ret", b""),
         envid=attributes.get(b"envid", b""),
         body=attributes.get(b"body", b""),

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from tuiq.spool.flags import MReq, RReq
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tuiq.spool.claim import Claim
 
 _LIVE = b"TUF"
+_NO_WISH = RReq.NONE.value + RReq.HOLD.value
 _CANCEL = frozenset({MReq.DELETE.value, MReq.PURGE.value})
 
 
@@ -24,14 +25,19 @@ _CANCEL = frozenset({MReq.DELETE.value, MReq.PURGE.value})
 class Wishes:
     """What the requests mean for some recipients."""
 
-    cancel: list[int]
-    bounce: list[int]
+    cancel: Sequence[int]
+    bounce: Sequence[int]
+
+
+_NOTHING = Wishes(cancel=(), bounce=())
 
 
 def wishes(claim: Claim, indexes: Iterable[int]) -> Wishes:
     """Sort *indexes* by what the requests last read say; cancel beats bounce."""
     message = claim.request
     requests = claim.requests
+    if message == MReq.NONE and not requests.strip(_NO_WISH):
+        return _NOTHING
     cancel: list[int] = []
     bounce: list[int] = []
     cancel_all = message in _CANCEL

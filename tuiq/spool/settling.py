@@ -238,7 +238,7 @@ class Settling:
             self.sync_failures()
             self.mark_failures()
 
-    def _cancel(self, indexes: list[int]) -> None:
+    def _cancel(self, indexes: Sequence[int]) -> None:
         self.claim.mark(indexes, RState.CANCELLED)
         self._record(Kind.CANCELLED, indexes)
 

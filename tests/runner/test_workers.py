@@ -192,6 +192,19 @@ async def test_hup_reaches_all_workers(world: World) -> None:
     assert Counter(server.addresses) == Counter(addresses)
 
 
+async def test_hup_while_workers_start_reaches_them(world: World) -> None:
+    world.configure(runner={"max_workers": 2})
+    addresses = submit(world, 10)
+    async with CountingServer() as server:
+        with world.process() as process:
+            world.serve_by(server)
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: len(server.received) == 10)
+            process.terminate()
+            await until(lambda: process.poll() is not None)
+    assert Counter(server.addresses) == Counter(addresses)
+
+
 async def test_alrm_reaches_all_workers(world: World) -> None:
     replies = [LATER] * 20
     script = Script(rcpt=lambda _: replies.pop() if replies else None)

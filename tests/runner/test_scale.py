@@ -6,7 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from tests.runner.world import World, until
+from tests.runner.world import StillClock, World, until
 from tuiq.demo.server import ScriptedServer
 from tuiq.runner import due, intake
 from tuiq.runner import keeper as keeper_module
@@ -89,8 +89,9 @@ async def test_what_a_pause_held_back_is_sent_at_its_end_however_much_it_was(
 
 
 def test_orphans_of_a_large_directory_are_found_a_part_at_a_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    still: World, clock: StillClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world, age = still, still.spool.config.spool.orphan_age
     place = world.spool.directories[0]
     for last in "0123456789":
         file = place.path / f"df{'0' * 18}{last}"
@@ -99,7 +100,7 @@ def test_orphans_of_a_large_directory_are_found_a_part_at_a_time(
     keeper = Keeper(world.spool, [place])
     monkeypatch.setattr(keeper_module, "COLLECTED", 10)
     left = []
-    for _ in range(2):
+    for clock.offset in (0, age - 1, age):
         keeper.collect()
         left.append(len(list(place.path.glob("df*"))))
-    assert left == [5, 0]
+    assert left == [5, 5, 0]

@@ -54,6 +54,7 @@ class Keeper:
         """Why each suspect directory is blocked until somebody has cleared it."""
         self._directories = directories
         self._turns: dict[str, int] = {}
+        self._collected = 0.0
         self._ingester = Ingester(spool)
         self._ingesting = threading.Lock()
         self._problem = ""
@@ -89,11 +90,15 @@ class Keeper:
             self.make_room(directory)
 
     def collect(self) -> None:
-        """Remove what dead processes left; of a large directory a part at a time."""
-        if not self._responsible:
-            return
+        """Remove what dead processes left; of a large directory a part at a time.
+
+        Not more often than something can have come of age.
+        """
         spool, now = self._spool, self._spool.clock.now()
         age = spool.config.spool.orphan_age
+        if not self._responsible or 0 <= now - self._collected < age:
+            return
+        self._collected = now
         for directory in self._directories:
             share = self._next_share(directory)
             for name in collect(directory, now=now, age=age, share=share):

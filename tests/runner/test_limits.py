@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuiq.config.routes import Rate
-from tuiq.runner.limits import FIRST_GAP, MAX_GAP, Pace, Window
+from tuiq.mail.reply import Reply
+from tuiq.runner.limits import FIRST_GAP, MAX_GAP, Pace, Window, means_overload
 
 # -- windows -------------------------------------------------------------------
 
@@ -190,3 +191,23 @@ def test_a_pace_is_even_when_the_next_one_would_not_have_to_wait() -> None:
     pace.spend(1000.0)
     assert not pace.is_even(1059.0)
     assert pace.is_even(1060.0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "overload"),
+    [
+        (Reply(code=421, enhanced=b"4.2.1"), True),
+        (Reply(code=451, enhanced=b"4.3.2"), True),
+        (Reply(code=451, enhanced=b"4.7.0"), True),
+        (Reply(code=450, enhanced=b"4.7.28"), True),
+        (Reply(code=451, enhanced=b"4.7.500"), True),
+        (Reply(code=451), True),
+        (Reply(code=451, enhanced=b"4.7.1"), False),
+        (Reply(code=452, enhanced=b"4.2.2"), False),
+        (Reply(code=450, enhanced=b"4.1.8"), False),
+    ],
+)
+def test_only_refusals_about_the_server_mean_overload(
+    reply: Reply, overload: bool
+) -> None:
+    assert means_overload(reply) is overload

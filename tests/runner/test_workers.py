@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SLOW = Script(verdict=Act(delay=0.03))
-LATER = b"451 4.7.1 greylisted, come back later"
+LATER = b"451 4.3.2 overloaded, come back later"
 SHUT = b"421 4.3.2 closed"
 
 

@@ -14,6 +14,7 @@ from tuiq.runner.leases import (
     Recall,
     Turn,
 )
+from tuiq.runner.limits import means_overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,12 +170,13 @@ class Access:
 
     def answered(self, destination: Destination, put_off: Reply | None) -> None:
         """Tell that a transaction was answered; *put_off*: come back later, all."""
+        storm = put_off is not None and means_overload(put_off)
         self._leases.say(
             Answered(
                 ident=destination.ident,
-                settled=int(put_off is None),
-                put_off=int(put_off is not None),
-                reply=put_off,
+                settled=int(not storm),
+                put_off=int(storm),
+                reply=put_off if storm else None,
             )
         )
 

@@ -6,18 +6,32 @@ be and when the next transaction may begin.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tuiq.config.routes import Rate
+    from tuiq.mail.reply import Reply
 
 MEMORY = 20
 """Transactions over which the share of those put off is remembered."""
 STORM = 0.6
 """Share of transactions put off from which a destination counts as overloaded."""
 FIRST_GAP = 0.05
-MAX_GAP = 5.0
+MAX_GAP = 1.0
 """Seconds between transactions at an overloaded destination, at most."""
+
+
+_PERSONAL = re.compile(rb"4\.(?:[126]\.|7\.1$)")
+
+
+def means_overload(reply: Reply) -> bool:
+    """Say whether a temporary refusal is about the server, not about a recipient.
+
+    Full or disabled mailboxes, unknown addresses and greylisting are no reason to
+    try others later (RFC 3463: subjects 1, 2 and 6; 4.7.1 is what greylisting says).
+    """
+    return reply.code == 421 or not _PERSONAL.match(reply.enhanced)
 
 
 class Pace:

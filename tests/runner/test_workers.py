@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from functools import partial
@@ -398,7 +399,8 @@ async def test_a_failed_sync_in_one_worker_blocks_the_directory_in_all(
     hook.write_text(BROKEN.format(trigger=str(trigger)))
     async with CountingServer() as server:
         world.serve_by(server)
-        async with crew(world, PYTHONPATH=str(hook.parent)) as it:
+        path = os.pathsep.join((str(hook.parent), *sys.path))
+        async with crew(world, PYTHONPATH=path) as it:
             queue_id = world.submit()
             await until(lambda: queue_id not in world.ids())
             trigger.touch()

@@ -338,15 +338,8 @@ class Desk:
         return await in_thread(visit.end) if visit.is_slow else visit.end()
 
     def _finished(self, visit: Pass) -> None:
-        claim = visit.claim
         visit.close_files()
-        event = Event(
-            kind=Kind.FINISHED,
-            queue_id=claim.queue_id,
-            directory=claim.directory.name,
-        )
-        self._spool.journal.append((event,))
-        self.marks.finish(claim)
+        self.marks.finish(visit.claim)
 
 
 def _let_go(visit: Pass, error: TuiqError | OSError) -> None:

@@ -13,7 +13,7 @@ from tuiq.spool.finish import remove
 from tuiq.spool.group import MAX_OPEN_MARKS, SyncGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tuiq.spool.claim import Claim
     from tuiq.spool.group import Batch
@@ -37,14 +37,17 @@ class Marks:
         *,
         on_failure: Callable[[Claim, str], None],
         on_sync: Callable[[], None],
+        on_finished: Callable[[Sequence[Claim]], None],
     ) -> None:
         """Tell *on_failure* about each claim whose sync failed.
 
-        *on_sync* is called after each sync, when claims were let go.
+        *on_sync* is called after each sync, when claims were let go; *on_finished* is
+        told of messages that are about to be unlinked.
         """
         self.durability = durability
         self._on_failure = on_failure
         self._on_sync = on_sync
+        self._on_finished = on_finished
         self._group = SyncGroup()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="tuiq-sync")
         self._wanted = asyncio.Event()
@@ -80,6 +83,7 @@ class Marks:
     def finish(self, claim: Claim) -> None:
         """Dispose of a claim with MSTATE F."""
         if self.durability == "none":
+            self._on_finished((claim,))
             try:
                 remove(claim, synced=False)
             except OSError as error:
@@ -175,6 +179,8 @@ class Marks:
         On the loop, some messages at a time: a thread would fight it for the
         interpreter around every unlink, which costs more than the unlink.
         """
+        if batch.finished:
+            self._on_finished(batch.finished)
         if batch.is_heavy:
             for claim, error in await in_thread(batch.complete):
                 _tell_unfinished(claim, error)

@@ -25,9 +25,10 @@ from tuiq.runner.routes import Routes
 from tuiq.runner.shares import shard_of
 from tuiq.runner.threads import in_thread
 from tuiq.runner.work import Destination, Fate, Key, Work
+from tuiq.spool.journal import Event, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from typing import Any
 
     from tuiq.mail.reply import Reply
@@ -88,6 +89,7 @@ class Runner:
             config.spool.durability,
             on_failure=self._sync_failed,
             on_sync=self._room_changed,
+            on_finished=self._tell_finished,
         )
         self.routes = Routes(spool, one_connection=options.verbose)
         self.routes.crowds.limit //= options.shards
@@ -342,6 +344,17 @@ class Runner:
         if self.on_suspect is not None and not claim.directory.blocked:
             self.on_suspect(claim.directory, reason)
         self.keeper.suspect(claim.directory, reason)
+
+    def _tell_finished(self, claims: Sequence[Claim]) -> None:
+        """Journal the ends of messages, those of one sync by one write."""
+        self.spool.journal.append(
+            Event(
+                kind=Kind.FINISHED,
+                queue_id=claim.queue_id,
+                directory=claim.directory.name,
+            )
+            for claim in claims
+        )
 
     def _room_changed(self) -> None:
         """Let who waits for room to open a message look again."""

@@ -235,6 +235,11 @@ class Batch:
             yield failure
 
     @property
+    def finished(self) -> Sequence[Claim]:
+        """Return the messages that ``completing`` unlinks."""
+        return self._finished
+
+    @property
     def is_heavy(self) -> bool:
         """Say whether giving the blocks of its files back will take long."""
         return any(claim.header.data_length > HEAVY for claim in self._finished)

@@ -118,12 +118,17 @@ def is_waiting(situation: Situation) -> bool:
     )
 
 
+def settled_time(trashed_at: int, now: float, keep: float) -> float:
+    """Return the index time of a message whose recipients are all final."""
+    return trashed_at + keep if trashed_at else now
+
+
 def index_time(
     situation: Situation, *, now: float, keep: float, retry: RetryConfig
 ) -> float:
     """Return the mtime that makes runners look at the message at the right time."""
     if is_settled(situation.states):
-        return situation.trashed_at + keep if situation.trashed_at else now
+        return settled_time(situation.trashed_at, now, keep)
     if situation.unreported:
         return now + REPORT_RETRY
     if not is_waiting(situation):

@@ -381,6 +381,10 @@ class Pass(Settling):
             live = zip(claim.states, claim.requests, claim.nexts(), strict=True)
             claim.put_number(control.NEXT, 8, lifecycle.header_next(live))
         config = self.site.config
+        if lifecycle.is_settled(claim.states):  # nothing else of the message matters
+            keep = config.spool.trash_keep
+            claim.set_index_time(lifecycle.settled_time(claim.trashed_at, now, keep))
+            return
         claim.set_index_time(
             lifecycle.index_time(
                 self._situation(),

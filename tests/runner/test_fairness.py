@@ -76,8 +76,9 @@ async def test_retries_do_not_wait_behind_new_mail_that_came_before_them(
     clock.offset = 100
     for _ in range(80):
         world.submit(b"new@x.invalid")
+    clock.offset = 110
     for queue_id in old:
-        world.touch(queue_id, clock.now())
+        world.touch(queue_id, clock.now() - 5)
     async with ScriptedServer(SLOW) as server:
         world.serve_by(server)
         await world.once()

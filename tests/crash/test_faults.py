@@ -13,6 +13,7 @@ from tests.crash.simdisk import SimDisk
 from tests.crash.simfs import Call, SimFs
 from tests.crash.test_deliver import group_sequence
 from tests.crash.test_deliver import sequence as delivery
+from tests.crash.test_drop import batch as drop_batch
 from tests.crash.test_drop import ingest
 from tests.crash.test_drop import sequence as dropping
 from tests.crash.test_operate import CASES
@@ -160,3 +161,11 @@ def test_a_verb_on_a_failing_disk_is_done_or_refused(name: str, report: Report) 
 
 def test_dropped_mail_survives_a_failing_disk(report: Report) -> None:
     report("T4 I, ingest", inject(dropping(ingest), power=20))
+
+
+@pytest.mark.parametrize(("few", "how"), [(1, "syncfs"), (2, "file by file")])
+def test_a_batch_of_dropped_mail_survives_a_failing_disk(
+    few: int, how: str, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuiq.spool.submit.FEW", few)
+    report(f"T4 I, batch, {how}", inject(drop_batch(), power=12))

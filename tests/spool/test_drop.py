@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
+import resource
 import shutil
 import socket
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -40,11 +42,18 @@ from tuiq.spool.check import check_spool
 from tuiq.spool.drop import DropSubmitter, Source, forget_source, submit_to_drop
 from tuiq.spool.finish import claim_message
 from tuiq.spool.fs import OsFs
-from tuiq.spool.ingest import Ingested, Ingester
+from tuiq.spool.ingest import (
+    BATCH_BYTES,
+    Ingested,
+    Ingester,
+    batches,
+)
 from tuiq.spool.intake import Intake, open_submission
 from tuiq.spool.passes import Pass, Start
 from tuiq.spool.setup import Owner, create_spool
 from tuiq.spool.spool import Spool, open_spool
+from tuiq.spool.submit import FEW
+from tuiq.spool.taking import Taker, Taking, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -584,6 +593,220 @@ def test_a_full_queue_leaves_the_files_where_they_are(path: Path, world: World) 
     fs.broken.clear()
     assert len(ingester.ingest().queued) == 1
     assert len(entries(spool)) == 1
+
+
+# -- batches -------------------------------------------------------------------
+
+
+def count(fs: FaultyFs, call: str) -> int:
+    return sum(1 for name, _ in fs.calls if name == call)
+
+
+@pytest.mark.parametrize("number", [FEW, FEW + 1, 60])
+def test_what_waits_is_taken_in_with_shared_syncs_and_each_file_under_its_own_id(
+    number: int, path: Path, world: World
+) -> None:
+    spool, fs, ingester = world
+    bodies = {drop(path, body=b"%d\r\n" % n).name: b"%d\r\n" % n for n in range(number)}
+    ids = {
+        Source.of(name, (path / "drop" / name).stat()).queue_id: body
+        for name, body in bodies.items()
+    }
+    spool.drop_fd()
+    before = open_files()
+    fs.calls.clear()
+    done = ingester.ingest()
+    assert open_files() <= before + 1  # the journal
+    assert {queue_id for queue_id, _ in done.queued} == set(ids)
+    syncs = 3 * number + 4 if number <= FEW else 2
+    assert (count(fs, "fsync"), count(fs, "syncfs")) == (syncs, int(number > FEW))
+    for entry in spool.entries():
+        assert entry.states == b"T"
+        assert spool.read_data(entry).endswith(b"\r\n" + ids[entry.queue_id])
+    assert journal(spool).count('"queued"') == number
+    assert names(path / "drop") == []
+
+
+def test_nothing_is_unlinked_before_all_names_of_its_batch_are_durable(
+    path: Path, world: World
+) -> None:
+    _, fs, ingester = world
+    for _ in range(3):
+        drop(path)
+    fs.calls.clear()
+    assert len(ingester.ingest().queued) == 3
+    steps = [call for call, _ in fs.calls if call in {"rename", "fsync", "unlink"}]
+    assert steps[-8:] == ["rename"] * 3 + ["fsync"] + ["unlink"] * 3 + ["fsync"]
+
+
+def test_a_batch_has_few_files_and_few_bytes() -> None:
+    def files(*sizes: int) -> list[Waiting]:
+        return [Waiting(ctime_ns=n, name="", size=s) for n, s in enumerate(sizes)]
+
+    def cut(*sizes: int, most: int = 3) -> list[list[int]]:
+        return [[f.size for f in batch] for batch in batches(files(*sizes), most)]
+
+    assert cut() == []
+    assert cut(1, 2, 3, 4) == [[1, 2, 3], [4]]
+    assert cut(BATCH_BYTES - 1, 1, 1) == [[BATCH_BYTES - 1, 1], [1]]
+    assert cut(1, BATCH_BYTES + 1, 1) == [[1], [BATCH_BYTES + 1], [1]]
+
+
+def test_large_mail_is_copied_without_holding_it_in_memory(
+    path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, _, ingester = world
+    monkeypatch.setattr("tuiq.spool.ingest.BATCH_BYTES", 1024)
+    held: list[bool] = []
+    look = Taker.look
+
+    def spy(self: Taker, *args: Any, in_memory: bool) -> Taking | None:
+        held.append(in_memory)
+        return look(self, *args, in_memory=in_memory)
+
+    monkeypatch.setattr(Taker, "look", spy)
+    for body in (BODY, BODY, b"x" * 2000 + b"\r\n", BODY):
+        await_later_ctime(drop(path, body=body))
+    assert len(ingester.ingest().queued) == 4
+    assert held == [True, True, False, False]
+    assert len(entries(spool)) == 4
+
+
+def test_bad_files_neither_split_a_batch_nor_lose_the_others(
+    path: Path, world: World
+) -> None:
+    spool, fs, ingester = world
+    for number, what in enumerate(["bad checksum", "nul in the data", "no domain"]):
+        drop(path)
+        written(path, BAD[what][0], f"m.{number:032}")
+    drop(path)
+    fs.calls.clear()
+    done = ingester.ingest()
+    assert (len(done.queued), len(done.rejected), done.problem) == (4, 3, "")
+    assert len(entries(spool)) == 4
+    steps = [call for call, _ in fs.calls if call in {"rename", "unlink"}]
+    assert steps[-8:] == ["rename"] * 4 + ["unlink"] * 4, "not one batch"
+
+
+def test_one_file_in_the_way_leaves_the_others_of_its_batch_taken_one_by_one(
+    path: Path, world: World
+) -> None:
+    spool, _, ingester = world
+    files = [drop(path) for _ in range(4)]
+    queue_id = Source.of(files[1].name, files[1].stat()).queue_id
+    with contextlib.ExitStack() as busy:
+        for directory in spool.directories:  # somebody is writing a message there
+            fd = os.open(directory.path / f"df{queue_id}", os.O_RDWR | os.O_CREAT)
+            busy.callback(os.close, fd)
+            OsFs().flock(fd)
+        done = ingester.ingest()
+        assert (len(done.queued), done.rejected) == (3, [])
+        assert names(path / "drop") == [files[1].name]
+    assert [found for found, _ in ingester.ingest().queued] == [queue_id]
+    assert len(entries(spool)) == 4
+
+
+def test_a_disk_too_full_for_a_batch_takes_what_it_can_one_by_one(
+    path: Path, world: World
+) -> None:
+    spool, fs, ingester = world
+    for _ in range(3):
+        drop(path)
+    controls: list[str] = []
+
+    def is_full(name: str, flags: int) -> bool:
+        if not (name.startswith("tf") and flags & os.O_EXCL):
+            return False
+        controls.append(name)
+        return len(controls) in {2, 5}  # of the batch, then of the last one alone
+
+    fs.error = errno.ENOSPC
+    fs.broken["open"] = is_full
+    done = ingester.ingest()
+    assert len(done.queued) == 2
+    assert "no space left" in done.problem
+    assert len(names(path / "drop")) == 1
+    fs.broken.clear()
+    assert len(ingester.ingest().queued) == 1
+    assert len(entries(spool)) == 3
+    assert names(path / "drop") == []
+
+
+def test_a_batch_that_could_not_remove_its_files_is_not_queued_again(
+    path: Path, world: World
+) -> None:
+    spool, fs, ingester = world
+    files = [drop(path) for _ in range(3)]
+    fs.broken["unlink"] = lambda name: name == files[1].name
+    done = ingester.ingest()
+    assert len(done.queued) == len(entries(spool)) == 3
+    assert files[1].name in done.problem
+    assert names(path / "drop") == [files[1].name]
+    fs.broken.clear()
+    assert ingester.ingest() == Ingested()
+    assert len(entries(spool)) == 3
+    assert names(path / "drop") == []
+
+
+def test_few_descriptors_make_small_batches_and_lose_nothing(
+    path: Path, world: World
+) -> None:
+    spool, _, ingester = world
+    for _ in range(30):
+        drop(path)
+    spool.drop_fd()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest_fd() + 20, limits[1]))
+    try:
+        done = ingester.ingest()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (len(done.queued), done.problem) == (30, "")
+
+
+def highest_fd() -> int:
+    return max(int(fd) for fd in os.listdir("/proc/self/fd"))
+
+
+def test_a_stop_within_a_batch_takes_what_was_looked_at_and_says_so(
+    path: Path, world: World
+) -> None:
+    _, _, ingester = world
+    for _ in range(3):
+        drop(path)
+    answers = iter([False, False, True])
+    done = ingester.ingest(lambda: next(answers))
+    assert (len(done.queued), done.stopped) == (2, True)
+    done = ingester.ingest()
+    assert (len(done.queued), done.stopped) == (1, False)
+
+
+def test_a_drop_directory_on_another_file_system_is_synced_too(
+    path: Path, world: World
+) -> None:
+    spool, _, _ = world
+    for _ in range(FEW + 1):
+        drop(path)
+
+    class Elsewhere(FaultyFs):
+        def fstat(self, fd: int) -> os.stat_result:
+            info = super().fstat(fd)
+            place = os.readlink(f"/proc/self/fd/{fd}")
+            if "/drop" not in place:
+                return info
+            return os.stat_result(
+                (*info[:2], info.st_dev + 1, *info[3:]), info_of(info)
+            )
+
+    def info_of(info: os.stat_result) -> dict[str, int]:
+        return {"st_ctime_ns": info.st_ctime_ns, "st_mtime_ns": info.st_mtime_ns}
+
+    elsewhere = Elsewhere()
+    spool.fs = elsewhere
+    for directory in spool.directories:
+        directory.fs = elsewhere
+    assert len(Ingester(spool).ingest().queued) == FEW + 1
+    assert count(elsewhere, "syncfs") == 2
 
 
 # -- left-over t. files --------------------------------------------------------

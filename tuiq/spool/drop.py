@@ -187,18 +187,21 @@ def forget_source(claim: Claim, drop_fd: int) -> None:
         remove_source(claim.directory, source, drop_fd)
 
 
-def remove_source(
-    directory: QueueDirectory, source: Source, drop_fd: int, *, synced: bool = False
-) -> None:
+def remove_source(directory: QueueDirectory, source: Source, drop_fd: int) -> None:
     """Unlink a drop file whose message is in *directory*, durably (I5-I6).
 
-    Unless the caller has *synced* the message's name, it may be that of a process
-    that died before its sync; and so may be an unlink found done.
+    The message's name may be that of a process that died before its sync; and so
+    may be an unlink found done.
     """
     fs = directory.fs
     if source.is_named(fs, drop_fd):
-        if not synced:
-            fs.fsync(directory.qf_fd)
+        fs.fsync(directory.qf_fd)
+        unlink_source(fs, source, drop_fd)
+    fs.fsync(drop_fd)
+
+
+def unlink_source(fs: Fs, source: Source, drop_fd: int) -> None:
+    """Unlink a drop file whose message's name is durable, if it is still the same."""
+    if source.is_named(fs, drop_fd):
         with contextlib.suppress(FileNotFoundError):
             fs.unlink(source.name, dir_fd=drop_fd)
-    fs.fsync(drop_fd)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import stat
-import time
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tuiq.errors import (
     InputError,
@@ -22,63 +21,25 @@ from tuiq.errors import (
     SpoolUnsafe,
 )
 from tuiq.log import printable
-from tuiq.mail import headers
 from tuiq.mail.reply import Reply
 from tuiq.spool import dropfile, mend
-from tuiq.spool.control import Origin
-from tuiq.spool.drop import Source, is_drop_name, remove_source
-from tuiq.spool.finish import remove_withdrawn
+from tuiq.spool.drop import is_drop_name
+from tuiq.spool.intake import MOST_IN_BATCH
 from tuiq.spool.journal import Kind
 from tuiq.spool.layout import DROP, LOCK_FILE
-from tuiq.spool.orphans import discard_orphan, has_control
-from tuiq.spool.submit import Draft, submit_locked
+from tuiq.spool.taking import Host, Taker, Taking, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tuiq.clock import Clock
-    from tuiq.config import Config
-    from tuiq.mail.envelope import Envelope
-    from tuiq.spool.fs import Fs, StatResult
-    from tuiq.spool.layout import QueueDirectory
-    from tuiq.spool.site import Site
+    from tuiq.spool.fs import StatResult
 
 ADOPT_AGE = 15 * 60
 """Seconds after which a complete file counts although its writer did not rename it."""
 GARBAGE_AGE = 24 * 3600
 """Seconds after which an incomplete file is removed."""
-
-
-class Host(Protocol):
-    """The parts of a spool that ingesting needs."""
-
-    @property
-    def fs(self) -> Fs: ...  # noqa: D102
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-    @property
-    def config(self) -> Config: ...  # noqa: D102
-    @property
-    def clock(self) -> Clock: ...  # noqa: D102
-    @property
-    def site(self) -> Site: ...  # noqa: D102
-    @property
-    def directories(self) -> Sequence[QueueDirectory]: ...  # noqa: D102
-
-    def drop_fd(self) -> int:
-        """Return the open drop directory, -1 when there is none."""
-        ...
-
-    def choose(self) -> QueueDirectory:
-        """Return a directory with room; raise SpoolUnavailable."""
-        ...
-
-    def note_queued(
-        self, directory: QueueDirectory, queue_id: str, envelope: Envelope
-    ) -> None:
-        """Tell the journal that a message was accepted."""
-        ...
+BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of files that share syncs: they are in memory meanwhile."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +51,9 @@ class Ingested:
     rejected: list[str] = field(default_factory=list)
     """Names of files that were moved to ``reject/``."""
     problem: str = ""
-    """Why the rest has to wait; empty: nothing does."""
+    """Why some have to wait; empty: nothing does."""
+    stopped: bool = False
+    """Whether there may be more, which the caller did not want yet."""
 
 
 class Ingester:
@@ -106,8 +69,8 @@ class Ingester:
     def ingest(self, should_stop: Callable[[], bool] = lambda: False) -> Ingested:
         """Take in every file there is, oldest first, one process at a time.
 
-        *should_stop* is asked before each.  Raises nothing: what cannot be stored
-        now stays where it is.
+        *should_stop* is asked before each; what was looked at by then is taken.
+        Raises nothing: what cannot be stored now stays where it is.
         """
         done = Ingested()
         self._drop_fd = self._host.drop_fd()
@@ -149,21 +112,66 @@ class Ingester:
             raise SpoolUnsafe(path, f"belongs to uid {lock.st_uid}", "remove it")
 
     def _ingest_all(self, done: Ingested, should_stop: Callable[[], bool]) -> None:
-        for name in self._waiting():
-            if should_stop():
+        taker = Taker(self._host, self._drop_fd)
+        for files in batches(self._waiting(), _most_in_batch()):
+            self._take_in(taker, files, done, should_stop)
+            if done.stopped:
                 return
+
+    def _take_in(
+        self,
+        taker: Taker,
+        files: Sequence[Waiting],
+        done: Ingested,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """Take *files* in together; should anything be in the way, one by one."""
+        if len(files) > 1:
+            with contextlib.suppress(InputError, OSError, SpoolError):
+                self._take(taker, files, done, should_stop)
+                return
+        for file in files:
             try:
-                self._ingest_one(name, done)
+                self._take(taker, (file,), done, should_stop)
             except InputError as error:
-                self._reject(name, _reason(error), done)
+                self._reject(file.name, _reason(error), done)
             except (MessageGone, MessageBusy, FileExistsError):
                 continue  # taken back, or somebody is at it: the next look tells
             except (OSError, SpoolError) as error:
-                done.problem = f"drop/{name}: {_reason(error)}"
+                done.problem = f"drop/{file.name}: {_reason(error)}"
+            if done.stopped:
+                return
 
-    def _waiting(self) -> list[str]:
-        """Return the names of files that may be messages, oldest first."""
-        found: list[tuple[int, str]] = []
+    def _take(
+        self,
+        taker: Taker,
+        files: Sequence[Waiting],
+        done: Ingested,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """Copy files into the queue, then remove them (I1-I7): all or none.
+
+        Raises OSError, SpoolError, and InputError for the data of a single one.
+        """
+        batch: list[Taking] = []
+        with contextlib.ExitStack() as closing:
+            for file in files:
+                done.stopped = done.stopped or should_stop()
+                if done.stopped:
+                    break
+                try:
+                    taking = taker.look(file, closing, in_memory=len(files) > 1)
+                except InputError as error:
+                    self._reject(file.name, _reason(error), done)
+                    continue
+                if taking is not None:
+                    batch.append(taking)
+            if batch:
+                taker.store(batch, done.queued)
+
+    def _waiting(self) -> list[Waiting]:
+        """Return the files that may be messages, oldest first."""
+        found: list[Waiting] = []
         present: set[tuple[str, int]] = set()
         for name in self._fs.listdir(self._drop_fd):
             try:
@@ -178,9 +186,11 @@ class Ingester:
             elif not is_drop_name(name):
                 self._leave(name, info, "is not named like a message")
             elif name.startswith("m.") or self._is_left_over(name, info):
-                found.append((info.st_ctime_ns, name))
+                found.append(
+                    Waiting(ctime_ns=info.st_ctime_ns, name=name, size=info.st_size)
+                )
         self._reported &= present
-        return [name for _, name in sorted(found)]
+        return sorted(found, key=lambda file: (file.ctime_ns, file.name))
 
     def _leave(self, name: str, info: StatResult, reason: str) -> None:
         """Tell once about something that is no mail; it stays where it is."""
@@ -227,88 +237,27 @@ class Ingester:
         self._note(f"drop/{name}: {reason}; moved to reject/")
         done.rejected.append(name)
 
-    def _ingest_one(self, name: str, done: Ingested) -> None:
-        """Copy one file into the queue, then remove it (I1-I7)."""
-        flags = os.O_RDONLY | os.O_NONBLOCK
-        try:
-            fd = self._fs.open(name, flags, dir_fd=self._drop_fd)
-        except FileNotFoundError:
-            return
-        except PermissionError:
-            raise InputError("its mode hides it from the queue user") from None
-        try:
-            info = self._fs.fstat(fd)
-            if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
-                return  # changed since it was listed
-            source = Source.of(name, info)
-            directory = self._holder(source.queue_id)
-            if directory is not None:
-                remove_source(directory, source, self._drop_fd)
-                return
-            self._store(fd, info, source, done)
-        finally:
-            self._fs.close(fd)
 
-    def _holder(self, queue_id: str) -> QueueDirectory | None:
-        """Return the directory that has the message already (I3)."""
-        for directory in self._host.directories:
-            if not has_control(directory, queue_id):
-                continue
-            if not remove_withdrawn(directory, queue_id):
-                return directory
-        return None
+def batches(files: Iterable[Waiting], most: int) -> Iterator[list[Waiting]]:
+    """Yield the files in order, up to *most* and ``BATCH_BYTES`` together."""
+    batch: list[Waiting] = []
+    room = BATCH_BYTES
+    for file in files:
+        if batch and (len(batch) >= most or file.size > room):
+            yield batch
+            batch, room = [], BATCH_BYTES
+        batch.append(file)
+        room -= file.size
+    if batch:
+        yield batch
 
-    def _store(self, fd: int, info: StatResult, source: Source, done: Ingested) -> None:
-        """Submit a copy, and keep its lock until the original is gone (I4-I7)."""
-        parts = dropfile.read(self._fs, fd, info.st_size, self._host.config.submission)
-        envelope = replace(parts.envelope, uid=info.st_uid, via=b"drop")
-        envelope.check()
-        directory = self._host.choose()
-        for prefix in ("tf", "df"):  # of an ingester that died
-            discard_orphan(directory, prefix, source.queue_id)
-        received = partial(self._received, info.st_uid)
-        wanted = self._host.config.submission.received_header
-        draft = Draft(
-            envelope=envelope,
-            data=self._copied(fd, parts, source),
-            birth_us=source.ctime_ns // 1000,
-            received=received if wanted else None,
-            queue_id=source.queue_id,
-            origin=Origin.DROP,
-            reference=source.encode(),
-        )
-        queue_id, qf = submit_locked(directory, draft)
-        try:
-            self._host.note_queued(directory, queue_id, envelope)
-            done.queued.append((queue_id, directory.name))
-            remove_source(directory, source, self._drop_fd, synced=True)
-        finally:
-            self._fs.close(qf)
 
-    def _copied(
-        self, fd: int, parts: dropfile.Parts, source: Source
-    ) -> Iterator[bytes]:
-        """Yield the data; then make sure that the file stands for this message only.
-
-        Its name and ctime become durable first, or a power loss might bring it
-        back as another file than the one that the message was made from.  And the
-        message may have been claimed and finished between the look for its control
-        file and now; the claimer unlinked the file first.
-        """
-        yield from dropfile.read_data(self._fs, fd, parts)
-        self._fs.fsync(fd)
-        self._fs.fsync(self._drop_fd)
-        if self._fs.fstat(fd).st_nlink != 1:
-            raise MessageGone(source.queue_id)
-
-    def _received(self, uid: int, queue_id: str) -> bytes:
-        now = self._host.clock.now()
-        return headers.received_line(
-            hostname=self._host.config.submission.hostname.encode(),
-            queue_id=queue_id,
-            uid=uid,
-            date=headers.date_value(now, time.localtime(now).tm_gmtoff),
-        )
+def _most_in_batch() -> int:
+    """Return how many files share syncs: each is three descriptors meanwhile."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_IN_BATCH
+    return max(1, min(MOST_IN_BATCH, soft // 16))
 
 
 def _reason(error: OSError | SpoolError | InputError) -> str:

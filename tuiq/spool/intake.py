@@ -116,7 +116,7 @@ class Intake:
         envelope.check()
         directory = self.choose()
         queue_id = submit(directory, self._draft(envelope, data, received))
-        self.note_queued(directory, queue_id, envelope)
+        self.note_queued(directory, ((queue_id, envelope),))
         return queue_id
 
     def submit_batch(
@@ -141,10 +141,8 @@ class Intake:
         directory = self.choose()
         drafts = (self._draft(*message, received) for message in messages)
         ids = submit_batch(directory, drafts)
-        self.journal.append(
-            _queued(directory, queue_id, envelope)
-            for queue_id, (envelope, _) in zip(ids, messages, strict=True)
-        )
+        envelopes = (envelope for envelope, _ in messages)
+        self.note_queued(directory, zip(ids, envelopes, strict=True))
         return ids
 
     def _draft(
@@ -161,10 +159,10 @@ class Intake:
         )
 
     def note_queued(
-        self, directory: QueueDirectory, queue_id: str, envelope: Envelope
+        self, directory: QueueDirectory, accepted: Iterable[tuple[str, Envelope]]
     ) -> None:
-        """Tell the journal that a message was accepted."""
-        self.journal.append((_queued(directory, queue_id, envelope),))
+        """Tell the journal of messages that were accepted, by queue id."""
+        self.journal.append(_queued(directory, *each) for each in accepted)
 
     def choose(self) -> QueueDirectory:
         """Return a directory with room for new mail, picked at random."""

@@ -48,6 +48,9 @@ class Draft:
     """A fixed id (bounces, drop files); None: a fresh random one."""
     origin: Origin = Origin.LOCAL
     reference: bytes = b""
+    sources: tuple[int, ...] = ()
+    """Open files and directories that become durable before the message's name does:
+    what it was made from."""
 
 
 def submit(directory: QueueDirectory, draft: Draft) -> str:
@@ -63,9 +66,8 @@ def submit(directory: QueueDirectory, draft: Draft) -> str:
 
 def submit_locked(directory: QueueDirectory, draft: Draft) -> tuple[str, int]:
     """Do as ``submit``, but return the control file still open and locked."""
-    (writing,) = _store(directory, (draft,))
-    directory.fs.close(writing.df)
-    return writing.queue_id, writing.tf
+    (stored,) = submit_batch_locked(directory, (draft,))
+    return stored
 
 
 def submit_batch(directory: QueueDirectory, drafts: Iterable[Draft]) -> list[str]:
@@ -73,23 +75,34 @@ def submit_batch(directory: QueueDirectory, drafts: Iterable[Draft]) -> list[str
 
     Two files of each are open until the end.  Raises as ``submit`` does.
     """
+    stored = submit_batch_locked(directory, drafts)
+    for _, fd in stored:
+        directory.fs.close(fd)
+    return [queue_id for queue_id, _ in stored]
+
+
+def submit_batch_locked(
+    directory: QueueDirectory, drafts: Iterable[Draft]
+) -> list[tuple[str, int]]:
+    """Do as ``submit_batch``, but return the control files still open and locked."""
     stored = _store(directory, drafts)
     for writing in stored:
         directory.fs.close(writing.df)
-        directory.fs.close(writing.tf)
-    return [writing.queue_id for writing in stored]
+    return [(writing.queue_id, writing.tf) for writing in stored]
 
 
 def _store(directory: QueueDirectory, drafts: Iterable[Draft]) -> list[_Writing]:
     """Store all *drafts* or none; return them with their files open and locked."""
+    sources: dict[int, None] = {}
     with _all_or_nothing(directory) as started:
         for draft in drafts:
+            sources |= dict.fromkeys(draft.sources)
             writing = _Writing(directory)
             started.append(writing)
             writing.reserve(draft)
             writing.write_data(draft)
             writing.write_control(draft)
-        _sync_all(directory, started)
+        _sync_all(directory, started, sources)
         for writing in started:
             writing.rename()
         directory.fs.fsync(directory.qf_fd)
@@ -113,7 +126,9 @@ def _all_or_nothing(directory: QueueDirectory) -> Iterator[list[_Writing]]:
         ) from error
 
 
-def _sync_all(directory: QueueDirectory, started: Sequence[_Writing]) -> None:
+def _sync_all(
+    directory: QueueDirectory, started: Sequence[_Writing], sources: Iterable[int]
+) -> None:
     """Make all files durable, and the names of their data files (S5)."""
     fs = directory.fs
     if len(started) <= FEW:
@@ -121,14 +136,13 @@ def _sync_all(directory: QueueDirectory, started: Sequence[_Writing]) -> None:
         # What is on its way to the disk shares the first one's commit.
         for fd in files[1:]:
             fs.begin_writing(fd)
-        for fd in files:
+        for fd in (*sources, *files):
             fs.fsync(fd)
         fs.fsync(directory.df_fd)
         return
-    fs.syncfs(directory.df_fd)
-    devices = [fs.fstat(fd).st_dev for fd in (directory.df_fd, directory.qf_fd)]
-    if devices[0] != devices[1]:
-        fs.syncfs(directory.qf_fd)
+    places = (directory.df_fd, directory.qf_fd, *sources)
+    for fd in {fs.fstat(fd).st_dev: fd for fd in places}.values():
+        fs.syncfs(fd)
 
 
 class _Writing:

@@ -432,6 +432,7 @@ async def test_lost_index_times_mean_one_early_look(
         await still.once(server)
         connections = server.connections
         nexts = {queue_id: still.entry(queue_id).next_attempt for queue_id in ids}
+        clock.offset += 10  # they are not new any more
         for queue_id in ids:
             still.touch(queue_id, when)
         await still.once(server)

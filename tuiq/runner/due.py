@@ -127,6 +127,8 @@ class DueList:
         self._scanned: dict[str, list[_Batch]] = {}
         self._directories: dict[str, QueueDirectory] = {}
         self._serials = count()
+        self.took_first_try = False
+        """Whether the message taken last was never deferred, by its index time."""
 
     def __len__(self) -> int:
         """Return how many messages are waiting here."""
@@ -201,6 +203,7 @@ class DueList:
             when = self._lanes[side].next_time()
             if when is not None and when <= now:
                 self._turn = 1 - side
+                self.took_first_try = bool(side)
                 return self._take(self._lanes[side])
         return None
 

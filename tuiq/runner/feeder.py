@@ -123,20 +123,26 @@ class Feeder:
                 self.works[work.key] = work
                 self._queue(work, entry)
 
-    def _next(self, now: float) -> Iterator[tuple[QueueDirectory, str]]:
-        """Yield what may be taken in hand: what waited outside, then what is due."""
-        yield from self._routes.waiting_outside(self._has_place)
+    def _next(self, now: float) -> Iterator[tuple[QueueDirectory, str, bool]]:
+        """Yield what may be taken in hand: what waited outside, then what is due.
+
+        With it, whether it is known never to have been deferred.
+        """
+        for directory, queue_id in self._routes.waiting_outside(self._has_place):
+            yield directory, queue_id, False
         while self._has_place():
             item = self._intake.due.pop(now)
             if item is None:
                 return
-            yield item
+            yield *item, self._intake.due.took_first_try
 
     def _has_place(self) -> bool:
         self._routes.crowds.count(len(self.works))
         return self.may_admit()
 
-    def _admit(self, directory: QueueDirectory, queue_id: str, now: float) -> None:
+    def _admit(
+        self, directory: QueueDirectory, queue_id: str, is_new: bool, now: float
+    ) -> None:
         work = Work(directory=directory, queue_id=queue_id)
         known = self.works.get(work.key)
         if known is not None:
@@ -145,6 +151,10 @@ class Feeder:
         self._intake.forget(work)
         if self._desk.obstacle(directory):
             self._hold_back(work)
+            return
+        if is_new and self._routes.queue_unread(work):
+            # The claim finds whatever else there is to it.
+            self.works[work.key] = work
             return
         try:
             entry = read_entry(directory, queue_id)

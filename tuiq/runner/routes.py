@@ -112,6 +112,18 @@ class Routes:
             self._unit(work, destination.key).put()
         return Way.QUEUED if work.units else way
 
+    def queue_unread(self, work: Work) -> bool:
+        """Queue a new message where all mail goes; False where that is not so simple.
+
+        Its recipients need not be looked at where there is one way and no pause.
+        """
+        only = self._only
+        if only is None or not only.leaves or self._spool.pauses.current().by_file:
+            return False
+        work.fresh = True
+        self._unit(work, only).put()
+        return True
+
     def _free(self, work: Work, ways: list[Destination]) -> list[Destination]:
         """Return those destinations where *work* may queue."""
         if self._only is not None:

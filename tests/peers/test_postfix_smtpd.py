@@ -397,7 +397,7 @@ def test_a_restart_of_the_server_loses_and_doubles_nothing(
         wait_for(stopped.is_set)
         wait_for(lambda: world.journal("in_doubt"))
         process.terminate()
-        assert process.wait(PATIENCE) == 0, process.stderr.read()
+        assert process.wait(PATIENCE) == 0
     assert 0 < len(world.ids()) < len(many)
     mailbox.postfix.start()
     flush(world, *ids)

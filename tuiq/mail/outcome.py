@@ -24,6 +24,8 @@ class Verdict(Enum):
     UNTRIED = "untried"
     """Not decided by this transaction: back to todo, no try is counted."""
 
+    __hash__ = object.__hash__  # the one of enums is no C function
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 FIRST_READ = 4096
 """Bytes of the first read: all of a message with up to about 60 recipients."""
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_SOURCES = {
+    state[0]: bytes(old[0] for old, to in LEGAL_RECIPIENT.items() if state[0] in to)
+    for state in RState
+}
+"""State byte -> the bytes that may change to it."""
 
 
 class Claim:
@@ -33,6 +38,8 @@ class Claim:
 
     __slots__ = (
         "_recipients",
+        "_requests",
+        "_states",
         "buffer",
         "changed",
         "directory",
@@ -55,12 +62,16 @@ class Claim:
         self.has_texts = True
         """Whether there may be a bf or an xf beside it."""
         self._recipients: dict[int, Recipient] = {}  # decoded; they never change
+        # Columns of the slots in the buffer; None: to be collected anew.
+        self._states: bytes | None = None
+        self._requests: bytes | None = None
         path = directory.path_of("qf" + queue_id)
         first = directory.fs.pread(fd, FIRST_READ, 0)
         self.header = control.decode_header(first, path)
         missing = self.header.length - len(first)
-        if missing > 0:
-            first += pread_all(directory.fs, fd, missing, len(first))
+        if missing > 0 or len(first) == FIRST_READ:
+            # One byte more than there should be tells a file that is too long.
+            first += pread_all(directory.fs, fd, max(0, missing + 1), len(first))
         self.buffer = bytearray(first)
         try:
             self._check(path)
@@ -70,7 +81,7 @@ class Claim:
             raise
 
     def _check(self, path: str) -> None:
-        if self.directory.fs.fstat(self.fd).st_size != self.header.length:
+        if len(self.buffer) != self.header.length:
             raise MessageDamaged(
                 path,
                 f"is not {self.header.length} bytes long",
@@ -92,12 +103,22 @@ class Claim:
     @property
     def states(self) -> bytes:
         """Return one RSTATE byte per recipient."""
-        return control.column_of(self.count, self.buffer, control.S_STATE)
+        found = self._states
+        if found is None:
+            count = self.header.count
+            found = control.column_of(count, self.buffer, control.S_STATE)
+            self._states = found
+        return found
 
     @property
     def requests(self) -> bytes:
         """Return one RREQ byte per recipient, as last read."""
-        return control.column_of(self.count, self.buffer, control.S_REQUEST)
+        found = self._requests
+        if found is None:
+            count = self.header.count
+            found = control.column_of(count, self.buffer, control.S_REQUEST)
+            self._requests = found
+        return found
 
     @property
     def mstate(self) -> bytes:
@@ -139,10 +160,14 @@ class Claim:
 
     def indexes(self, state: RState) -> list[int]:
         """Return the recipients in *state*, in slot order."""
-        wanted, states = state[0], self.states
-        if wanted not in states:
+        if state[0] not in self.states:
             return []
-        return [index for index, byte in enumerate(states) if byte == wanted]
+        return self.those(range(self.count), state)
+
+    def those(self, indexes: Iterable[int], state: RState) -> list[int]:
+        """Return those of *indexes* that are in *state*."""
+        wanted, states = state[0], self.states
+        return [index for index in indexes if states[index] == wanted]
 
     @property
     def sender(self) -> bytes:
@@ -158,11 +183,13 @@ class Claim:
     def recipients(self, indexes: Sequence[int]) -> list[Recipient]:
         """Return the recipients of *indexes*."""
         known = self._recipients
-        missing = [index for index in indexes if index not in known]
-        if missing:
+        try:
+            return [known[index] for index in indexes]
+        except KeyError:
+            missing = [index for index in indexes if index not in known]
             found = control.decode_recipients(self.header, self.buffer, missing)
             known.update(zip(missing, found, strict=True))
-        return [known[index] for index in indexes]
+            return [known[index] for index in indexes]
 
     def reread(self, first: int = 0, last: int | None = None) -> None:
         """Read the operators' bytes again: sector 1 and the slots first..last.
@@ -179,34 +206,37 @@ class Claim:
             )
         data = pread_all(fs, self.fd, control.slot_at(end) - start, start)
         self.buffer[start : start + len(data)] = data
+        self._states = self._requests = None
 
     # -- writing ---------------------------------------------------------------
 
-    def mark(self, indexes: Iterable[int], state: RState) -> None:
+    def mark(self, indexes: Sequence[int], state: RState) -> None:
         """Change recipients' states, one pwrite of one byte each; no sync.
 
         Raises IllegalTransition before anything is written.
         """
-        wanted = list(indexes)
-        for index in wanted:
-            old = self.buffer[control.slot_at(index)]
-            if state[0] not in LEGAL_RECIPIENT[bytes((old,))]:
+        if not indexes:
+            return
+        states, sources = self.states, _SOURCES[state[0]]
+        for index in indexes:
+            if states[index] not in sources:
                 raise IllegalTransition(
                     f"{self.queue_id}: recipient {index + 1} cannot change from "
-                    f"{chr(old)} to {state.decode()}"
+                    f"{chr(states[index])} to {state.decode()}"
                 )
-        for index in wanted:
-            self._put(control.slot_at(index), state.value)
+        self._states = None
+        for index in indexes:
+            self._put(control.SLOTS + control.SLOT * index, state)
 
     def set_message(self, state: MState) -> None:
         """Change MSTATE; no sync.  Raises IllegalTransition."""
         old = self.mstate
-        if state.value not in LEGAL_MESSAGE.get(old, b""):
+        if state[0] not in LEGAL_MESSAGE.get(old, b""):
             raise IllegalTransition(
                 f"{self.queue_id}: message cannot change from "
                 f"{old.decode('ascii', 'replace')} to {state.decode()}"
             )
-        self._put(control.MSTATE, state.value)
+        self._put(control.MSTATE, state)
 
     def put(self, offset: int, data: bytes) -> None:
         """Write holder bytes of sector 1; the caller knows the offset is its own."""

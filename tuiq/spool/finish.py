@@ -28,7 +28,7 @@ message without its data."""
 
 def mark_finished(claim: Claim) -> None:
     """Write MSTATE F (G2); the caller syncs before ``remove``."""
-    if claim.mstate != MState.FINISHED:
+    if claim.mstate != b"F":
         claim.set_message(MState.FINISHED)
 
 

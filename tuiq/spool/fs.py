@@ -268,7 +268,7 @@ def write_all(fs: Fs, fd: int, data: bytes) -> None:
 
 def pwrite_all(fs: Fs, fd: int, data: bytes, offset: int) -> None:
     """Write all of *data* at *offset*, however short the writes are."""
-    done = 0
+    done = fs.pwrite(fd, data, offset)
     while done < len(data):
         done += fs.pwrite(fd, data[done:], offset + done)
 

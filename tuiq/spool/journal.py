@@ -37,6 +37,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,8 @@ class Kind(StrEnum):
     RUNNER = "runner"
     """A runner started, drained or ended."""
 
+    __hash__ = str.__hash__  # the one of enums is no C function
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -132,7 +135,7 @@ class Event:
         sender = None if self.sender is None else self.sender or b"<>"
         time = round(now if self.time is None else self.time, 3)
         line = (
-            f'{{"time":{time!r},"event":{_quoted(self.kind)}'
+            f'{{"time":{time!r},"event":{_word(self.kind)}'
             f"{_member('id', self.queue_id)}{_member('directory', self.directory)}"
             f"{_member('sender', sender)}{_member('relay', self.relay)}"
             f"{_number('code', self.code)}{_member('status', self.status)}"
@@ -146,6 +149,10 @@ class Event:
 def _quoted(text: bytes | str) -> str:
     """Return *text*, escaped, as a JSON string."""
     return encode_basestring(printable(text))
+
+
+_word = lru_cache(maxsize=256)(_quoted)
+"""``_quoted`` of what comes again and again."""
 
 
 def _member(name: str, text: bytes | str | None) -> str:

@@ -27,7 +27,7 @@ from tuiq.spool.finish import mark_finished
 from tuiq.spool.flags import MHold, RState
 from tuiq.spool.journal import Kind
 from tuiq.spool.recording import keep_doubt, record, retry_in_doubt
-from tuiq.spool.requests import live_indexes, wishes
+from tuiq.spool.requests import any_wish, live_indexes, wishes
 from tuiq.spool.settling import BOUNCED_BY_OPERATOR, Settling
 from tuiq.spool.texts import escape
 
@@ -139,22 +139,24 @@ class Pass(Settling):
             claim.put_number(control.LAST, 8, int(now))
         claim.put(control.OPENED, b"%d" % min(self.deaths + 1, 9))
         claim.mark(claim.indexes(RState.ATTEMPT), RState.TODO)
-        if self.site.config.spool.in_doubt == "retry":
-            retry_in_doubt(claim, self.site, claim.indexes(RState.UNKNOWN))
+        doubt = claim.indexes(RState.UNKNOWN)
+        if doubt and self.site.config.spool.in_doubt == "retry":
+            retry_in_doubt(claim, self.site, doubt)
         return 0.0
 
     def _apply_requests(self, *, report: bool = True) -> None:
         """Turn requests into states: cancel, then bounce (C7)."""
         claim = self.claim
-        wanted = wishes(claim, live_indexes(claim))
-        failing = [i for i in wanted.bounce if claim.states[i] != RState.FAILED[0]]
-        keep_doubt(claim, [*wanted.cancel, *failing])
-        self._cancel(wanted.cancel)
-        if failing:
-            self._failures.stage(failing, BOUNCED_BY_OPERATOR)
-            self.commit_failures()
-            if report:
-                self._report()
+        if any_wish(claim):
+            wanted = wishes(claim, live_indexes(claim))
+            failing = [i for i in wanted.bounce if claim.states[i] != RState.FAILED[0]]
+            keep_doubt(claim, [*wanted.cancel, *failing])
+            self._cancel(wanted.cancel)
+            if failing:
+                self._failures.stage(failing, BOUNCED_BY_OPERATOR)
+                self.commit_failures()
+                if report:
+                    self._report()
         self._note_trash()
 
     def _note_trash(self) -> None:
@@ -163,16 +165,17 @@ class Pass(Settling):
         A time that is 0, damaged or in the future becomes now: kept longer, never
         shorter.
         """
-        claim, now = self.claim, self.site.clock.now()
+        claim = self.claim
         states = claim.states
-        if not lifecycle.is_settled(states) or RState.CANCELLED.value not in states:
+        if RState.CANCELLED[0] not in states or not lifecycle.is_settled(states):
             return
+        now = self.site.clock.now()
         if not 0 < claim.trashed_at <= now:
             claim.put_number(control.TRASHED, 8, int(now))
 
     def _may_finish(self) -> bool:
         claim = self.claim
-        return lifecycle.may_finish(
+        return lifecycle.is_settled(claim.states) and lifecycle.may_finish(
             claim.states,
             request=claim.request,
             trashed_at=claim.trashed_at,
@@ -182,7 +185,7 @@ class Pass(Settling):
 
     def _find_due(self) -> list[int]:
         claim = self.claim
-        if claim.hold != MHold.NONE:
+        if claim.hold != b"-":
             return []
         now = self.site.clock.now()
         header_next = lifecycle.sane(claim.number(control.NEXT, 8), now)
@@ -236,13 +239,12 @@ class Pass(Settling):
             or bool(self._expired())
             or self._notice_due()
             or bool(self._relayed)
-            or self.claim.request != b"-"
-            or self.claim.requests.strip(b"-H") != b""
+            or any_wish(self.claim)
         )
 
     @property
     def _is_delivered(self) -> bool:
-        return not self.claim.states.strip(RState.DELIVERED.value)
+        return not self.claim.states.strip(RState.DELIVERED)
 
     def end(self) -> End:
         """Finish the pass (D7): expiry, bounces, requests, notice, index time."""
@@ -295,6 +297,8 @@ class Pass(Settling):
         return End.WAITING
 
     def _report(self) -> None:
+        if RState.FAILED[0] not in self.claim.states:
+            return
         with self._storing():
             report_failures(self.claim, self.site)
 

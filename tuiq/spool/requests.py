@@ -32,12 +32,17 @@ class Wishes:
 _NOTHING = Wishes(cancel=(), bounce=())
 
 
+def any_wish(claim: Claim) -> bool:
+    """Say whether the requests last read ask for anything but to wait."""
+    return claim.request != b"-" or claim.requests.strip(_NO_WISH) != b""
+
+
 def wishes(claim: Claim, indexes: Iterable[int]) -> Wishes:
     """Sort *indexes* by what the requests last read say; cancel beats bounce."""
+    if not any_wish(claim):
+        return _NOTHING
     message = claim.request
     requests = claim.requests
-    if message == MReq.NONE and not requests.strip(_NO_WISH):
-        return _NOTHING
     cancel: list[int] = []
     bounce: list[int] = []
     cancel_all = message in _CANCEL

@@ -9,7 +9,7 @@ from tuiq.mail.outcome import Verdict
 from tuiq.mail.reply import Reply
 from tuiq.spool import control, lifecycle
 from tuiq.spool.failures import Failures
-from tuiq.spool.flags import MHold, RReq, RState
+from tuiq.spool.flags import RReq, RState
 from tuiq.spool.journal import Kind
 from tuiq.spool.recording import by_reply, record
 from tuiq.spool.requests import wishes
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tuiq.spool.claim import Claim
     from tuiq.spool.site import Site
 
+_NO_REQUEST = RReq.NONE[0]
+_NO_VERDICT = frozenset({Verdict.UNTRIED, Verdict.IN_DOUBT})
 BOUNCED_BY_OPERATOR = Reply(code=550, enhanced=b"5.7.0", text=b"bounced by operator")
 
 
@@ -62,28 +64,32 @@ class Settling:
         operator who saw a T after asking for a cancel knows that no attempt starts.
         """
         claim = self.claim
-        states = claim.states
-        batch = [index for index in indexes if states[index] == RState.TODO[0]]
+        batch = claim.those(indexes, RState.TODO)
         if not batch:
             return []
         claim.mark(batch, RState.ATTEMPT)
         claim.reread(min(batch), max(batch))
         kept = self._settle_requests(batch)
-        if claim.hold != MHold.NONE:
-            held = kept
-        else:
-            requests = claim.requests
-            ends = self._pause_ends(kept)
-            self.paused = self.paused or any(end is not None for end in ends)
-            held = [
-                index
-                for index, end in zip(kept, ends, strict=True)
-                if end is not None or requests[index] != RReq.NONE[0]
-            ]
-        claim.mark(held, RState.TODO)
-        left = set(kept).difference(held)
-        kept = [index for index in kept if index in left]
+        held = self._held_back(kept)
+        if held:
+            claim.mark(held, RState.TODO)
+            left = set(kept).difference(held)
+            kept = [index for index in kept if index in left]
         return list(zip(kept, claim.recipients(kept), strict=True))
+
+    def _held_back(self, indexes: list[int]) -> list[int]:
+        """Return who may not be tried after all: held, or behind a pause."""
+        claim = self.claim
+        if claim.hold != b"-":
+            return indexes
+        requests = claim.requests
+        ends = self._pause_ends(indexes)
+        self.paused = self.paused or any(end is not None for end in ends)
+        return [
+            index
+            for index, end in zip(indexes, ends, strict=True)
+            if end is not None or requests[index] != _NO_REQUEST
+        ]
 
     def dot(self, accepted: Sequence[int]) -> None:
         """Record that the final dot is about to leave (D4)."""
@@ -103,9 +109,9 @@ class Settling:
             self.relay = relay
         for verdict, group in by_verdict.items():
             self._SETTLE[verdict](self, group)
-        if not dsn:
-            self._note_relayed(by_verdict.get(Verdict.DELIVERED, []))
-        if set(by_verdict) - {Verdict.UNTRIED, Verdict.IN_DOUBT}:
+        if not dsn and Verdict.DELIVERED in by_verdict:
+            self._note_relayed(by_verdict[Verdict.DELIVERED])
+        if not by_verdict.keys() <= _NO_VERDICT:
             self.claim.put(control.OPENED, b"0")
 
     def _settle_delivered(self, group: list[Outcome]) -> None:
@@ -181,8 +187,7 @@ class Settling:
         is written; else the slots too, or the others' next look would try them.
         """
         claim = self.claim
-        states = claim.states
-        live = [index for index in indexes if states[index] == RState.TODO[0]]
+        live = claim.those(indexes, RState.TODO)
         when = self.next_time()
         if len(live) < claim.states.count(b"T"):
             for index in live:
@@ -196,8 +201,7 @@ class Settling:
 
     def fail_all(self, indexes: Sequence[int], reply: Reply) -> None:
         """Give up on *indexes* without an attempt: no server can ever take them."""
-        states = self.claim.states
-        live = [index for index in indexes if states[index] == RState.TODO[0]]
+        live = self.claim.those(indexes, RState.TODO)
         for index in live:
             self._put_soft(index, 0, b"%03d" % reply.code, reply.enhanced)
         self._failures.stage(live, reply)

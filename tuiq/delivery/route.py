@@ -53,7 +53,8 @@ class DestinationKey:
     @property
     def leaves(self) -> bool:
         """Whether mail is delivered, neither held nor refused."""
-        return self.via.means not in {Means.HOLD, Means.REFUSE}
+        means = self.via.means
+        return means is not Means.HOLD and means is not Means.REFUSE
 
     @property
     def refusal(self) -> Reply | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from tuiq.runner.leases import (
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tuiq.runner.work import Destination
     from tuiq.spool.status import DestinationStatus
 
+GATHER = 0.02
+"""Seconds for which good news about destinations may wait for more."""
 MANY = 1000
 """Destinations at which those that nothing is known about are forgotten."""
 
@@ -95,6 +98,8 @@ class Access:
         self._known: dict[str, Destination] = {}
         self._room = MANY
         """Destinations at which the next ones are forgotten."""
+        self._settled: dict[str, int] = {}
+        """Transactions that went well and were not told of yet, by destination."""
         leases.connect(self.hear)
 
     def ask(self, destination: Destination, *, room: int) -> None:
@@ -121,7 +126,7 @@ class Access:
         destination.told_terms = destination.terms
         destination.asked = wanted
         destination.told_waiting = len(destination.queue)
-        self._leases.say(
+        self._say(
             Ask(
                 ident=destination.ident,
                 terms=destination.terms,
@@ -143,7 +148,7 @@ class Access:
             return True
         if not destination.turn_asked:
             destination.turn_asked = True
-            self._leases.say(AskTurn(ident=destination.ident))
+            self._say(AskTurn(ident=destination.ident))
         return bool(destination.turns)
 
     def take_turn(self, destination: Destination) -> None:
@@ -153,7 +158,7 @@ class Access:
 
     def ended(self, destination: Destination) -> None:
         """Give a lease back: its connection has gone."""
-        self._leases.say(Ended(ident=destination.ident))
+        self._say(Ended(ident=destination.ident))
 
     def failed(
         self,
@@ -164,28 +169,40 @@ class Access:
         served: bool = False,
     ) -> None:
         """Tell that a connection, not yet given back, failed; see ``Failed``."""
-        self._leases.say(
+        self._say(
             Failed(ident=destination.ident, reply=reply, lost=lost, served=served)
         )
 
     def answered(self, destination: Destination, put_off: Reply | None) -> None:
-        """Tell that a transaction was answered; *put_off*: come back later, all."""
-        storm = put_off is not None and means_overload(put_off)
-        self._leases.say(
-            Answered(
-                ident=destination.ident,
-                settled=int(not storm),
-                put_off=int(storm),
-                reply=put_off if storm else None,
-            )
-        )
+        """Tell that a transaction was answered; *put_off*: come back later, all.
+
+        What is not about the server is gathered for a moment.
+        """
+        ident = destination.ident
+        if put_off is not None and means_overload(put_off):
+            self._say(Answered(ident=ident, settled=0, put_off=1, reply=put_off))
+            return
+        if not self._settled:
+            asyncio.get_running_loop().call_later(GATHER, self._tell_settled)
+        self._settled[ident] = self._settled.get(ident, 0) + 1
+
+    def _tell_settled(self) -> None:
+        settled, self._settled = self._settled, {}
+        for ident, count in settled.items():
+            said = Answered(ident=ident, settled=count, put_off=0, reply=None)
+            self._leases.say(said)
+
+    def _say(self, said: Said) -> None:
+        """Tell the governor, after what was gathered."""
+        self._tell_settled()
+        self._leases.say(said)
 
     def hear(self, told: Told) -> None:
         """Do what the governor says."""
         destination = self._known.get(told.ident)
         if destination is None:
             if isinstance(told, Grant):
-                self._leases.say(Ended(ident=told.ident))
+                self._say(Ended(ident=told.ident))
             return
         if isinstance(told, Grant):
             destination.asked = max(0, destination.asked - 1)

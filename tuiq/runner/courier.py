@@ -23,7 +23,7 @@ from tuiq.spool.journal import Event, Kind
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tuiq.config import DeliveryConfig
@@ -34,6 +34,32 @@ if TYPE_CHECKING:
     from tuiq.spool.spool import Spool
 
 _log = logging.getLogger(__name__)
+
+
+_COUNTERS = {
+    verdict: verdict.value.replace(" ", "_")
+    for verdict in Verdict
+    if verdict is not Verdict.UNTRIED
+}
+"""What recipients count as, by their verdicts."""
+
+
+class _OnWire:
+    """Has the running task among *tasks* while it is entered."""
+
+    __slots__ = ("_task", "_tasks")
+
+    def __init__(self, tasks: set[asyncio.Task[None]]) -> None:
+        self._tasks = tasks
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._tasks.add(task)
+
+    def __exit__(self, *_why: object) -> None:
+        self._tasks.discard(self._task)
 
 
 class Courier:
@@ -129,16 +155,9 @@ class Courier:
         with self._interruptible():
             await session.close()
 
-    @contextlib.contextmanager
-    def _interruptible(self) -> Iterator[None]:
+    def _interruptible(self) -> _OnWire:
         """Let ``stop`` cancel this task while it is in here: it waits for the wire."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._on_wire.add(task)
-        try:
-            yield
-        finally:
-            self._on_wire.discard(task)
+        return _OnWire(self._on_wire)
 
     async def _open(
         self, destination: Destination, watcher: ConnectionWatcher
@@ -314,7 +333,7 @@ class Courier:
     def _count(self, transaction: PassTransaction) -> None:
         for verdict, number in transaction.counts.items():
             if verdict is not Verdict.UNTRIED:
-                self.count(verdict.value.replace(" ", "_"), number)
+                self.count(_COUNTERS[verdict], number)
         self.count("transactions")
 
     def _learn(
@@ -328,7 +347,7 @@ class Courier:
         if delivered.batch_limit:
             destination.batch = max(1, min(destination.batch, delivered.batch_limit))
         lost = delivered.lost
-        answered = set(transaction.counts) - {Verdict.UNTRIED}
+        answered = transaction.counts.keys() - {Verdict.UNTRIED}
         if Verdict.DELIVERED in answered or (answered and lost is None):
             self.access.answered(destination, transaction.put_off)
         if lost is None:

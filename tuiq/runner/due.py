@@ -89,8 +89,10 @@ class _Lane:
             heapq.heappop(singles)  # it was listed again, for an earlier time
         while batches and not len(batches[0][3]):
             heapq.heappop(batches)
-        heads = [heap[0][0] for heap in (singles, batches) if heap]
-        return min(heads, default=None)
+        if singles and batches:
+            return min(singles[0][0], batches[0][0])
+        first = singles or batches
+        return first[0][0] if first else None
 
     def pop(self) -> tuple[str, str, _Batch | None]:
         """Take the first: its id, its directory's name, the batch it was in.

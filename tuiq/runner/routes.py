@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -109,7 +108,7 @@ class Routes:
             self.crowds.put(ways, work, entry.index_time)
             return Way.CROWDED
         for destination in free:
-            self._unit(work, destination.key).put()
+            _unit(work, destination).put()
         return Way.QUEUED if work.units else way
 
     def queue_unread(self, work: Work) -> bool:
@@ -121,7 +120,7 @@ class Routes:
         if only is None or not only.leaves or self._spool.pauses.current().by_file:
             return False
         work.fresh = True
-        self._unit(work, only).put()
+        _unit(work, self._destination(only)).put()
         return True
 
     def _free(self, work: Work, ways: list[Destination]) -> list[Destination]:
@@ -154,30 +153,30 @@ class Routes:
         Returns the recipients that a route refuses, with the reply.
         """
         refused = []
-        ways: dict[DestinationKey, list[int]] = {}
+        ways: dict[Destination, list[int]] = {}
         for unit in work.units.values():
             unit.pending.clear()
         for key, indexes in self._shares(visit).items():
             if key.refusal is not None:
                 refused.append((indexes, key.refusal))
             elif key.leaves:
-                ways[key] = indexes
-        for key in self._worth_queueing(work, list(ways)):
-            unit = self._unit(work, key)
-            unit.pending = deque(ways[key])
+                ways[self._destination(key)] = indexes
+        for destination in self._worth_queueing(work, list(ways)):
+            unit = _unit(work, destination)
+            unit.pending.extend(ways[destination])
             if unit is not in_hand:
                 unit.put()
         return refused
 
-    def _worth_queueing(
-        self, work: Work, keys: list[DestinationKey]
-    ) -> list[DestinationKey]:
+    def _worth_queueing(self, work: Work, ways: list[Destination]) -> list[Destination]:
         """Leave crowded destinations for another pass, unless that would be all."""
-        new = [self._destination(key) for key in keys if key not in work.units]
-        free = {destination.key for destination in self._free(work, new)}
-        chosen = [key for key in keys if key in work.units or key in free]
-        work.again |= 0 < len(chosen) < len(keys)
-        return chosen or keys
+        new = [destination for destination in ways if destination not in work.units]
+        if not new:
+            return ways
+        crowded = set(new).difference(self._free(work, new))
+        chosen = [destination for destination in ways if destination not in crowded]
+        work.again |= 0 < len(chosen) < len(ways)
+        return chosen or ways
 
     def _shares(self, visit: Pass) -> dict[DestinationKey, list[int]]:
         """Return the due recipients of a pass by destination."""
@@ -186,12 +185,6 @@ class Routes:
         recipients = visit.claim.recipients(visit.due)
         groups = self._table.group(visit.sender, recipients)
         return {key: [visit.due[p] for p in places] for key, places in groups.items()}
-
-    def _unit(self, work: Work, key: DestinationKey) -> Unit:
-        unit = work.units.get(key)
-        if unit is None:
-            unit = work.units[key] = Unit(work, self._destination(key))
-        return unit
 
     def _destination(self, key: DestinationKey) -> Destination:
         destination = self._destinations.get(key)
@@ -248,3 +241,11 @@ class Routes:
         """Let idle connections look for something to do."""
         for destination in self:
             destination.changed.set()
+
+
+def _unit(work: Work, destination: Destination) -> Unit:
+    """Return the share of *destination* in a message, which may be none yet."""
+    unit = work.units.get(destination)
+    if unit is None:
+        unit = work.units[destination] = Unit(work, destination)
+    return unit

@@ -43,6 +43,8 @@ LOW_DISK_LOOK = 5.0
 """Seconds between looks at a disk that is too full to send from."""
 MAX_SLEEP = 60.0
 _SETTLED = frozenset({Fate.SETTLED})
+_COUNTERS = {fate: f"messages_{fate.name.lower()}" for fate in Fate}
+"""What messages count as, by their fates."""
 _log = logging.getLogger(__name__)
 
 
@@ -304,11 +306,12 @@ class Runner:
 
     def ended(self, work: Work, fate: Fate) -> None:
         """Forget a message; remember what became of it, and look again if asked."""
-        self.feeder.works.pop(work.key, None)
+        key = work.key
+        self.feeder.works.pop(key, None)
         work.units.clear()  # what is still queued of it counts no more
         if self.options.once:
-            self.fates[work.key] = fate
-        self.courier.count(f"messages_{fate.name.lower()}")
+            self.fates[key] = fate
+        self.courier.count(_COUNTERS[fate])
         if fate is Fate.BUSY:
             self.intake.try_later(work)
         else:

@@ -93,6 +93,7 @@ class PassTransaction:
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Record verdicts and remember who has to be tried again at once."""
         self._visit.settle(outcomes, relay=self._watcher.relay, dsn=self._dsn)
+        delivered = 0
         for outcome in outcomes:
             verdict = outcome.verdict
             self.counts[verdict] = self.counts.get(verdict, 0) + 1
@@ -100,13 +101,14 @@ class PassTransaction:
                 self.untried.append(outcome.index)
             elif verdict is Verdict.DEFERRED:
                 self._deferral = outcome.reply
-        delivered = sum(o.verdict is Verdict.DELIVERED for o in outcomes)
+            elif verdict is Verdict.DELIVERED:
+                delivered += 1
         self._marks.marked(self._visit.claim, delivered)
 
     @property
     def put_off(self) -> Reply | None:
         """Return the answer by which everybody was told to come back later."""
-        others = set(self.counts) - {Verdict.DEFERRED, Verdict.UNTRIED}
+        others = self.counts.keys() - {Verdict.DEFERRED, Verdict.UNTRIED}
         return None if others else self._deferral
 
     async def commit(self) -> None:

@@ -38,6 +38,8 @@ class Fate(Enum):
     DAMAGED = "damaged"
     """A person has to look at it."""
 
+    __hash__ = object.__hash__  # the one of enums is no C function
+
 
 @dataclass(slots=True, eq=False)
 class Work:
@@ -49,7 +51,7 @@ class Work:
     """Whether it was never deferred: first tries and retries take turns."""
     visit: Pass | None = None
     """The pass, once a connection is ready; None: nothing is claimed."""
-    units: dict[DestinationKey, Unit] = field(default_factory=dict)
+    units: dict[Destination, Unit] = field(default_factory=dict)
     """Its shares by destination; those served in this pass leave with it."""
     running: int = 0
     """Transactions under way."""
@@ -88,7 +90,7 @@ class Unit:
     @property
     def is_withdrawn(self) -> bool:
         """Say whether the message has been dealt out anew since this was queued."""
-        return self.work.units.get(self.destination.key) is not self
+        return self.work.units.get(self.destination) is not self
 
     def put(self) -> None:
         """Queue behind the others, once."""
@@ -164,7 +166,7 @@ class Destination:
         waiting = self.queue.remove(lambda unit: unit.work.visit is None)
         for unit in waiting:
             unit.queued = False
-            unit.work.units.pop(self.key, None)
+            unit.work.units.pop(self, None)
         return [unit.work for unit in waiting]
 
     @property

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from tuiq import log
 from tuiq.errors import SpoolUnavailable, TuiqError
-from tuiq.runner.leases import Answered, Said
 from tuiq.runner.loop import loop_factory
 from tuiq.runner.report import StatusReporter
 from tuiq.runner.runner import Runner
@@ -38,14 +37,12 @@ from tuiq.spool.status import StatusWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiq.runner.leases import Told
+    from tuiq.runner.leases import Said, Told
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.status import DestinationStatus
 
 EX_OK = 0
 EX_TEMPFAIL = 75
-GATHER = 0.02
-"""Seconds for which good news about destinations may wait for more."""
 NAMES = 1000
 _log = logging.getLogger(__name__)
 
@@ -57,7 +54,6 @@ class FarGovernor:
         """Talk over *channel*; ``heard`` gets what comes back."""
         self._channel = channel
         self._hear: Callable[[Told], None] | None = None
-        self._answered: dict[str, Answered] = {}
 
     def connect(self, hear: Callable[[Told], None]) -> None:
         """Give everything that is told to *hear*."""
@@ -69,28 +65,8 @@ class FarGovernor:
         self._hear(told)
 
     def say(self, said: Said) -> None:
-        """Tell the governor; answers of servers are gathered for a moment."""
-        if not isinstance(said, Answered):
-            self.flush()
-            self._channel.send(said)
-            return
-        if not self._answered:
-            asyncio.get_running_loop().call_later(GATHER, self.flush)
-        before = self._answered.get(said.ident)
-        if before is not None:
-            said = Answered(
-                ident=said.ident,
-                settled=before.settled + said.settled,
-                put_off=before.put_off + said.put_off,
-                reply=said.reply or before.reply,
-            )
-        self._answered[said.ident] = said
-
-    def flush(self) -> None:
-        """Tell what was gathered."""
-        for said in self._answered.values():
-            self._channel.send(said)
-        self._answered.clear()
+        """Tell the governor."""
+        self._channel.send(said)
 
     def try_again(self) -> None:
         """Do nothing: the supervisor sees to it, before it has workers look."""
@@ -153,7 +129,6 @@ class Worker:
         listening.add_done_callback(self._heard_the_last)
         try:
             settled = await self.runner.run()
-            self._governor.flush()
             self._channel.send(Counted(counters=reporter.totals()))
             with contextlib.suppress(OSError):
                 await self._channel.writer.drain()

@@ -68,15 +68,12 @@ class DataFile:
 
     def _checksum(self) -> int:
         """Return the crc32 of the data; keep the data if it is small."""
+        if self._claim.header.data_length <= SMALL:
+            self._whole = b"".join(self.blocks())
+            return zlib.crc32(self._whole)
         crc = 0
-        blocks = []
-        small = self._claim.header.data_length <= SMALL
         for block in self.blocks():
             crc = zlib.crc32(block, crc)
-            if small:
-                blocks.append(block)
-        if small:
-            self._whole = b"".join(blocks)
         return crc
 
     def blocks(self) -> Iterator[bytes]:

@@ -106,9 +106,12 @@ class Kind(StrEnum):
     __hash__ = str.__hash__  # the one of enums is no C function
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Event:
-    """One line to be written; text is escaped on the way."""
+    """One line to be written, with text escaped on the way; nobody changes one.
+
+    Not frozen: that costs as much as writing it, which is done twice a delivery.
+    """
 
     kind: Kind | str
     time: float | None = None

@@ -7,10 +7,14 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.runner.world import DATA, World, until
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
 from tuiq.mail.envelope import Envelope, Recipient
+from tuiq.runner.housekeeping import Housekeeping
+from tuiq.runner.keeper import Keeper
 from tuiq.spool.drop import submit_to_drop
 
 if TYPE_CHECKING:
@@ -231,6 +235,40 @@ async def test_a_change_of_smarthost_takes_the_waiting_mail_along(
         runner.reconfigure()
         await until(lambda: len(new.received) == 4)
         await old.__aexit__()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_backlog_in_drop_is_taken_in_look_by_look(
+    make_world: Callable[..., World],
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+) -> None:
+    world = make_world(drop=True, runner={"rescan_interval": 86400})
+    envelope = Envelope(
+        sender=b"me@here.invalid", recipients=(Recipient(address=b"you@x.invalid"),)
+    )
+    for _ in range(600):  # several batches
+        submit_to_drop(world.path, envelope, (DATA,))
+    looks: list[int] = []
+    ingest = Keeper.ingest
+
+    def counted(keeper: Keeper) -> None:
+        looks.append(len(list(world.path.glob("drop/m.*"))))
+        ingest(keeper)
+
+    monkeypatch.setattr(Keeper, "ingest", counted)
+    if workers == 1:
+        monkeypatch.setattr("tuiq.runner.runner.LONGEST_LOOK", 0.02)
+        async with ScriptedServer() as server, world.running(server):
+            await until(lambda: len(server.received) == 600)
+    else:
+        monkeypatch.setattr("tuiq.runner.housekeeping.LONGEST_LOOK", 0.02)
+        keeping = asyncio.create_task(Housekeeping(world.spool).run())
+        await until(lambda: not list(world.path.glob("drop/m.*")))
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        assert len(world.ids()) == 600
+    assert len([left for left in looks if left]) > 1
 
 
 async def test_dropped_mail_is_taken_in_and_sent_at_once(

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tuiq.errors import TuiqError
-from tuiq.runner.keeper import Keeper
+from tuiq.runner.keeper import LONGEST_LOOK, Keeper
 from tuiq.runner.threads import in_thread
 from tuiq.spool.layout import DROP
 from tuiq.spool.watch import SpoolWatch
@@ -31,7 +31,8 @@ class Housekeeping:
     def __init__(self, spool: Spool) -> None:
         """Keep all directories of *spool* in order."""
         self._spool = spool
-        self._keeper = Keeper(spool, list(spool.directories))
+        directories = list(spool.directories)
+        self._keeper = Keeper(spool, directories, longest_look=LONGEST_LOOK)
 
     async def begin(self) -> None:
         """Do what comes before workers start; what takes long can wait."""
@@ -71,8 +72,10 @@ class Housekeeping:
                 if now >= due:
                     due = now + self._spool.config.runner.rescan_interval
                     await in_thread(self._rounds)
-                elif watch.has_drops():
+                elif watch.has_drops() or self._keeper.has_drops:
                     await in_thread(self._keeper.ingest)
+                if self._keeper.has_drops:
+                    continue
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(watch.patience(due - now)):
                         await dropped.wait()

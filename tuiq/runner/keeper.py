@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tuiq.spool.orphans import Share
     from tuiq.spool.spool import Spool
 
+LONGEST_LOOK = 1.0
+"""Seconds for which a daemon takes in dropped mail before it looks around."""
 CLOCK_JUMP = 3600.0
 """Seconds by which wall clock and boot clock may part before tuiq says so."""
 COLLECTED = 100_000
@@ -40,11 +43,13 @@ class Keeper:
         directories: list[QueueDirectory],
         *,
         responsible: bool = True,
+        longest_look: float = math.inf,
     ) -> None:
         """Keep *directories* of *spool* in order.
 
         Where several processes share them one is *responsible*; the others only
-        heed what it finds.
+        heed what it finds.  One look takes in what was dropped for *longest_look*
+        seconds.
         """
         self._spool = spool
         self._responsible = responsible
@@ -57,6 +62,9 @@ class Keeper:
         self._collected = 0.0
         self._ingester = Ingester(spool)
         self._ingesting = threading.Lock()
+        self._longest_look = longest_look
+        self.has_drops = False
+        """Whether the last look left some."""
         self._problem = ""
         self._offset = self._clock_offset()
         self._distrust_until = 0.0
@@ -134,9 +142,12 @@ class Keeper:
     # -- drop/ -----------------------------------------------------------------
 
     def ingest(self) -> None:
-        """Take in what other users dropped."""
+        """Take in what other users dropped, as far as one look goes."""
         with self._ingesting:  # a second look begins after the first has ended
-            done = self._ingester.ingest()
+            clock = self._spool.clock
+            end = clock.boottime() + self._longest_look
+            done = self._ingester.ingest(lambda: clock.boottime() > end)
+            self.has_drops = done.stopped
         if done.problem and done.problem != self._problem:
             _log.error("%s; what waits in drop/ is tried again", done.problem)
         self._problem = done.problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from tuiq.runner.desk import Desk
 from tuiq.runner.feeder import Feeder
 from tuiq.runner.governor import Governor
 from tuiq.runner.intake import Intake
-from tuiq.runner.keeper import Keeper
+from tuiq.runner.keeper import LONGEST_LOOK, Keeper
 from tuiq.runner.marks import Marks
 from tuiq.runner.outages import tell_change
 from tuiq.runner.rounds import Rounds
@@ -109,7 +110,12 @@ class Runner:
             Governor(partial(tell_change, spool)), spool.clock
         )
         self.courier.access = self.access = Access(self.leases, self)
-        self.keeper = Keeper(spool, directories, responsible=options.responsible)
+        self.keeper = Keeper(
+            spool,
+            directories,
+            responsible=options.responsible,
+            longest_look=math.inf if options.once else LONGEST_LOOK,
+        )
         self.intake = Intake(
             spool,
             directories,
@@ -253,9 +259,13 @@ class Runner:
         self.intake.next_scan = self.spool.clock.now() + STARVED_WAIT
 
     def _ingest_drops(self) -> None:
-        if self.intake.has_drops:
-            self.intake.has_drops = False
-            self.spawn(in_thread(self.keeper.ingest))
+        if self.intake.has_drops or self.keeper.has_drops:
+            self.intake.has_drops = self.keeper.has_drops = False
+            self.spawn(self._ingest())
+
+    async def _ingest(self) -> None:
+        await in_thread(self.keeper.ingest)
+        self.wake()
 
     # -- destinations ----------------------------------------------------------
 

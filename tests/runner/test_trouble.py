@@ -450,6 +450,7 @@ async def test_a_message_whose_runners_died_is_tried_alone_and_reported(
 ) -> None:
     poison, good = still.submit(), still.submit()
     still.poke(poison, control.OPENED, b"5")
+    still.touch(poison, clock.now() - 5)  # their marks moved it
     at_once: list[int] = []
 
     async with ScriptedServer() as server:

@@ -54,6 +54,11 @@ SERVERS = {
     },
     "greylisting": {"smtpd_recipient_restrictions": "$policy"},
     "pensive": {"smtpd_end_of_data_restrictions": "$policy"},
+    "watchful": {
+        "smtpd_recipient_restrictions": "$access",
+        "smtpd_data_restrictions": "reject_unauth_pipelining",
+        "smtpd_end_of_data_restrictions": "reject_unauth_pipelining",
+    },
     "impatient": {"smtpd_timeout": "1s"},
     "crowded": {
         "smtpd_client_connection_count_limit": "2",
@@ -264,6 +269,26 @@ def test_a_transaction_for_nobody_leaves_the_session_usable(
     assert told(world, "failed", b"no@there.invalid") == [(550, "5.1.1")] * 5
     assert mailbox.recipients() == Counter(addresses(5))
     assert world.journal("deferred") == []
+
+
+def test_commands_that_leave_with_a_dot_are_authorised_pipelining(
+    world: World, mailbox: Mailbox
+) -> None:
+    for number in range(60):
+        world.submit(b"u%d@there.invalid" % number)
+        if number % 10 == 0:
+            world.submit(b"no@there.invalid", notify=b"NEVER")
+    aim(world, mailbox, "watchful", concurrency=1, initial_concurrency=1)
+    done = world.run("--run", "--once", "-v")
+    assert done.returncode == 0, done.stderr
+    said = [line[:8] for line in done.stderr.splitlines()]
+    early = list(itertools.pairwise(said)).count(("<<< 354 ", ">>> MAIL"))
+    assert early >= 30
+    assert told(world, "failed", b"no@there.invalid") == [(550, "5.1.1")] * 6
+    assert mailbox.recipients() == Counter(addresses(60))
+    assert world.journal("deferred") == []
+    assert len(queued(mailbox)) == 60
+    assert "improper command pipelining" not in mailbox.log()
 
 
 # -- refusals for a while ------------------------------------------------------

@@ -14,6 +14,7 @@ from tests.runner.world import DATA, ME, StillClock, World, locked, until
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
 from tuiq.errors import SpoolUnavailable
+from tuiq.runner.trip import Trip
 from tuiq.runner.work import Fate
 from tuiq.spool import control
 from tuiq.spool.answers import Verb
@@ -503,10 +504,10 @@ async def test_a_fault_in_a_connection_ends_the_runner_with_that_fault_alone(
     async with ScriptedServer() as server:
         world.serve_by(server)
         runner = world.make_runner(once=True)
-        monkeypatch.setattr(runner.courier, "_learn", fail)
+        monkeypatch.setattr(Trip, "_learn", fail)
         with pytest.raises(ExceptionGroup) as caught:
             async with asyncio.timeout(20):
                 await runner.run()
     assert caught.group_contains(ZeroDivisionError)
     assert loop_complaints == []
-    assert all(set(world.states(i)) <= set(b"TD") for i in world.ids() & set(ids))
+    assert all(set(world.states(i)) <= set(b"TDU") for i in world.ids() & set(ids))

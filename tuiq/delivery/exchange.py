@@ -2,6 +2,11 @@
 
 The order of FORMAT.md, sequence D: *begin* before MAIL, *dot* before the bytes that
 hold the dot, *settle* exactly once for each slot, whatever ends the transaction.
+
+With PIPELINING the commands of the next transaction may leave in one write with the
+dot of this one, since content may begin a group that DATA ends (RFC 2920 §3.1): one
+round trip a message.  The two stay strangers all the same: each has its own replies,
+and unless the first had its verdict nobody of the second was tried.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from tuiq.delivery.esmtp import (
     stuffed,
 )
 from tuiq.delivery.transport import Delivered
+from tuiq.errors import TuiqError
 from tuiq.mail.outcome import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -52,12 +58,15 @@ class Link:
 
     def say(self, *commands: bytes) -> None:
         """Send command lines in one write; nothing once the session is lost."""
-        if self.wire.lost is not None:
-            return
+        if self.wire.lost is None:
+            self.wire.send(self.spell(*commands))
+
+    def spell(self, *commands: bytes) -> bytes:
+        """Return command lines as they are sent; the watcher hears them now."""
         sent = self.watcher.sent
         for command in commands:
             sent(command)
-        self.wire.send(b"\r\n".join(commands) + b"\r\n")
+        return b"\r\n".join(commands) + b"\r\n"
 
 
 class Exchange:
@@ -67,72 +76,131 @@ class Exchange:
         """Carry *transaction* over *link*."""
         self._link = link
         self._wire = link.wire
-        self._transaction = transaction
+        self.transaction = transaction
+        self.is_begun = False
+        """Whether ``begin`` was called, or failed."""
+        self.is_ahead = False
+        """Whether MAIL … DATA left with the dot of the transaction before."""
+        self.is_withdrawn = False
+        """Whether it is over before its turn came."""
+        # Who is sent to, and their commands: MAIL and a RCPT each.
+        self._slots: list[int] = []
+        self._commands: list[bytes] = []
         # The slots that nobody was told about yet; owned by _settle.
         self._open: set[int] = set()
         # Whether the bytes with the dot may have left.
         self._dotted = False
+        # Whether the session goes on as far as this transaction can tell.
+        self._passed_on = False
+        self._unheard = False
+        self._fault: TuiqError | OSError | None = None
 
-    async def run(self) -> Delivered:
-        """Begin, converse and settle.
+    async def run(self, following: Exchange | None = None) -> Delivered:
+        """Begin, converse and settle; *following* may leave with the dot.
 
         Interrupted (cancelled, or the transaction raised) before the dot left, the
         open slots are settled as untried, after it as in doubt; the connection is
         dropped and the interruption goes on.
         """
-        wanted = self._transaction.begin()
-        if not wanted:
-            return Delivered(reusable=True)
-        self._open = {index for index, _ in wanted}
         try:
-            limit = await self._converse(wanted)
+            limit = await self._converse(following)
         except BaseException:
             self._wire.fail(classify.INTERRUPTED)
             verdict = Verdict.IN_DOUBT if self._dotted else Verdict.UNTRIED
-            rest = sorted(self._open)
-            self._settle(classify.alike(rest, verdict, classify.INTERRUPTED))
+            self._settle_rest(verdict)
             raise
-        lost = self._wire.lost
-        return Delivered(reusable=lost is None, batch_limit=limit, lost=lost)
+        # What ends the session after this verdict is the following one's to tell.
+        lost = None if self._passed_on else self._wire.lost
+        return Delivered(
+            reusable=lost is None,
+            batch_limit=limit,
+            lost=lost,
+            unheard=self._unheard,
+        )
+
+    def send_ahead(self) -> bytes:
+        """Begin, and return the commands that are to leave with another's dot.
+
+        What goes wrong here is raised when it is this one's turn.
+        """
+        if self.is_withdrawn:
+            return b""
+        try:
+            self._begin()
+        except (TuiqError, OSError) as error:
+            self._fault = error
+            return b""
+        if not self._slots:
+            return b""
+        self.is_ahead = True
+        return self._link.spell(*self._commands, b"DATA")
+
+    @property
+    def owed(self) -> int:
+        """Return how many replies come to what was sent ahead."""
+        return len(self._commands) + 1 if self.is_ahead else 0
+
+    def withdraw(self) -> None:
+        """Send nothing any more; settle as untried what was sent ahead."""
+        self.is_withdrawn = True
+        self._settle_rest(Verdict.UNTRIED)
+
+    def _settle_rest(self, verdict: Verdict) -> None:
+        rest = sorted(self._open)
+        self._settle(classify.alike(rest, verdict, classify.INTERRUPTED))
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes:
             self._open.difference_update([outcome.index for outcome in outcomes])
-            self._transaction.settle(outcomes)
+            self.transaction.settle(outcomes)
 
-    async def _converse(self, wanted: list[tuple[int, Recipient]]) -> int | None:
-        batch = self._sendable(wanted)
-        if not batch:
+    async def _converse(self, following: Exchange | None) -> int | None:
+        self._begin()
+        if not self._slots:
             return None
-        slots = [slot for slot, _ in batch]
-        answers = await self._ask([line for _, line in batch])
-        judgement = classify.judge(
-            slots, answers, self._wire.lost, stale=self._is_stale(answers.mail)
-        )
+        answers = await self._ask()
+        self._unheard = self.is_ahead and answers.mail is None
+        stale = self._unheard or self._is_stale(answers.mail)
+        judgement = classify.judge(self._slots, answers, self._wire.lost, stale=stale)
         self._settle(judgement.settled)
         if judgement.accepted:
-            await self._send(judgement.accepted)
+            await self._send(judgement.accepted, following)
         elif answers.data is not None and answers.go_ahead:
             await self._send_nothing(answers.data)
         elif answers.started:
             await self._reset()
         return judgement.batch_limit
 
-    def _sendable(self, wanted: list[tuple[int, Recipient]]) -> list[tuple[int, bytes]]:
-        """Settle those who cannot be sent to; return slot and RCPT line of the rest."""
+    def _begin(self) -> None:
+        """Open the attempts, once; see who can be sent to."""
+        if self._fault is not None:
+            raise self._fault
+        if self.is_begun:
+            return
+        self.is_begun = True
+        wanted = self.transaction.begin()
+        self._open = {index for index, _ in wanted}
+        if wanted:
+            self._compose(wanted)
+
+    def _compose(self, wanted: list[tuple[int, Recipient]]) -> None:
+        """Settle those who cannot be sent to; make the commands for the rest."""
         offers = self._link.offers
         setting = self._link.config.eight_bit
-        reason = refusal(self._transaction, offers, setting)
+        reason = refusal(self.transaction, offers, setting)
         settled: list[Outcome] = []
-        batch: list[tuple[int, bytes]] = []
+        lines: list[bytes] = []
         for slot, recipient in wanted:
             line = reason or rcpt_command(recipient, offers)
             if isinstance(line, bytes):
-                batch.append((slot, line))
+                self._slots.append(slot)
+                lines.append(line)
             else:
                 settled.append(classify.refused(slot, line))
+        utf8 = any(not line.isascii() for line in lines)
+        mail = mail_command(self.transaction, offers, utf8=utf8)
+        self._commands = [mail, *lines]
         self._settle(settled)
-        return batch
 
     def _is_stale(self, mail: Reply | None) -> bool:
         """Say whether the server had already ended a session that was used before."""
@@ -141,28 +209,29 @@ class Exchange:
 
     # MAIL, RCPT, DATA.
 
-    async def _ask(self, lines: list[bytes]) -> classify.Answers:
-        utf8 = any(not line.isascii() for line in lines)
-        mail = mail_command(self._transaction, self._link.offers, utf8=utf8)
+    async def _ask(self) -> classify.Answers:
         self._link.enter("mail")
         if self._link.offers.pipelining:
-            replies = await self._ask_at_once([mail, *lines])
+            replies = await self._ask_at_once(self._commands)
         else:
-            replies = await self._ask_in_turn([mail, *lines])
+            replies = await self._ask_in_turn(self._commands)
+        recipients = len(self._slots)
         for place, reply in enumerate(replies):
-            if not classify.fits(reply, place, len(lines)):
+            if not classify.fits(reply, place, recipients):
                 self._wire.misled(reply)
                 del replies[place:]
                 break
-        return classify.arrange(replies, len(lines))
+        return classify.arrange(replies, recipients)
 
     async def _ask_at_once(self, commands: list[bytes]) -> list[Reply]:
         config, count = self._link.config, len(commands)
-        self._link.say(*commands, b"DATA")
+        if not self.is_ahead:
+            self._link.say(*commands, b"DATA")
         replies = await self._wire.take(count, config.command_timeout)
         if len(replies) == count:
             self._link.enter("data")
             replies += await self._wire.take(1, config.data_timeout)
+        self._wire.owed = 0
         return replies
 
     async def _ask_in_turn(self, commands: list[bytes]) -> list[Reply]:
@@ -184,26 +253,34 @@ class Exchange:
 
     # The data.
 
-    async def _send(self, accepted: list[int]) -> None:
+    async def _send(self, accepted: list[int], following: Exchange | None) -> None:
         self._link.enter("body")
         end = await self._send_blocks()
         ended = self._ended_early()
         if ended is None:
-            await self._transaction.dot(accepted)
+            await self.transaction.dot(accepted)
             ended = self._ended_early()
         if ended is not None:
             self._settle([classify.refused(slot, ended) for slot in accepted])
             return
+        ahead = following.send_ahead() if following is not None else b""
         self._link.enter("dot")
         self._dotted = True
-        self._wire.send(end + b".\r\n")
+        self._wire.send(end + b".\r\n" + ahead)
+        await self._hear(accepted, following.owed if following is not None else 0)
+
+    async def _hear(self, accepted: list[int], owed: int) -> None:
+        """Settle by what is said to the dot; *owed* replies belong to another."""
         # LMTP: each verdict is settled as it comes, the next may take its time.
         shares = [[slot] for slot in accepted] if self._link.lmtp else [accepted]
         for place, share in enumerate(shares):
-            self._wire.owed = len(shares) - place
+            self._wire.owed = len(shares) - place + owed
             verdict, words = await self._verdict()
             self._settle(classify.alike(share, verdict, words))
-        self._wire.owed = 0
+            if owed:  # lost by these words: nothing came, or a 421
+                self._passed_on = words is not self._wire.lost
+                self._unheard = verdict is Verdict.IN_DOUBT
+        self._wire.owed = owed
 
     async def _verdict(self) -> tuple[Verdict, Reply]:
         """Return what the next reply to the dot means, or that none came."""
@@ -217,7 +294,7 @@ class Exchange:
     async def _send_blocks(self) -> bytes:
         """Send all but the last block of the data; return that one."""
         block = bytearray()
-        for piece in stuffed(self._transaction.data()):
+        for piece in stuffed(self.transaction.data()):
             if block and len(block) + len(piece) > _BLOCK:
                 self._wire.send(bytes(block))
                 block.clear()

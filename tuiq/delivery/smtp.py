@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import aiosmtplib
@@ -41,6 +41,8 @@ class Session:
     def __init__(self, link: Link) -> None:
         """Use an open *link*; see ``open``."""
         self._link = link
+        # The following transaction of the last ``deliver``.
+        self._ahead: Exchange | None = None
 
     @classmethod
     async def open(
@@ -90,28 +92,66 @@ class Session:
         """Whether the connection stood when it was last heard of."""
         return self._link.wire.quiet
 
-    async def deliver(self, transaction: Transaction) -> Delivered:
+    @property
+    def is_pipelining(self) -> bool:
+        """Whether a following transaction can be sent for with a dot."""
+        return self._link.offers.pipelining and not self._link.lmtp
+
+    async def deliver(
+        self, transaction: Transaction, following: Transaction | None = None
+    ) -> Delivered:
         """Run one transaction; every slot of its ``begin`` is settled afterwards.
 
         When the session is found dead at once, the transaction is not begun.
+
+        *following* may be begun when the dot leaves, to share its round trip.  It
+        has to be the next one that is delivered, or ``withdraw`` be called.
         """
         link = self._link
-        stray = link.wire.stray()
-        if stray is not None and stray is not link.wire.lost:
-            link.wire.misled(stray)
-        if link.wire.lost is not None:
-            return Delivered(reusable=False, lost=link.wire.lost, begun=False)
-        delivered = await Exchange(link, transaction).run()
+        exchange = self._ahead or Exchange(link, transaction)
+        assert exchange.transaction is transaction
+        self._ahead = None
+        if not exchange.is_begun:
+            stray = link.wire.stray()
+            if stray is not None and stray is not link.wire.lost:
+                link.wire.misled(stray)
+            if link.wire.lost is not None:
+                return Delivered(reusable=False, lost=link.wire.lost, begun=False)
+        if following is not None and self.is_pipelining:
+            self._ahead = Exchange(link, following)
+        delivered = await exchange.run(self._ahead)
         link.used += 1
+        ahead = self._ahead
+        if ahead is not None and ahead.is_ahead:
+            goes_on = delivered.reusable and not ahead.is_withdrawn
+            return replace(delivered, reusable=goes_on)
         if delivered.reusable:
             link.enter("idle")
         return delivered
+
+    @property
+    def _is_owed(self) -> bool:
+        """Whether the server was asked for what nobody listens to just now."""
+        return self._ahead is not None and self._ahead.is_ahead
+
+    def withdraw(self) -> None:
+        """Send nothing for the following transaction, or nothing more.
+
+        What was begun is settled as untried, and no other can be delivered then.  May
+        be called while the transaction before it is under way.
+        """
+        ahead = self._ahead
+        if ahead is not None:
+            self._ahead = ahead if ahead.is_begun else None
+            ahead.withdraw()
 
     async def close(self) -> None:
         """Say QUIT and close; takes ``quit_timeout`` seconds at most for each."""
         link = self._link
         timeout = link.config.quit_timeout
         try:
+            if self._is_owed:
+                self.abort()  # it waits for data
             if link.wire.lost is None:
                 link.enter("quit")
                 link.say(b"QUIT")

@@ -82,6 +82,7 @@ class Transaction(Protocol):
         """Mark the batch as attempted, re-read requests, return who is still wanted.
 
         Called once, right before MAIL.  Empty: no transaction, send nothing.
+        MAIL may leave with the dot of another one: then ``settle`` waits for that.
         """
         ...
 
@@ -114,6 +115,8 @@ class Delivered:
     """Why the session ended, when it did (421, timeout, connection lost)."""
     begun: bool = True
     """False: the session was found dead before ``begin``, and nothing was called."""
+    unheard: bool = False
+    """What left in one write with a dot was not answered as it should have been."""
 
 
 class SessionWatcher(Protocol):

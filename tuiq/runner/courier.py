@@ -12,12 +12,11 @@ from tuiq.delivery.mx import MAX_SESSIONS, Unreachable
 from tuiq.delivery.smtp import Session
 from tuiq.delivery.tls import client_context
 from tuiq.delivery.transport import DestinationFailed, NoDescriptors
-from tuiq.errors import DeliveryError, TuiqError
+from tuiq.errors import DeliveryError
 from tuiq.log import printable
-from tuiq.mail.outcome import Verdict
 from tuiq.mail.reply import Reply
 from tuiq.runner.outages import Outages
-from tuiq.runner.transaction import PassTransaction
+from tuiq.runner.trip import Trip
 from tuiq.runner.watcher import ConnectionWatcher
 from tuiq.spool.journal import Event, Kind
 
@@ -27,21 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiq.config import DeliveryConfig
-    from tuiq.delivery.transport import Delivered
     from tuiq.runner.access import Access
     from tuiq.runner.desk import Desk
-    from tuiq.runner.work import Destination, Unit, Work
+    from tuiq.runner.work import Destination
     from tuiq.spool.spool import Spool
 
 _log = logging.getLogger(__name__)
-
-
-_COUNTERS = {
-    verdict: verdict.value.replace(" ", "_")
-    for verdict in Verdict
-    if verdict is not Verdict.UNTRIED
-}
-"""What recipients count as, by their verdicts."""
 
 
 class _OnWire:
@@ -79,20 +69,21 @@ class Courier:
         *on_change* hears when a connection could be wanted or has gone,
         *on_starved* when there was no file descriptor for one.
         """
-        self._spool = spool
+        self.spool = spool
         self._desk = desk
-        self._marks = desk.marks
         self._routes = desk.routes
         self._verbose = verbose
         self._on_change = on_change
         self._on_starved = on_starved
         self._tls: dict[tuple[bool, Path | None], ssl.SSLContext] = {}
-        self._stopping = False
+        self.is_stopping = False
+        """Whether no transaction begins any more."""
         self.is_broken = False
         """Whether a connection ended by a fault of this program: no new ones then."""
         self.watchers: dict[asyncio.Task[None], ConnectionWatcher] = {}
         # Tasks that wait for the network, and may be cancelled there.
         self._on_wire: set[asyncio.Task[None]] = set()
+        self._trips: set[Trip] = set()
         self.counters: dict[str, int] = {}
         """Recipients by verdict, messages, connections, since the start."""
         self.outages = Outages(desk, on_change=on_change)
@@ -101,6 +92,10 @@ class Courier:
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
         self.counters[name] = self.counters.get(name, 0) + number
+
+    def look_again(self) -> None:
+        """Tell the runner that a connection could be wanted."""
+        self._on_change()
 
     def forget_tls(self) -> None:
         """Make the TLS settings anew for the next connection."""
@@ -113,7 +108,7 @@ class Courier:
         destination.connecting += 1
         watcher = ConnectionWatcher(
             destination.name,
-            self._spool.clock,
+            self.spool.clock,
             verbose=self._verbose,
             on_note=self._note,
         )
@@ -135,7 +130,7 @@ class Courier:
         """Journal what a session found worth saying (TLS given up, for one)."""
         _log.warning("%s: %s", destination, printable(text))
         event = Event(kind=Kind.TLS_FALLBACK, relay=destination, text=text)
-        self._spool.journal.append((event,))
+        self.spool.journal.append((event,))
 
     async def _connection(
         self, destination: Destination, watcher: ConnectionWatcher
@@ -145,17 +140,27 @@ class Courier:
             return
         self.count("connections")
         try:
-            await self._serve(destination, session, watcher)
+            await self._carry(destination, session, watcher)
         except BaseException:
             session.abort()
             raise
         finally:
             destination.sessions -= 1
             self._on_change()
-        with self._interruptible():
+        with self.interruptible():
             await session.close()
 
-    def _interruptible(self) -> _OnWire:
+    async def _carry(
+        self, destination: Destination, session: Session, watcher: ConnectionWatcher
+    ) -> None:
+        trip = Trip(self, self._desk, destination, session, watcher)
+        self._trips.add(trip)
+        try:
+            await trip.run()
+        finally:
+            self._trips.discard(trip)
+
+    def interruptible(self) -> _OnWire:
         """Let ``stop`` cancel this task while it is in here: it waits for the wire."""
         return _OnWire(self._on_wire)
 
@@ -164,7 +169,7 @@ class Courier:
     ) -> Session | None:
         failure = None
         try:
-            with self._interruptible():
+            with self.interruptible():
                 found = await self._reach(destination, watcher)
         except NoDescriptors:
             self._on_starved()
@@ -200,7 +205,7 @@ class Courier:
                 return await Session.open(
                     hop,
                     settings,
-                    hostname=self._spool.config.submission.hostname,
+                    hostname=self.spool.config.submission.hostname,
                     watcher=watcher,
                     tls=self._tls_context(settings),
                 )
@@ -219,148 +224,11 @@ class Courier:
                 self._tls[key] = client_context(settings)
         return self._tls.get(key)
 
-    async def _serve(
-        self, destination: Destination, session: Session, watcher: ConnectionWatcher
-    ) -> None:
-        limit = self._spool.config.delivery.messages_per_connection
-        used = 0
-        while not (limit and used >= limit) and not self._is_to_end(destination):
-            unit = await self._next(destination)
-            if unit is None or self._stopping:
-                return
-            if not await self._desk.open(unit):
-                continue
-            used += 1
-            if not await self._transact(unit, session, watcher):
-                return
-
-    async def _next(self, destination: Destination) -> Unit | None:
-        """Return the next unit, waiting for one as long as a connection may idle."""
-        unit = self._take(destination)
-        if unit is not None:
-            return unit
-        destination.idle += 1
-        try:
-            async with asyncio.timeout(self._spool.config.delivery.idle_timeout):
-                while unit is None and not self._is_to_end(destination):
-                    destination.changed.clear()
-                    await destination.changed.wait()
-                    unit = self._take(destination)
-        except TimeoutError:
-            return self._take(destination)
-        finally:
-            destination.idle -= 1
-        return unit
-
-    def _is_to_end(self, destination: Destination) -> bool:
-        """Say whether this connection has to end: for good, or for another's sake."""
-        if destination.is_recalled:
-            destination.is_recalled = False
-            return True
-        return self._stopping
-
-    def _take(self, destination: Destination) -> Unit | None:
-        """Take the next unit, of an open message if no other may be opened."""
-        if not destination.queue or not self.access.has_turn(destination):
-            return None
-        room = self._desk.has_room
-        unit = destination.next_unit(claimed=not room)
-        if unit is not None:
-            self.access.take_turn(destination)
-        elif not room:
-            self._marks.hurry()
-        return unit
-
-    # -- one transaction -------------------------------------------------------
-
-    async def _transact(
-        self, unit: Unit, session: Session, watcher: ConnectionWatcher
-    ) -> bool:
-        """Run one transaction of *unit*; False when the session is spent."""
-        if self._stopping:
-            return False  # the runner puts the message away
-        work, destination = unit.work, unit.destination
-        batch = unit.take(destination.batch)
-        unit.served = True
-        unit.running += 1
-        work.running += 1
-        if unit.pending:
-            unit.put()
-            self._on_change()
-        transaction = self._transaction(work, batch, session, watcher)
-        delivered = None
-        try:
-            with self._interruptible():
-                delivered = await session.deliver(transaction)
-            await transaction.commit()
-        except (TuiqError, OSError) as error:
-            self._desk.spoil(work, error)
-        finally:
-            unit.running -= 1
-            work.running -= 1
-        if delivered is not None:
-            self._give_back(unit, transaction.untried if delivered.begun else batch)
-        self._count(transaction)
-        if not work.running and (work.spoiled or not unit.pending):
-            await self._desk.conclude(work)
-        if delivered is None:
-            session.abort()
-            return False
-        self._learn(destination, delivered, transaction, watcher)
-        return delivered.reusable
-
-    def _transaction(
-        self,
-        work: Work,
-        batch: list[int],
-        session: Session,
-        watcher: ConnectionWatcher,
-    ) -> PassTransaction:
-        return PassTransaction(
-            self._desk.letter(work),
-            batch,
-            marks=self._marks,
-            watcher=watcher,
-            dsn=session.offers.dsn,
-        )
-
-    def _give_back(self, unit: Unit, batch: list[int]) -> None:
-        """Queue recipients for another transaction, before those never tried."""
-        if batch and not unit.work.spoiled:
-            unit.pending.extendleft(reversed(batch))
-            unit.put()
-
-    def _count(self, transaction: PassTransaction) -> None:
-        for verdict, number in transaction.counts.items():
-            if verdict is not Verdict.UNTRIED:
-                self.count(_COUNTERS[verdict], number)
-        self.count("transactions")
-
-    def _learn(
-        self,
-        destination: Destination,
-        delivered: Delivered,
-        transaction: PassTransaction,
-        watcher: ConnectionWatcher,
-    ) -> None:
-        """Tell what a transaction says about the destination."""
-        if delivered.batch_limit:
-            destination.batch = max(1, min(destination.batch, delivered.batch_limit))
-        lost = delivered.lost
-        answered = transaction.counts.keys() - {Verdict.UNTRIED}
-        if Verdict.DELIVERED in answered or (answered and lost is None):
-            self.access.answered(destination, transaction.put_off)
-        if lost is None:
-            return
-        # A server may end a session that it had served, without being in trouble.
-        served = watcher.transactions > int(delivered.begun) and not answered
-        self.access.failed(destination, lost, lost=True, served=served)
-
     # -- the end ---------------------------------------------------------------
 
     def finish(self) -> None:
         """Let connections end that have nothing to do any more."""
-        self._stopping = True
+        self.is_stopping = True
         for task in list(self._on_wire):
             if self.watchers[task].phase_name not in {"idle", "quit"}:
                 task.cancel()
@@ -369,9 +237,12 @@ class Courier:
         """Let sessions past the final dot end; name the messages left in doubt.
 
         Sessions before the dot are closed at once: their recipients go back to
-        todo.  What has no answer after *patience* seconds stays in doubt.
+        todo, as do those whose MAIL left with another's dot.  What has no answer
+        after *patience* seconds stays in doubt.
         """
-        self._stopping = True
+        self.is_stopping = True
+        for trip in list(self._trips):
+            trip.withdraw()
         for task in list(self._on_wire):
             if self.watchers[task].phase_name != "dot":
                 task.cancel()

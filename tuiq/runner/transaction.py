@@ -53,6 +53,8 @@ class PassTransaction:
         self._watcher = watcher
         self._dsn = dsn
         self._hold = self._visit.site.config.spool.in_doubt == "hold"
+        self.is_begun = False
+        """Whether attempts were opened."""
         self.untried: list[int] = []
         """Recipients to be tried in another transaction of this pass."""
         self.counts: dict[Verdict, int] = {}
@@ -79,6 +81,7 @@ class PassTransaction:
 
     def begin(self) -> list[tuple[int, Recipient]]:
         """Open the attempts; see ``Pass.begin``."""
+        self.is_begun = True
         wanted = self._visit.begin(self._batch)
         self._watcher.transaction(self._visit.claim, len(wanted))
         return wanted
@@ -104,6 +107,11 @@ class PassTransaction:
             elif verdict is Verdict.DELIVERED:
                 delivered += 1
         self._marks.marked(self._visit.claim, delivered)
+
+    @property
+    def left(self) -> Sequence[int]:
+        """Return the recipients to be tried in another transaction of this pass."""
+        return self.untried if self.is_begun else self._batch
 
     @property
     def put_off(self) -> Reply | None:

@@ -39,6 +39,8 @@ class ConnectionWatcher:
         self.directory = ""
         self.recipients = 0
         self.transactions = 0
+        # What was begun, and comes up when those before it have had their answers.
+        self._next: tuple[Claim, int] | None = None
 
     def approach(self, relay: str) -> None:
         """Turn to another server of the destination."""
@@ -52,13 +54,16 @@ class ConnectionWatcher:
         if name == "idle":
             self.message = self.directory = ""
             self.recipients = 0
+        elif name == "mail" and self._next is not None:
+            claim, self.recipients = self._next
+            self._next = None
+            self.message = claim.queue_id
+            self.directory = claim.directory.name
+            self.transactions += 1
 
     def transaction(self, claim: Claim, recipients: int) -> None:
-        """Note which message the session works on."""
-        self.message = claim.queue_id
-        self.directory = claim.directory.name
-        self.recipients = recipients
-        self.transactions += 1
+        """Note which message the session works on from its next MAIL on."""
+        self._next = claim, recipients
 
     def sent(self, line: bytes) -> None:
         """Show a command line."""

@@ -112,6 +112,9 @@ def _is_open(unit: Unit) -> bool:
 class Destination:
     """Where mail goes: who waits for it here, and what the governor said about it."""
 
+    plain_until = 0.0
+    """Epoch seconds until which no transaction begins with another's dot."""
+
     def __init__(self, key: DestinationKey, *, terms: Terms, batch: int) -> None:
         """Queue for *key* by *terms*, *batch* recipients per transaction."""
         self.key = key

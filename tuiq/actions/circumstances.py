@@ -6,6 +6,7 @@ missing halves (*active*, *paused*) and explain why a message is not moving.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from tuiq.spool.disk import low_disk
 from tuiq.spool.entry import State
 from tuiq.spool.holders import LockReader, LockTable, queue_places
 from tuiq.spool.pauses import NOTHING, Pause, PauseSet, Scope
+from tuiq.spool.reading import read_entry
 from tuiq.spool.status import Connection, RunnerStatus, read_statuses
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
+
+
+LOOK_AGAIN = 0.05
+"""Seconds for which a look at the locks serves for several messages in doubt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,8 @@ class Circumstances:
     """Queue directory's name -> its UUID."""
     low_disk: Mapping[str, str] = field(default_factory=dict)
     """Queue directory's name -> why nothing is attempted there."""
+    is_doubt: Callable[[QueueEntry], bool] = lambda _entry: True
+    """Looks again at a message that seems to be in doubt."""
 
     @property
     def alive(self) -> list[RunnerStatus]:
@@ -118,10 +126,13 @@ class Circumstances:
 
     def state(self, entry: QueueEntry) -> State:
         """Return the state word of a message."""
-        return entry.state(
+        state = entry.state(
             locked=entry.queue_id in self.locks.messages,
             paused=self.pause(entry) is not None,
         )
+        if state is State.DOUBT and not self.is_doubt(entry):
+            return State.ACTIVE
+        return state
 
     def expires(self, entry: QueueEntry) -> int:
         """Return the epoch second from which a failed try is the last one."""
@@ -136,6 +147,37 @@ class Circumstances:
             headers=headers,
             route=lambda domain: self.routes.key(b"", domain).name,
         )
+
+
+class SecondLook:
+    """Tells messages in doubt from those whose transaction began a moment ago.
+
+    Locks are looked at once for a whole view, so a message that was claimed since
+    seems to be in doubt until its answer comes.
+    """
+
+    def __init__(self, spool: Spool, reader: LockReader) -> None:
+        """Look at the locks of *spool* again when that is needed."""
+        self._directories = {d.name: d for d in spool.directories}
+        self._reader = reader
+        self._held: dict[str, frozenset[int]] = {}
+        self._looked: dict[str, float] = {}
+
+    def __call__(self, entry: QueueEntry) -> bool:
+        """Say whether nobody is at work on a message in doubt."""
+        directory = self._directories[entry.directory]
+        now = time.monotonic()
+        if now - self._looked.get(directory.name, -1.0) > LOOK_AGAIN:
+            self._held[directory.name] = self._reader.held_inodes(directory.qf_fd)
+            self._looked[directory.name] = now
+        try:
+            info = directory.fs.stat("qf" + entry.queue_id, dir_fd=directory.qf_fd)
+        except FileNotFoundError:
+            return False
+        if info.st_ino in self._held[directory.name]:
+            return False
+        later = read_entry(directory, entry.queue_id)
+        return later is not None and later.states == entry.states
 
 
 def look_around(spool: Spool) -> Circumstances:
@@ -155,6 +197,7 @@ def look_around(spool: Spool) -> Circumstances:
         pauses=spool.pauses.current(),
         uuids={directory.name: directory.uuid for directory in directories},
         low_disk=_low_disks(spool, directories),
+        is_doubt=SecondLook(spool, reader),
     )
 
 

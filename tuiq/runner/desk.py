@@ -41,11 +41,10 @@ _log = logging.getLogger(__name__)
 
 def _is_slow(claim: Claim, *, sending: bool) -> bool:
     """Say whether opening the pass will sync, submit or read a lot."""
-    return (
-        RState.FAILED[0] in claim.states
-        or RState.UNKNOWN[0] in claim.states
-        or (sending and claim.header.data_length > _LARGE_DATA)
-    )
+    if sending and claim.header.data_length > _LARGE_DATA:
+        return True
+    states = claim.states
+    return RState.FAILED[0] in states or RState.UNKNOWN[0] in states
 
 
 class Desk:
@@ -167,7 +166,7 @@ class Desk:
         visit: Pass | None = None
         try:
             claim = claim_message(work.directory, work.queue_id)
-            relay_of = self.routes.relay_of(claim.sender)
+            relay_of = self.routes.relay_of(claim)
             visit = Pass(claim, self._spool.site, relay_of=relay_of)
             visit.expire_allowed = self.expire_allowed
             begin = partial(visit.start, sending=sending)
@@ -218,7 +217,7 @@ class Desk:
                 visit.fail_all(indexes, reply)
             return True
         if start is Start.FINISHED:
-            self._finished(visit)
+            self.marks.finish(visit.claim)
             self._on_end(work, Fate.SETTLED)
         else:
             self._on_end(work, _fate(visit))
@@ -311,7 +310,7 @@ class Desk:
         assert visit is not None
         self._letters.pop(id(work), None)
         work.visit = None
-        waiting = {k: u for k, u in work.units.items() if u.pending and not u.served}
+        waiting = {d: u for d, u in work.units.items() if u.pending and not u.served}
         try:
             end = None if work.spoiled else await self._end(visit)
         except (TuiqError, OSError) as error:
@@ -321,7 +320,7 @@ class Desk:
             self.marks.drop(visit)
             fate = Fate.DAMAGED
         elif end is End.FINISHED:
-            self._finished(visit)
+            self.marks.finish(visit.claim)
             fate = Fate.SETTLED
         else:
             fate = _fate(visit)
@@ -336,10 +335,6 @@ class Desk:
 
     async def _end(self, visit: Pass) -> End:
         return await in_thread(visit.end) if visit.is_slow else visit.end()
-
-    def _finished(self, visit: Pass) -> None:
-        visit.close_files()
-        self.marks.finish(visit.claim)
 
 
 def _let_go(visit: Pass, error: TuiqError | OSError) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tuiq.runner.intake import Intake
     from tuiq.runner.keeper import Keeper
     from tuiq.runner.routes import Routes
+    from tuiq.runner.work import Destination
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
@@ -111,8 +112,9 @@ class Feeder:
     def feed(self, now: float) -> None:
         """Hand due messages to their destinations, up to what memory may hold."""
         count = 0
-        for item in islice(self._next(now), CHUNK):
-            self._admit(*item, now)
+        only = self._routes.only_way()
+        for directory, queue_id, is_new in islice(self._next(now), CHUNK):
+            self._admit(directory, queue_id, only if is_new else None, now)
             count += 1
         if count == CHUNK:
             self._host.wake()
@@ -141,10 +143,16 @@ class Feeder:
         return self.may_admit()
 
     def _admit(
-        self, directory: QueueDirectory, queue_id: str, is_new: bool, now: float
+        self,
+        directory: QueueDirectory,
+        queue_id: str,
+        only: Destination | None,
+        now: float,
     ) -> None:
+        """Take a message in hand; *only*: it is new, and all such mail goes there."""
         work = Work(directory=directory, queue_id=queue_id)
-        known = self.works.get(work.key)
+        key = work.key
+        known = self.works.get(key)
         if known is not None:
             known.again = True
             return
@@ -152,9 +160,10 @@ class Feeder:
         if self._desk.obstacle(directory):
             self._hold_back(work)
             return
-        if is_new and self._routes.queue_unread(work):
+        if only is not None:
             # The claim finds whatever else there is to it.
-            self.works[work.key] = work
+            self.works[key] = work
+            work.share(only).put()
             return
         try:
             entry = read_entry(directory, queue_id)
@@ -165,7 +174,7 @@ class Feeder:
             self._sweep_finished(directory, queue_id)
         else:
             work.fresh = is_fresh(queue_id, entry.index_time)
-            self.works[work.key] = work
+            self.works[key] = work
             self._place(work, entry, now)
 
     def _hold_back(self, work: Work) -> None:

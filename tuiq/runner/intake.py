@@ -252,7 +252,8 @@ class Intake:
 
     def forget(self, work: Work) -> None:
         """Take note that a message is being looked at."""
-        self._parked.pop(work.key, None)
+        if self._parked:
+            self._parked.pop(work.key, None)
 
     def try_later(self, work: Work) -> None:
         """Look again at a message that somebody else holds, a few times."""
@@ -264,4 +265,5 @@ class Intake:
 
     def not_busy(self, work: Work) -> None:
         """Take note that nobody else holds a message any more."""
-        self._busy.pop(work.key, None)
+        if self._busy:
+            self._busy.pop(work.key, None)

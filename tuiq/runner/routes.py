@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tuiq.mail.envelope import Recipient
     from tuiq.mail.reply import Reply
     from tuiq.runner.work import Work
+    from tuiq.spool.claim import Claim
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.passes import Pass
@@ -82,11 +83,12 @@ class Routes:
         """Return the settings of connections to *destination*."""
         return settings_for(self._spool.config.delivery, destination.key)
 
-    def relay_of(self, sender: bytes) -> Callable[[Recipient], str]:
+    def relay_of(self, claim: Claim) -> Callable[[Recipient], str]:
         """Return what tells the destination's name of a recipient."""
         table, only = self._table, self._only
         if only is not None:
             return lambda _recipient: only.name
+        sender = claim.sender
         return lambda recipient: table.key(sender, recipient.domain).name
 
     # -- dealing out -----------------------------------------------------------
@@ -108,20 +110,18 @@ class Routes:
             self.crowds.put(ways, work, entry.index_time)
             return Way.CROWDED
         for destination in free:
-            _unit(work, destination).put()
+            work.share(destination).put()
         return Way.QUEUED if work.units else way
 
-    def queue_unread(self, work: Work) -> bool:
-        """Queue a new message where all mail goes; False where that is not so simple.
+    def only_way(self) -> Destination | None:
+        """Return where all mail goes just now, None where that is not so simple.
 
-        Its recipients need not be looked at where there is one way and no pause.
+        Recipients need not be looked at where there is one way and no pause.
         """
         only = self._only
         if only is None or not only.leaves or self._spool.pauses.current().by_file:
-            return False
-        work.fresh = True
-        _unit(work, self._destination(only)).put()
-        return True
+            return None
+        return self._destination(only)
 
     def _free(self, work: Work, ways: list[Destination]) -> list[Destination]:
         """Return those destinations where *work* may queue."""
@@ -156,13 +156,13 @@ class Routes:
         ways: dict[Destination, list[int]] = {}
         for unit in work.units.values():
             unit.pending.clear()
-        for key, indexes in self._shares(visit).items():
+        for key, indexes in self._shares(visit):
             if key.refusal is not None:
                 refused.append((indexes, key.refusal))
             elif key.leaves:
                 ways[self._destination(key)] = indexes
         for destination in self._worth_queueing(work, list(ways)):
-            unit = _unit(work, destination)
+            unit = work.share(destination)
             unit.pending.extend(ways[destination])
             if unit is not in_hand:
                 unit.put()
@@ -178,13 +178,13 @@ class Routes:
         work.again |= 0 < len(chosen) < len(ways)
         return chosen or ways
 
-    def _shares(self, visit: Pass) -> dict[DestinationKey, list[int]]:
+    def _shares(self, visit: Pass) -> Iterable[tuple[DestinationKey, list[int]]]:
         """Return the due recipients of a pass by destination."""
         if self._only is not None:
-            return {self._only: visit.due}
+            return ((self._only, visit.due),)
         recipients = visit.claim.recipients(visit.due)
         groups = self._table.group(visit.sender, recipients)
-        return {key: [visit.due[p] for p in places] for key, places in groups.items()}
+        return ((key, [visit.due[p] for p in places]) for key, places in groups.items())
 
     def _destination(self, key: DestinationKey) -> Destination:
         destination = self._destinations.get(key)
@@ -241,11 +241,3 @@ class Routes:
         """Let idle connections look for something to do."""
         for destination in self:
             destination.changed.set()
-
-
-def _unit(work: Work, destination: Destination) -> Unit:
-    """Return the share of *destination* in a message, which may be none yet."""
-    unit = work.units.get(destination)
-    if unit is None:
-        unit = work.units[destination] = Unit(work, destination)
-    return unit

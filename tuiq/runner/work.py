@@ -67,6 +67,13 @@ class Work:
         """Return what names the message in this process."""
         return self.queue_id, self.directory.name
 
+    def share(self, destination: Destination) -> Unit:
+        """Return the share of *destination*, a new one if it had none."""
+        unit = self.units.get(destination)
+        if unit is None:
+            unit = self.units[destination] = Unit(self, destination)
+        return unit
+
 
 @dataclass(slots=True, eq=False)
 class Unit:

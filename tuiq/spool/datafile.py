@@ -41,10 +41,10 @@ class DataFile:
         """
         claim, directory = self._claim, self._claim.directory
         try:
-            self._fd = open_file(directory, "df" + claim.queue_id, os.O_RDONLY)
+            self._fd, info = open_file(directory, "df" + claim.queue_id, os.O_RDONLY)
         except FileNotFoundError:
             self._condemn("is gone")
-        length, wanted = directory.fs.fstat(self._fd).st_size, claim.header.data_length
+        length, wanted = info.st_size, claim.header.data_length
         if length != wanted:
             self._condemn(f"has {length} bytes instead of {wanted}")
 

@@ -6,7 +6,6 @@ the control file says that nothing may be delivered from it any more.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -42,8 +41,10 @@ def remove(claim: Claim, *, synced: bool = True) -> None:
     for prefix in _ORDER if synced else _ORDER_UNSYNCED:
         if prefix in _TEXTS and not claim.has_texts:
             continue
-        with contextlib.suppress(FileNotFoundError):
+        try:
             directory.fs.unlink(prefix + claim.queue_id, dir_fd=directory.fd_of(prefix))
+        except FileNotFoundError:
+            continue
 
 
 def remove_finished(claim: Claim) -> None:

@@ -133,39 +133,36 @@ class Event:
         """Return the line, LF included."""
         # By hand: a JSON encoder takes three times as long, and this is done for
         # every transaction.
-        pairs = ",".join([f"[{n},{_quoted(a)}]" for n, a in self.recipients])
-        recipients = f',"recipients":[{pairs}]' if pairs else ""
-        sender = None if self.sender is None else self.sender or b"<>"
-        time = round(now if self.time is None else self.time, 3)
-        line = (
-            f'{{"time":{time!r},"event":{_word(self.kind)}'
-            f"{_member('id', self.queue_id)}{_member('directory', self.directory)}"
-            f"{_member('sender', sender)}{_member('relay', self.relay)}"
-            f"{_number('code', self.code)}{_member('status', self.status)}"
-            f"{_member('text', self.text)}{recipients}"
-            f"{_number('size', self.size)}{_number('pid', pid)}"
-            f"{_member('who', self.who)}}}\n"
+        members = (
+            ("id", self.queue_id),
+            ("directory", self.directory),
+            ("sender", b"<>" if self.sender == b"" else self.sender),
+            ("relay", self.relay),
+            ("code", self.code),
+            ("status", self.status),
+            ("text", self.text),
+            ("recipients", self.recipients),
+            ("size", self.size),
+            ("pid", pid),
+            ("who", self.who),
         )
-        return line.encode()
+        time = round(now if self.time is None else self.time, 3)
+        told = ",".join([f'"{name}":{_json(said)}' for name, said in members if said])
+        return f'{{"time":{time!r},"event":{_json(self.kind)},{told}}}\n'.encode()
 
 
+def _json(value: bytes | str | int | Sequence[tuple[int, bytes]]) -> str:
+    """Return text, escaped, a number, or recipients."""
+    if isinstance(value, (bytes, str)):
+        return _quoted(value)
+    if isinstance(value, int):
+        return str(value)
+    return f"[{','.join([f'[{number},{_quoted(a)}]' for number, a in value])}]"
+
+
+@lru_cache(maxsize=1024)  # names and answers come again and again
 def _quoted(text: bytes | str) -> str:
-    """Return *text*, escaped, as a JSON string."""
     return encode_basestring(printable(text))
-
-
-_word = lru_cache(maxsize=256)(_quoted)
-"""``_quoted`` of what comes again and again."""
-
-
-def _member(name: str, text: bytes | str | None) -> str:
-    """Return a member with a string, nothing when there is none."""
-    return f',"{name}":{_quoted(text)}' if text else ""
-
-
-def _number(name: str, number: int | None) -> str:
-    """Return a member with a number, nothing when it is none or 0."""
-    return f',"{name}":{number}' if number else ""
 
 
 def _logger() -> logging.Logger:

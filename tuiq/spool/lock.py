@@ -28,13 +28,15 @@ def open_control(directory: QueueDirectory, queue_id: str) -> int:
     Raises SpoolUnsafe for anything but a regular file of the queue user.
     """
     try:
-        return open_file(directory, "qf" + queue_id, os.O_RDWR)
+        return open_file(directory, "qf" + queue_id, os.O_RDWR)[0]
     except FileNotFoundError:
         raise MessageGone(queue_id) from None
 
 
-def open_file(directory: QueueDirectory, name: str, flags: int) -> int:
-    """Open a queue file and make sure that it is what it has to be (L2).
+def open_file(
+    directory: QueueDirectory, name: str, flags: int
+) -> tuple[int, StatResult]:
+    """Open a queue file, look at it, and make sure that it is what it has to be (L2).
 
     Raises FileNotFoundError, SpoolUnsafe for anything but a regular file of the
     queue user with one name that nobody else can write.
@@ -47,11 +49,12 @@ def open_file(directory: QueueDirectory, name: str, flags: int) -> int:
             raise unsafe(directory, name) from None
         raise
     try:
-        check_file(directory, name, fs.fstat(fd))
+        info = fs.fstat(fd)
+        check_file(directory, name, info)
     except BaseException:
         fs.close(fd)
         raise
-    return fd
+    return fd, info
 
 
 def lock_control(directory: QueueDirectory, queue_id: str, fd: int) -> None:

@@ -133,15 +133,16 @@ class Pass(Settling):
                 return float(wait)
         # What nobody has tried has no texts; where an operator's undo left some all
         # the same, they are orphans and go as those do.
-        untouched = not self.deaths and not claim.number(control.TRIES, 4)
-        claim.has_texts = not untouched or bool(claim.states.strip(b"T"))
+        touched = claim.states.strip(b"T") != b""
+        was_tried = self.deaths or claim.number(control.TRIES, 4)
+        claim.has_texts = touched or bool(was_tried)
         if self.deaths:
             claim.put_number(control.LAST, 8, int(now))
         claim.put(control.OPENED, b"%d" % min(self.deaths + 1, 9))
-        claim.mark(claim.indexes(RState.ATTEMPT), RState.TODO)
-        doubt = claim.indexes(RState.UNKNOWN)
-        if doubt and self.site.config.spool.in_doubt == "retry":
-            retry_in_doubt(claim, self.site, doubt)
+        if touched:
+            claim.mark(claim.indexes(RState.ATTEMPT), RState.TODO)
+            if self.site.config.spool.in_doubt == "retry":
+                retry_in_doubt(claim, self.site, claim.indexes(RState.UNKNOWN))
         return 0.0
 
     def _apply_requests(self, *, report: bool = True) -> None:
@@ -231,7 +232,7 @@ class Pass(Settling):
     @property
     def is_slow(self) -> bool:
         """Say whether ``end`` will sync or submit a notice."""
-        if self._is_delivered:
+        if self.is_delivered:
             return bool(self._relayed)
         return (
             self.has_failures
@@ -242,15 +243,11 @@ class Pass(Settling):
             or any_wish(self.claim)
         )
 
-    @property
-    def _is_delivered(self) -> bool:
-        return not self.claim.states.strip(RState.DELIVERED)
-
     def end(self) -> End:
         """Finish the pass (D7): expiry, bounces, requests, notice, index time."""
         claim = self.claim
         self.close_files()
-        if self._is_delivered and not self._relayed:
+        if self.is_delivered and not self._relayed:
             # Nothing that anybody asked for can matter any more.
             mark_finished(claim)
             return End.FINISHED

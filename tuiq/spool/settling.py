@@ -111,8 +111,13 @@ class Settling:
             self._SETTLE[verdict](self, group)
         if not dsn and Verdict.DELIVERED in by_verdict:
             self._note_relayed(by_verdict[Verdict.DELIVERED])
-        if not by_verdict.keys() <= _NO_VERDICT:
+        if not by_verdict.keys() <= _NO_VERDICT and not self.is_delivered:
             self.claim.put(control.OPENED, b"0")
+
+    @property
+    def is_delivered(self) -> bool:
+        """Say whether every recipient is delivered: nothing is left to decide."""
+        return not self.claim.states.strip(b"D")
 
     def _settle_delivered(self, group: list[Outcome]) -> None:
         claim = self.claim

@@ -20,7 +20,7 @@ from tuiq.spool.spool import open_spool
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tuiq.config import Config
     from tuiq.spool.entry import QueueEntry, RecipientView
@@ -94,17 +94,18 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
             return 0
         limit = None if args.body else PREVIEW_BYTES
         shown = examine(spool, entry, number=number, limit=limit)
-    if args.json:
-        print(json_line(as_json(shown)))
-        return 0
-    lines = as_text(shown)
-    if args.headers:
-        lines = header_lines(shown)
-    elif args.body:
-        lines = body_lines(shown)
-    for line in lines:
-        print(line)
+        for line in _lines(shown, args):
+            print(line)
     return 0
+
+
+def _lines(shown: Shown, args: argparse.Namespace) -> Iterable[str]:
+    """Return what was asked for."""
+    if args.json:
+        return (json_line(as_json(shown)),)
+    if args.headers:
+        return header_lines(shown)
+    return body_lines(shown) if args.body else as_text(shown)
 
 
 def write_raw(data: bytes) -> None:

@@ -13,7 +13,7 @@ from tuiq.spool.finish import remove
 from tuiq.spool.group import MAX_OPEN_MARKS, SyncGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tuiq.spool.claim import Claim
     from tuiq.spool.group import Batch
@@ -45,6 +45,10 @@ class Marks:
         told of messages that are about to be unlinked.
         """
         self.durability = durability
+        self.remover: (
+            Callable[[Sequence[Claim]], Awaitable[dict[str, str] | None]] | None
+        ) = None
+        """Unlinks finished messages in another process; see ``removing``."""
         self._on_failure = on_failure
         self._on_sync = on_sync
         self._on_finished = on_finished
@@ -87,7 +91,7 @@ class Marks:
             try:
                 remove(claim, synced=False)
             except OSError as error:
-                _tell_unfinished(claim, error)
+                _tell_unfinished(claim, error.strerror or "error")
             claim.close()
         else:
             self._group.finished(claim)
@@ -181,15 +185,29 @@ class Marks:
         """
         if batch.finished:
             self._on_finished(batch.finished)
-        if batch.is_heavy:
+        removed = await self._have_removed(batch.finished)
+        if batch.is_heavy and not removed:
             for claim, error in await in_thread(batch.complete):
-                _tell_unfinished(claim, error)
+                _tell_unfinished(claim, error.strerror or "error")
             return
-        for count, failure in enumerate(batch.completing(), 1):
+        for count, failure in enumerate(batch.completing(removed=removed), 1):
             if failure is not None:
-                _tell_unfinished(*failure)
+                claim, error = failure
+                _tell_unfinished(claim, error.strerror or "error")
             if count % SLICE == 0:
                 await asyncio.sleep(0)
+
+    async def _have_removed(self, claims: Sequence[Claim]) -> bool:
+        """Have messages unlinked where nobody waits; False: nobody is there for it."""
+        if self.remover is None or not claims:
+            return False
+        failed = await self.remover(claims)
+        if failed is None:
+            return False
+        for claim in claims:
+            if claim.queue_id in failed:
+                _tell_unfinished(claim, failed[claim.queue_id])
+        return True
 
     def stop(self) -> None:
         """Let ``run`` end after everything is synced."""
@@ -198,10 +216,9 @@ class Marks:
         self._wanted.set()
 
 
-def _tell_unfinished(claim: Claim, error: OSError) -> None:
-    reason = (error.strerror or "error").lower()
+def _tell_unfinished(claim: Claim, reason: str) -> None:
     _log.error(
         "%s: cannot be put away: %s; a later look at it will do it",
         claim.directory.path_of("qf" + claim.queue_id),
-        reason,
+        reason.lower(),
     )

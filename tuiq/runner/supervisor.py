@@ -15,11 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tuiq.errors import SpoolUnavailable
+from tuiq.runner.budget import raise_limit
 from tuiq.runner.governor import Governor
 from tuiq.runner.housekeeping import Housekeeping
 from tuiq.runner.leases import Answered, Ask, AskTurn, Ended, Failed
 from tuiq.runner.outages import tell_change
 from tuiq.runner.process import WorkerProcess, start_worker
+from tuiq.runner.removing import Remover
 from tuiq.runner.runner import Runner
 from tuiq.runner.shares import share_out
 from tuiq.runner.wire import (
@@ -29,6 +31,7 @@ from tuiq.runner.wire import (
     Look,
     LowDisk,
     Reload,
+    Remove,
     Stop,
     Suspected,
     Unable,
@@ -67,6 +70,7 @@ class Supervisor:
         names = [directory.name for directory in spool.directories]
         self.shares = share_out(names, workers)
         self._housekeeping = Housekeeping(spool)
+        self._remover = Remover(spool, descriptors=raise_limit())
         self._workers: dict[int, WorkerProcess] = {}
         self._codes: set[int] = set()
         self.departed: Counter[str] = Counter()
@@ -102,6 +106,7 @@ class Supervisor:
             await self._keep_all_alive()
         finally:
             self._ended.set()
+            self._remover.close()
         if self._problem:
             raise SpoolUnavailable(self._problem)
         settled = self._codes <= {0}
@@ -250,6 +255,9 @@ class Supervisor:
             case Counted(counters=counters):
                 worker.counters = counters
                 self._has_begun = True
+            case Remove():
+                assert self._tasks is not None
+                self._tasks.create_task(self._remover.serve(worker.channel, message))
             case Unable(reason=reason):
                 worker.problem = reason
             case Suspected():

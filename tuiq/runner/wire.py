@@ -90,6 +90,24 @@ class Counted:
     counters: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """From a worker: unlink messages whose ends are durable; their locks are held."""
+
+    number: int
+    messages: tuple[tuple[str, str, bool], ...]
+    """Queue directory, queue id, and whether there may be texts beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """To a worker: that was done."""
+
+    number: int
+    failed: dict[str, str]
+    """Queue id -> why it was not."""
+
+
 @dataclass(slots=True)
 class Channel:
     """One end of a socket pair."""

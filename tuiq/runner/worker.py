@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tuiq import log
 from tuiq.errors import SpoolUnavailable, TuiqError
 from tuiq.runner.loop import loop_factory
+from tuiq.runner.removing import FarRemover
 from tuiq.runner.report import StatusReporter
 from tuiq.runner.runner import Runner
 from tuiq.runner.wire import (
@@ -27,6 +28,7 @@ from tuiq.runner.wire import (
     Look,
     LowDisk,
     Reload,
+    Removed,
     Stop,
     Suspected,
     Unable,
@@ -99,6 +101,8 @@ class Worker:
             begin.options,
             leases=self._governor,
         )
+        self._remover = FarRemover(channel)
+        self.runner.marks.remover = self._remover
         self.runner.on_suspect = self._tell_suspicion
         self.runner.keeper.on_low_disk = self._tell_low_disk
         self._stopping: asyncio.Task[None] | None = None
@@ -144,8 +148,11 @@ class Worker:
         return EX_OK if settled else EX_TEMPFAIL
 
     async def _listen(self) -> None:
-        async for message in self._channel.messages():
-            self._do(message)
+        try:
+            async for message in self._channel.messages():
+                self._do(message)
+        finally:
+            self._remover.lost()
         if not self.runner.is_stopping:
             _log.warning("worker-%d: the supervisor is gone", self._begin.number)
 
@@ -165,6 +172,8 @@ class Worker:
                 self.runner.look_at_everything()
             case Adopt(directory=name):
                 self.runner.adopt(self._directory(name))
+            case Removed():
+                self._remover.heard(message)
             case Suspected(directory=name, reason=reason):
                 self.runner.keeper.suspect(self._directory(name), reason)
             case _:

@@ -16,6 +16,8 @@ from tuiq.spool.flags import MState
 from tuiq.spool.fs import pwrite_all
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuiq.spool.layout import QueueDirectory
 
 _ORDER = ("df", "xf", "bf", "qf")
@@ -37,12 +39,29 @@ def remove(claim: Claim, *, synced: bool = True) -> None:
     Not followed by a directory sync: an unlink that a crash undoes brings back
     a message that says F.
     """
-    directory = claim.directory
-    for prefix in _ORDER if synced else _ORDER_UNSYNCED:
-        if prefix in _TEXTS and not claim.has_texts:
+    order = _ORDER if synced else _ORDER_UNSYNCED
+    remove_files(
+        claim.directory, claim.queue_id, has_texts=claim.has_texts, order=order
+    )
+
+
+def remove_files(
+    directory: QueueDirectory,
+    queue_id: str,
+    *,
+    has_texts: bool,
+    order: Sequence[str] = _ORDER,
+) -> None:
+    """Unlink the files of a message whose F is durable, its control file last.
+
+    Ids are never used again and F is final, so this may be done for the holder of
+    the lock by another process, even if the holder dies meanwhile.
+    """
+    for prefix in order:
+        if prefix in _TEXTS and not has_texts:
             continue
         try:
-            directory.fs.unlink(prefix + claim.queue_id, dir_fd=directory.fd_of(prefix))
+            directory.fs.unlink(prefix + queue_id, dir_fd=directory.fd_of(prefix))
         except FileNotFoundError:
             continue
 

@@ -210,8 +210,12 @@ class Batch:
         """Do all of ``completing``; return what failed."""
         return [failure for failure in self.completing() if failure is not None]
 
-    def completing(self) -> Iterator[tuple[Claim, OSError] | None]:
+    def completing(
+        self, *, removed: bool = False
+    ) -> Iterator[tuple[Claim, OSError] | None]:
         """Unlink what is finished and release the rest; after ``sync`` only.
+
+        *removed*: somebody else has unlinked it.
 
         Yields after each message, and with an error what could not be unlinked or
         read again: it is let go all the same, and what its control file says holds.
@@ -219,7 +223,8 @@ class Batch:
         for claim in self._finished:
             failure = None
             try:
-                remove(claim)
+                if not removed:
+                    remove(claim)
             except OSError as error:
                 failure = claim, error
             finally:

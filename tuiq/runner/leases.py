@@ -70,9 +70,9 @@ class Answered:
 
     ident: str
     settled: int
-    """Those in which somebody was delivered or refused for good."""
+    """Those whose answers say nothing against the server."""
     put_off: int
-    """Those in which everybody was told to come back later."""
+    """Those in which everybody was told to come back later, for the server's sake."""
     reply: Reply | None
     """The last such answer."""
 

@@ -72,8 +72,8 @@ class Window:
 
     As in Postfix's scheduler it begins small, and a window full of good answers makes
     room for one more.  Unlike there, an answer is also held against the destination
-    when it puts everybody off: if most do, the window closes down to one connection,
-    and then the transactions on that one are spaced out.
+    when it puts everybody off for its own sake: if most do, the window closes down to
+    one connection, and then the transactions on that one are spaced out.
     """
 
     def __init__(self, start: int, ceiling: int) -> None:

@@ -99,33 +99,18 @@ class Runner:
         self.desk = Desk(
             spool, self.marks, self.budget, routes=self.routes, on_end=self.ended
         )
-        self.courier = Courier(
-            spool,
-            self.desk,
-            verbose=options.verbose,
-            on_change=self.wake,
-            on_starved=self._starved,
-        )
         self.leases = leases or OwnGovernor(
             Governor(partial(tell_change, spool)), spool.clock
         )
-        self.courier.access = self.access = Access(self.leases, self)
+        self.access = Access(self.leases, self)
+        self.courier = self._make_courier()
         self.keeper = Keeper(
             spool,
             directories,
             responsible=options.responsible,
             longest_look=math.inf if options.once else LONGEST_LOOK,
         )
-        self.intake = Intake(
-            spool,
-            directories,
-            self.keeper,
-            wake=self.wake,
-            once=options.once,
-            mine=shard_of(options.shard, options.shards),
-        )
-        if options.max_messages is not None:
-            self.intake.rounds = Rounds(spool.fs, spool.run_fd, options.max_messages)
+        self.intake = self._make_intake()
         self.feeder = Feeder(self)
         self.on_suspect: Callable[[QueueDirectory, str], None] | None = None
         """Told of a directory in which a sync failed, for other processes' sake."""
@@ -139,6 +124,31 @@ class Runner:
         self._scanning = False
         self._starved_until = 0.0
         self._tasks: asyncio.TaskGroup | None = None
+
+    def _make_courier(self) -> Courier:
+        courier = Courier(
+            self.spool,
+            self.desk,
+            verbose=self.options.verbose,
+            on_change=self.wake,
+            on_starved=self._starved,
+        )
+        courier.access = self.access
+        return courier
+
+    def _make_intake(self) -> Intake:
+        spool, options = self.spool, self.options
+        intake = Intake(
+            spool,
+            self.directories,
+            self.keeper,
+            wake=self.wake,
+            once=options.once,
+            mine=shard_of(options.shard, options.shards),
+        )
+        if options.max_messages is not None:
+            intake.rounds = Rounds(spool.fs, spool.run_fd, options.max_messages)
+        return intake
 
     # -- the loop --------------------------------------------------------------
 

@@ -124,7 +124,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
-            # Sent to the whole process group; the supervisor says what to do.
+            # They are for the supervisor, which says what to do.
             loop.add_signal_handler(number, _ignore)
         reporter = StatusReporter(self.runner, writer)
         reporter.on_write = self._tell_counters

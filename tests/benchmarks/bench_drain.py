@@ -9,13 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import draining, side
-from tests.benchmarks.draining import Drain, Load
+from tests.benchmarks.draining import Load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-DURABILITIES = ("group", "each", "none")
-TARGET = 3.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,25 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     side.require_postfix()
     load = Load(messages=given.messages, queues=given.queues)
-    drains: dict[str, list[Drain]] = {}
-    with side.scratch(given.where) as where:
-        reason = draining.nobody_can_pass(where)
-        if reason:
-            raise SystemExit(reason)
-        for _ in range(given.rounds):
-            for name, drain in draining.both_sides(where, load, DURABILITIES).items():
-                drains.setdefault(name, []).append(drain)
-        report = draining.report(
-            f"Drain: {load.messages:,} messages of {load.size:,} bytes, "
-            f"{load.queues} queue director{'y' if load.queues == 1 else 'ies'}",
-            where,
-            load,
-            drains,
-        )
-        for setting in DURABILITIES:
-            target = TARGET if setting == "group" else None
-            draining.compare(report, setting, drains, load, target=target)
-        report.print(markdown=given.markdown)
+    draining.against_postfix(
+        given,
+        load,
+        f"Drain: {load.messages:,} messages of {load.size:,} bytes, "
+        f"{load.queues} queue director{'y' if load.queues == 1 else 'ies'}",
+    )
     return 0
 
 

@@ -9,13 +9,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import draining, side
-from tests.benchmarks.draining import Drain, Load
+from tests.benchmarks.draining import Load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DURABILITIES = ("group", "each", "none")
-TARGET = 3.0
 BATCH = 100
 
 
@@ -29,30 +27,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     side.require_postfix()
     load = Load(messages=1, recipients=given.recipients, batch=BATCH)
-    drains: dict[str, list[Drain]] = {}
-    with side.scratch(given.where) as where:
-        reason = draining.nobody_can_pass(where)
-        if reason:
-            raise SystemExit(reason)
-        for _ in range(given.rounds):
-            for name, drain in draining.both_sides(where, load, DURABILITIES).items():
-                drains.setdefault(name, []).append(drain)
-        report = draining.report(
-            f"Fan-out: one message of {load.size:,} bytes to {load.recipients:,} "
-            f"recipients, {BATCH} a transaction",
-            where,
-            load,
-            drains,
-        )
-        report.notes.append(
-            "Postfix: smtp_destination_recipient_limit = "
-            f"default_destination_recipient_limit = {BATCH}; "
-            f"tuiq: recipients_per_transaction = {BATCH}"
-        )
-        for setting in DURABILITIES:
-            target = TARGET if setting == "group" else None
-            draining.compare(report, setting, drains, load, target=target)
-        report.print(markdown=given.markdown)
+    draining.against_postfix(
+        given,
+        load,
+        f"Fan-out: one message of {load.size:,} bytes to {load.recipients:,} "
+        f"recipients, {BATCH} a transaction",
+        "Postfix: smtp_destination_recipient_limit = "
+        f"default_destination_recipient_limit = {BATCH}; "
+        f"tuiq: recipients_per_transaction = {BATCH}",
+    )
     return 0
 
 

@@ -7,6 +7,7 @@ is empty, so neither side's start-up counts; it is told apart.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import pwd
@@ -33,6 +34,9 @@ POLL = 0.005
 FILLERS = 16
 """Threads that submit at once: their syncs share the journal's commits."""
 SENDER = "bench@sender.invalid"
+DURABILITIES = ("group", "each", "none")
+TARGET = 3.0
+"""Times Postfix's rate."""
 TUNED = {
     "initial_destination_concurrency": "20",
     "smtp_connection_cache_destinations": "127.0.0.1",
@@ -389,6 +393,29 @@ def compare(
             target=target,
         )
         report_.add(row)
+
+
+def against_postfix(
+    given: argparse.Namespace, load_: Load, title: str, *notes: str
+) -> None:
+    """Drain both sides by turns for so many rounds as are *given*, and print.
+
+    The target is for tuiq with ``durability = "group"``.
+    """
+    drains: dict[str, list[Drain]] = {}
+    with side.scratch(given.where) as where:
+        reason = nobody_can_pass(where)
+        if reason:
+            raise SystemExit(reason)
+        for _ in range(given.rounds):
+            for name, drain in both_sides(where, load_, DURABILITIES).items():
+                drains.setdefault(name, []).append(drain)
+        whole = report(title, where, load_, drains)
+        whole.notes.extend(notes)
+        for setting in DURABILITIES:
+            target = TARGET if setting == "group" else None
+            compare(whole, setting, drains, load_, target=target)
+        whole.print(markdown=given.markdown)
 
 
 def median(drains: list[Drain]) -> Drain:

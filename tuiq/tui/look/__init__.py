@@ -1,0 +1,1 @@
+"""How it looks: roles, themes, safe text, plots."""

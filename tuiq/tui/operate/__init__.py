@@ -1,0 +1,1 @@
+"""Acting: what keys mean, what may be done now, dialogs, jobs, and the runner."""

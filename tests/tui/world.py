@@ -1,0 +1,154 @@
+"""What the UI's tests share: a spool with mail in every state, its world, a stage.
+
+``furnish`` plants messages byte by byte; the clock stands at ``NOW`` until a test
+moves it.  Nothing runs by itself unless a test starts the feed and the lookout.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual.app import App, ComposeResult
+
+from tests.cli.conftest import DAY, NOW, PlantedSpool
+from tests.spool.world import SetClock
+from tuiq.actions.actor import Actor
+from tuiq.config import load
+from tuiq.spool import control
+from tuiq.spool.pauses import Scope
+from tuiq.spool.spool import Spool
+from tuiq.tui.choices import Choices
+from tuiq.tui.index.feed import Feed
+from tuiq.tui.index.messages import Messages
+from tuiq.tui.live.lookout import Lookout
+from tuiq.tui.look.palette import Palette
+from tuiq.tui.operate.jobs import Jobs
+from tuiq.tui.operate.runner import RunnerControl
+from tuiq.tui.world import Options, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from textual.screen import ModalScreen
+
+    from tuiq.tui.pages.page import Page
+
+__all__ = ["DAY", "NOW", "PlantedSpool", "Stage", "furnish", "open_world", "settle"]
+
+T = TypeVar("T")
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\u009b31m[b]bold[/b]\u202egpj.exe"
+"""What a stranger may write into every field."""
+
+
+def furnish(path: Path) -> PlantedSpool:
+    """Make a spool of four queue directories with a message in each state."""
+    spool = PlantedSpool(path)
+    put = spool.plant
+    put("NEW", age=30, to=(b"ann@example.org",))
+    put("DEF", age=2 * DAY, to=(b"a@example.com", b"b@example.com", b"c@other.net"))
+    spool.tried("DEF", tries=31, wait=2280, reply=b"451 4.7.1 greylisted, try later")
+    spool.slot("DEF", 0, b"D")
+    for number in range(5):
+        name = f"QA{number}"
+        put(name, place="q.2", age=3600 * (number + 1), to=(b"user@full.example",))
+        reply = b"452 4.2.2 mailbox of user%d is full" % number
+        spool.tried(name, tries=number + 1, wait=60 * number, reply=reply)
+    put("HED", age=DAY, place="q.2")
+    spool.poke("HED", (control.MHOLD, b"H"))
+    put("DBT", age=7200, place="q.3")
+    spool.slot("DBT", 0, b"U")
+    put("PSD", age=600, to=(b"x@stop.example",), place="q.3")
+    spool.pause(Scope.DESTINATION, "stop.example", wait=1800, reason="their upgrade")
+    put("TRSH", age=9000, place="q.3")
+    spool.slot("TRSH", 0, b"X")
+    spool.poke("TRSH", (control.TRASHED, b"%08X" % (NOW - 100)))
+    put("BAD", age=500, place="q.4")
+    with spool.control_file("BAD").open("r+b") as file:
+        file.truncate(100)
+    put("EVK", age=700, place="q.4", sender=HOSTILE.encode(), to=(HOSTILE.encode(),))
+    spool.tried("EVK", tries=1, wait=60, reply=HOSTILE.encode("ascii", "ignore"))
+    return spool
+
+
+@contextmanager
+def open_world(path: Path, **options: Any) -> Iterator[tuple[World, SetClock]]:
+    """Open the spool *path* with all parts of the UI; the clock stands still."""
+    clock = SetClock(float(NOW))
+    with Spool(load(str(path / "tuiq.toml")), clock=clock) as spool:
+        actor = Actor(who="ops", uid=0, user="root", host="mx1.example.net")
+        messages = Messages()
+        world = World(
+            config=spool.config,
+            spool=spool,
+            clock=clock,
+            actor=actor,
+            messages=messages,
+            feed=Feed(spool, messages),
+            lookout=Lookout(spool),
+            jobs=Jobs(spool, actor),
+            runner=RunnerControl(spool.config),
+            choices=Choices(),
+            options=Options(**options),
+        )
+        try:
+            yield world, clock
+        finally:
+            world.feed.stop()
+            world.lookout.stop()
+            world.jobs.close(5.0)
+            world.runner.close()
+
+
+class Stage(App[None]):
+    """A bare application around one page; remembers what the page asked for."""
+
+    def __init__(self, world: World, page: Page) -> None:
+        super().__init__()
+        self.world = world
+        self.page = page
+        self.told: list[str] = []
+        self.went: list[tuple[str, str | None, object]] = []
+        self.palette_now = Palette(name="test")
+
+    def compose(self) -> ComposeResult:
+        yield self.page
+
+    def on_mount(self) -> None:
+        self.page.shown()
+
+    def go(self, page: str, *, filter: str | None = None, focus: Any = None) -> None:
+        self.went.append((page, filter, focus))
+
+    def tell(self, text: str, *, bad: bool = False) -> None:
+        self.told.append(text)
+
+    def ask(
+        self, dialog: ModalScreen[T], then: Callable[[T | None], None] | None = None
+    ) -> None:
+        self.push_screen(dialog, then)
+
+    def perform(self, command: str) -> None:
+        self.page.perform(command)
+
+    def refresh_bars(self) -> None:
+        """Have no bars."""
+
+    def turn(self) -> None:
+        """Do what the application does in every tick."""
+        self.world.feed.drain(1.0)
+        self.world.feed.see(self.world.lookout.sight.around)
+        self.page.tick(self.world.clock.now())
+
+
+async def settle(pilot: Any, done: Callable[[], bool], *, turns: int = 500) -> None:
+    """Let the application work until *done*; fail when it never is."""
+    for _ in range(turns):
+        if done():
+            return
+        turn = getattr(pilot.app, "turn", None)
+        if turn:
+            turn()
+        await pilot.pause(0.01)
+    raise AssertionError("it never came to that")

@@ -168,6 +168,8 @@ _ALL = (
     _c("mouse", "M", "Mouse", "use the mouse here, or leave it to the terminal", _VIEW),
     _c("theme", "ctrl+t", "Theme", "choose colours, with a preview", _VIEW),
     _c("jobs", "J", "Jobs", "see what is being done, and stop it", _VIEW),
+    _c("tour-next", "ctrl+n", "Next step", "skip a step of the tour", _VIEW),
+    _c("tour-end", "ctrl+x", "End tour", "end the tour", _VIEW),
     _c("help", "question_mark", "Help", "the keys of this screen", _VIEW),
     _c("help-here", "f1", "Help here", "help on what is focused", _VIEW),
     _c("quit", "q", "Quit", "leave; asks only while something is at work", _VIEW),

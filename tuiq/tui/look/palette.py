@@ -14,7 +14,11 @@ _PLAIN = Style()
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Palette:
-    """One style per role; immutable, so that what was drawn with it may be kept."""
+    """One style per role; immutable, so that what was drawn with it may be kept.
+
+    TEXT, HEADER, CURSOR, BAR, TAB and TAB_ON have a background.  The others are drawn
+    over one of these: ``palette[Role.TEXT] + palette[Role.GOOD]``.
+    """
 
     name: str
     styles: Mapping[Role, Style] = field(default_factory=dict)

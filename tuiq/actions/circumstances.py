@@ -180,20 +180,31 @@ class SecondLook:
         return later is not None and later.states == entry.states
 
 
-def look_around(spool: Spool) -> Circumstances:
-    """Look at locks, runners, pauses and disks of an open spool; take no lock."""
+def look_around(
+    spool: Spool,
+    *,
+    reader: LockReader | None = None,
+    routes: RouteTable | None = None,
+    locks: Callable[[Sequence[RunnerStatus]], LockTable] | None = None,
+) -> Circumstances:
+    """Look at locks, runners, pauses and disks of an open spool; take no lock.
+
+    Who looks often keeps a *reader* and the *routes*, and knows a way to read *locks*
+    without listing large directories each time.
+    """
     config = spool.config
     directories = spool.directories
-    reader = LockReader()
+    reader = reader or LockReader()
+    runners = tuple(read_statuses(spool.path, reader))
     return Circumstances(
         now=spool.clock.now(),
         lifetime=config.retry.lifetime,
         trash_keep=config.spool.trash_keep,
         in_doubt=config.spool.in_doubt,
         delivery=config.delivery,
-        routes=RouteTable(config.delivery),
-        locks=reader.read(queue_places(directories)),
-        runners=tuple(read_statuses(spool.path, reader)),
+        routes=routes or RouteTable(config.delivery),
+        locks=locks(runners) if locks else reader.read(queue_places(directories)),
+        runners=runners,
         pauses=spool.pauses.current(),
         uuids={directory.name: directory.uuid for directory in directories},
         low_disk=_low_disks(spool, directories),
@@ -204,7 +215,10 @@ def look_around(spool: Spool) -> Circumstances:
 def _low_disks(spool: Spool, directories: Sequence[QueueDirectory]) -> dict[str, str]:
     found = {}
     for directory in directories:
-        space = directory.fs.statvfs(directory.qf_fd)
+        try:
+            space = directory.fs.statvfs(directory.qf_fd)
+        except OSError:  # that it cannot be asked is told by whoever reads it
+            continue
         low = low_disk(space, spool.config.spool)
         if low is not None:
             found[directory.name] = str(low)

@@ -72,10 +72,19 @@ def list_actions(directory: Path) -> Iterator[Record]:
     except FileNotFoundError:
         return
     for name in names:
-        if name.endswith(SUFFIX) and is_action(name.removesuffix(SUFFIX)):
-            record = _record(_ends(directory / name), whole=False)
+        action = name.removesuffix(SUFFIX)
+        if name.endswith(SUFFIX) and is_action(action):
+            record = glance(directory, action)
             if record is not None:
                 yield record
+
+
+def glance(directory: Path, action: str) -> Record | None:
+    """Return one action without targets and answers; None: not understood.
+
+    Raises OSError.
+    """
+    return _record(_ends(directory / (action + SUFFIX)), whole=False)
 
 
 _END = 16 * 1024

@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiq.actions.rates import OUTCOMES
 from tuiq.actions.words import age, instant, plural, size, span
 from tuiq.log import printable
 from tuiq.spool.entry import State
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tuiq.spool.census import Tally
     from tuiq.spool.status import DestinationStatus, RunnerStatus
 
-OUTCOMES = ("delivered", "deferred", "failed", "in_doubt")
 BOLD, ALARM, PLAIN = "\x1b[1m", "\x1b[1;31m", "\x1b[m"
 _MOVING = (State.DUE, State.ACTIVE, State.DEFERRED)
 
@@ -31,7 +31,7 @@ class Frame:
     now: float
     spool: str
     rates: dict[str, float]
-    """Per second: ``in`` and the outcomes."""
+    """Per second: ``in``, ``out`` and the outcomes."""
     runners: tuple[RunnerStatus, ...]
     """Those that live."""
     destinations: tuple[DestinationStatus, ...]

@@ -19,20 +19,19 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
+from tuiq.actions.rates import Meter
 from tuiq.cli.diagnostics import ExitCode
-from tuiq.cli.status_frame import OUTCOMES, PLAIN, Frame, heading, line, screen
+from tuiq.cli.status_frame import PLAIN, Frame, heading, line, screen
 from tuiq.delivery.route import RouteTable
 from tuiq.spool.census import Census
 from tuiq.spool.disk import low_disk
-from tuiq.spool.follow import Follower
 from tuiq.spool.holders import LockReader
 from tuiq.spool.status import all_destinations, read_statuses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from tuiq.spool.spool import Spool
-    from tuiq.spool.status import RunnerStatus
 
 SHARE = 0.1
 """Part of one core that counting may take."""
@@ -50,8 +49,7 @@ class Looker:
         """Look at *spool*; rates begin now."""
         self._spool = spool
         self._reader = LockReader()
-        self._follower = Follower(spool.path / "journal")
-        self._looked = spool.clock.boottime()
+        self._meter = Meter(spool)
         self._allowed = 0.0
         routes = RouteTable(spool.config.delivery)
         self._census = Census(spool, lambda sender, to: routes.key(sender, to).name)
@@ -72,19 +70,15 @@ class Looker:
     def look(self) -> Frame:
         """Return what there is to see now."""
         spool, census = self._spool, self._census
-        now = spool.clock.boottime()
-        interval, self._looked = max(now - self._looked, 1e-3), now
         found = read_statuses(spool.path, self._reader)
         alive = tuple(told for told in found if told.alive is not False)
-        rates = {name: _sum_of(alive, name) for name in OUTCOMES}
-        rates["in"] = self._follower.poll() / interval
         space = {d.name: d.fs.statvfs(d.qf_fd) for d in spool.directories}
         free = min((s.f_bavail * s.f_frsize, name) for name, s in space.items())
         settings = spool.config.spool
         return Frame(
             now=spool.clock.now(),
             spool=str(spool.path),
-            rates=rates,
+            rates=self._meter.read(alive).totals,
             runners=alive,
             destinations=tuple(all_destinations(alive)),
             free=free,
@@ -92,10 +86,6 @@ class Looker:
             tallies=census.tallies,
             counted=census.began,
         )
-
-
-def _sum_of(runners: Sequence[RunnerStatus], name: str) -> float:
-    return sum(told.rates.get(name, 0.0) for told in runners)
 
 
 class _Ended(Exception):

@@ -135,8 +135,12 @@ class LockReader:
 
     def held_inodes(self, fd: int) -> frozenset[int]:
         """Return the inodes of locked files on the device of the directory *fd*."""
+        return frozenset(self.pids([fd])[0])
+
+    def pids(self, fds: Iterable[int]) -> list[dict[int, int]]:
+        """Return inode -> pid of what is locked on the device of each directory."""
         table = parse_locks((self._proc / "locks").read_text("ascii", "replace"))
-        return frozenset(table.get(self._device_of(fd), ()))
+        return [table.get(self._device_of(fd), {}) for fd in fds]
 
     def sees_everybody(self) -> bool:
         """Say whether every lock of this machine is listed (no pid namespace)."""

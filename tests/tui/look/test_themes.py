@@ -44,11 +44,12 @@ def contrast(style: Style, system: ColorSystem) -> float:
 
 
 def worn(theme: Theme, role: Role) -> list[tuple[Role, Style]]:
-    """Return the role over every ground that it may stand on."""
+    """Return the role over each ground that it may stand on."""
     style = theme.styles[role]
     if style.bgcolor is not None:
         return [(role, style)]
-    return [(ground, theme.styles[ground] + style) for ground in GROUNDS]
+    under = (Role.TEXT, Role.BAR)  # the cursor's style is whole, and drawn above all
+    return [(ground, theme.styles[ground] + style) for ground in under]
 
 
 def test_there_are_at_least_eight_and_nothing_to_complain_about() -> None:
@@ -96,6 +97,14 @@ def test_heat_is_told_apart_by_lightness_in_the_colour_blind_safe_theme() -> Non
     lights = [luminance(ground) for ground in grounds if ground]
     steps = [(b + 0.05) / (a + 0.05) for a, b in itertools.pairwise(lights)]
     assert all(step > 1.3 for step in steps), steps
+
+
+@pytest.mark.parametrize("theme", SHIPPED.values(), ids=lambda theme: theme.name)
+def test_the_cursor_is_drawn_above_whatever_a_cell_has(theme: Theme) -> None:
+    cursor = theme.styles[Role.CURSOR]
+    for role in Role:
+        drawn = theme.styles[Role.TEXT] + theme.styles[role] + cursor
+        assert (drawn.color, drawn.bgcolor) == (cursor.color, cursor.bgcolor)
 
 
 @pytest.mark.parametrize("theme", RGB, ids=lambda theme: theme.name)

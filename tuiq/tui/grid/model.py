@@ -76,3 +76,15 @@ class GridModel(Protocol):
 
     def cells(self, key: Key, columns: Sequence[str]) -> Sequence[Cell]:
         """Return one cell for each of *columns*; called for visible rows only."""
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """What a GridModel of many rows does besides, so that nobody asks row by row."""
+
+    @property
+    def order(self) -> Hashable:
+        """Return something that differs once rows came, went or changed places."""
+
+    def keys(self) -> Sequence[Key]:
+        """Return every key in the order of the rows."""

@@ -1,0 +1,1 @@
+"""The lines around a page: title, tabs, filter, status, keys."""

@@ -1,0 +1,105 @@
+"""What hangs below the filter while it is written: the fault in it, and what fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tuiq.tui.bars.parts import Spans, cut, width_of
+from tuiq.tui.look.roles import Role
+from tuiq.tui.look.text import clean
+
+if TYPE_CHECKING:
+    from textual.geometry import Offset
+
+    from tuiq.tui.bars.completion import Completion
+    from tuiq.tui.shell import Shell
+
+_LINES = 8
+_WIDEST = 64
+
+
+class FilterHints(Widget):
+    """A small popup over the first lines of the page."""
+
+    DEFAULT_CSS = """
+    FilterHints { layer: popup; display: none; width: auto; height: auto; }
+    """
+
+    def __init__(self) -> None:
+        """Begin hidden."""
+        super().__init__(id="filter-hints")
+        self._lines: list[Spans] = []
+
+    def hide(self) -> None:
+        """Get out of the way."""
+        self.display = False
+
+    def tell(
+        self,
+        below: Offset,
+        reason: str,
+        position: int,
+        completion: Completion,
+        *,
+        shift: int,
+    ) -> None:
+        """Show the fault with a caret at its place, and what may be completed."""
+        lines: list[Spans] = []
+        x = max(0, shift + completion.start - 1)
+        if reason:
+            x = max(0, shift + position - 1)
+            lines.append(((" ^ ", Role.BAD), (f"{clean(reason)} ", Role.BAD)))
+        lines += _offers(completion)
+        self._lines = lines
+        self.display = bool(lines)
+        if lines:
+            width = max(map(width_of, lines))
+            x = max(0, min(x, self.screen.size.width - width))
+            self.styles.offset = (x, below.y + 1)
+            self.refresh(layout=True)
+
+    @property
+    def text(self) -> str:
+        """Return what it says."""
+        return "\n".join("".join(t for t, _r in line) for line in self._lines)
+
+    def get_content_width(self, *_sizes: object) -> int:
+        """Be as wide as the longest line."""
+        widest = max(map(width_of, self._lines), default=0)
+        return min(widest, self.screen.size.width)
+
+    def get_content_height(self, *_sizes: object) -> int:
+        """Be as high as there are lines."""
+        return len(self._lines)
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line."""
+        palette = cast("Shell", self.app).palette_now
+        base = palette[Role.HEADER]
+        width = self.size.width
+        spans = cut(self._lines[y], width) if y < len(self._lines) else ()
+        segments = [Segment(text, base + palette[role]) for text, role in spans]
+        return Strip(segments).adjust_cell_length(width, base)
+
+
+def _offers(completion: Completion) -> list[Spans]:
+    shown = completion.offers
+    first = max(0, min(completion.chosen - _LINES + 1, len(shown) - _LINES))
+    shown = shown[first : first + _LINES]
+    width = max((width_of([(o.insert, Role.DIM)]) for o in shown), default=0)
+    lines: list[Spans] = []
+    for number, offer in enumerate(shown, first):
+        role = Role.ACCENT if number == completion.chosen else Role.STRONG
+        mark = ">" if number == completion.chosen else " "
+        pad = " " * (width - width_of([(offer.insert, role)]))
+        text: Spans = ((f"{mark}{offer.insert}{pad} ", role),)
+        if offer.gloss:
+            text = (*text, (f" {offer.gloss} ", Role.DIM))
+        lines.append(cut(text, _WIDEST))
+    if rest := len(completion.offers) - first - len(shown):
+        lines.append(((f" and {rest} more: Tab ", Role.DIM),))
+    return lines

@@ -1,0 +1,1 @@
+"""What the application asks and explains: commands, help, jump labels, leaving."""

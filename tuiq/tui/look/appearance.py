@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.color import ANSI_COLOR_NAMES, Color, ColorType
 from textual.theme import Theme as TextualTheme
 
+from tuiq.tui.look.fittings import fit_scrollbars
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.theme import HostAccent, Theme, parse_hosts
@@ -66,6 +67,7 @@ class Appearance:
         if palette.name:
             app.theme = palette.name
         app.set_class(self.ascii, "-ascii")
+        fit_scrollbars(ascii=self.ascii)
         return palette
 
     def host_accent(
@@ -90,8 +92,10 @@ def textual_theme(theme: Theme) -> TextualTheme:
     given = {**_implied(theme), **theme.textual}
     fields = {key: value for key, value in given.items() if key in _FIELDS}
     variables = {key: value for key, value in given.items() if key not in _FIELDS}
-    if theme.ansi:  # Textual has its own values for these fields there
+    if theme.ansi:  # Textual heeds less there, and wants two more
         variables |= {key: given[key] for key in ("surface", "panel")}
+        variables |= {"ansi-background": given["background"]}
+        variables |= {"ansi-foreground": given["foreground"]}
     return TextualTheme(
         name=theme.name,
         dark=theme.dark,

@@ -39,7 +39,7 @@ def preview(verb: Verb, selection: Selection, *, now: float) -> Iterator[str]:
         yield f"  oldest   {since}"
         yield f"  domains  {_domains(selection)}"
     for title, entry in zip(("samples", "", ""), selection.samples, strict=False):
-        yield f"  {title:8} {_sample(entry, now)}"
+        yield f"  {title:8} {sample(entry, now)}"
     if card.no_undo:
         yield f"  no undo  {card.no_undo}"
 
@@ -53,7 +53,8 @@ def _domains(selection: Selection) -> str:
     return ", ".join([*shown, f"{more:,} more"] if more > 0 else shown)
 
 
-def _sample(entry: QueueEntry, now: float) -> str:
+def sample(entry: QueueEntry, now: float) -> str:
+    """Return one message on one line: id, age, who to whom, the last reply."""
     views = open_recipients(entry)
     first = (
         _cut(printable(views[0].address), _ADDRESS_WIDTH) if views else "(unreadable)"

@@ -54,7 +54,8 @@ def dispatch(arguments: list[str]) -> int:
         return ExitCode.OK
     if options.run:
         return _run(options, options.words)
-    if options.once or options.verbose or options.max_messages is not None:
+    run_only = (options.max_messages, options.while_fd)
+    if options.once or options.verbose or run_only != (None, None):
         raise UsageError(
             "--once, --max-messages and -v belong to --run; see tuiq --help"
         )
@@ -98,6 +99,8 @@ def _global_parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", action="store_true")
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--max-messages", metavar="N", type=_positive)
+    # For programs that start a runner of their own; see tuiq.runner.lifeline.
+    parser.add_argument("--while-fd", metavar="FD", type=_positive)
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
@@ -140,6 +143,7 @@ def _run(options: argparse.Namespace, words: list[str]) -> int:
         once=options.once,
         verbose=options.verbose,
         max_messages=options.max_messages,
+        while_fd=options.while_fd,
     )
     return status
 

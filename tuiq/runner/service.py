@@ -16,6 +16,7 @@ from tuiq import log
 from tuiq.errors import ConfigError, TuiqError
 from tuiq.runner.budget import SPARE, Budget, in_use, raise_limit
 from tuiq.runner.due import scan
+from tuiq.runner.lifeline import check_lifeline, hold_lifeline
 from tuiq.runner.locks import DirectoryLocks
 from tuiq.runner.loop import loop_factory
 from tuiq.runner.metrics import MetricsWriter
@@ -52,14 +53,18 @@ def run(
     once: bool = False,
     verbose: bool = False,
     max_messages: int | None = None,
+    while_fd: int | None = None,
     directory_locks: bool = True,
 ) -> int:
     """Run until a signal ends it, or one pass; return the exit status.
 
-    *directory_locks* is for tests that show that the message locks suffice.
+    The end of file of *while_fd* ends it as well.  *directory_locks* is for tests that
+    show that the message locks suffice.
     Raises ConfigError, SpoolUnavailable (another runner's pid in the text).
     """
     log.setup(verbose=verbose)
+    if while_fd is not None:
+        check_lifeline(while_fd)
     with (
         open_spool(config) as spool,
         _named(spool, once=once) as writer,
@@ -77,6 +82,7 @@ def run(
         ):
             service = Service(spool, locks, options, writer, workers)
             service.on_reload = metrics.reconfigure
+            service.while_fd = while_fd
             return runner.run(service.run())
 
 
@@ -179,6 +185,8 @@ class Service:
         self._side: set[asyncio.Task[None]] = set()
         self.on_reload: Callable[[], None] | None = None
         """Told when the configuration was read again."""
+        self.while_fd: int | None = None
+        """What this runner does not outlive; see ``lifeline``."""
 
     async def run(self) -> int:
         """Run to the end and return the exit status."""
@@ -223,6 +231,8 @@ class Service:
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, self._on_reload)
         loop.add_signal_handler(signal.SIGALRM, self._on_alarm)
+        if self.while_fd is not None:
+            hold_lifeline(self.while_fd, self._on_stop)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)

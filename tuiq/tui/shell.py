@@ -43,3 +43,8 @@ class Shell(Protocol):
 
     def refresh_bars(self) -> None:
         """Draw title, status line and footer again if their text changed."""
+
+    def call_later(
+        self, callback: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> bool:
+        """Call back in the UI thread, soon; any thread may ask for it."""

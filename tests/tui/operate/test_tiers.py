@@ -1,0 +1,89 @@
+"""What each tier asks before it acts; and Enter is never a yes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tui.operate.desk import Floor, open_desk, plant_many, until
+from tests.tui.world import PlantedSpool, furnish
+from tuiq.spool.flags import MHold
+from tuiq.tui.operate.confirm import Confirm, TypeCount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> PlantedSpool:
+    return furnish(tmp_path / "spool")
+
+
+@pytest.fixture
+def floor(planted: PlantedSpool) -> Iterator[Floor]:
+    with open_desk(planted.path) as floor:
+        yield floor
+
+
+async def test_a_hold_acts_at_once_and_u_takes_it_back(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    entry = floor.world.spool.entry
+    new = planted.ids["NEW"]
+    async with floor.run_test() as pilot:
+        floor.mean(new)
+        floor.perform("hold")
+        await until(pilot, lambda: bool(floor.told))
+        assert floor.told == ["1 held · u undoes"]
+        assert entry(new).hold == MHold.HELD
+        now = floor.world.clock.now()
+        assert floor.operator.line(now) == "undo: h hold ×1, 01:00"
+        assert floor.operator.line(now + 61) == ""
+        floor.perform("undo")
+        await until(pilot, lambda: len(floor.told) == 2)
+        assert entry(new).hold == MHold.NONE
+        assert floor.operator.last_undo is None
+
+
+async def test_a_delete_of_few_wants_y_and_nothing_else(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    new = planted.ids["NEW"]
+    async with floor.run_test(size=(120, 36)) as pilot:
+        floor.mean(new)
+        for key in ("enter", "D", "space", "n"):
+            floor.perform("delete")
+            await until(pilot, lambda: isinstance(floor.screen, Confirm))
+            await pilot.press(key)
+            assert isinstance(floor.screen, Confirm), key
+            await pilot.press("escape")
+            assert not isinstance(floor.screen, Confirm)
+        assert floor.world.spool.entry(new).is_live
+        floor.perform("delete")
+        await until(pilot, lambda: isinstance(floor.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: bool(floor.told))
+        assert floor.told == ["1 deleted · u undoes (1 d 00 h left)"]
+        assert not floor.world.spool.entry(new).is_live
+
+
+async def test_a_delete_of_many_wants_their_number(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    ids = plant_many(planted, 21)
+    async with floor.run_test(size=(120, 36)) as pilot:
+        floor.mean(*ids)
+        floor.perform("delete")
+        await until(pilot, lambda: isinstance(floor.screen, TypeCount))
+        for keys in (("enter",), ("y", "enter"), ("2", "enter"), ("3", "enter")):
+            await pilot.press(*keys)
+            assert isinstance(floor.screen, TypeCount), keys
+        assert all(floor.world.spool.entry(i).is_live for i in ids)
+        await pilot.press("backspace", "backspace", "2", "1")
+        await pilot.pause()
+        assert not floor.told, "typing alone does nothing"
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(floor.told))
+        assert floor.told[0].startswith("21 deleted")

@@ -1,0 +1,110 @@
+"""From a key to a job: freeze what is meant, ask as the verb's tier wants, begin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiq.actions.preview import sample
+from tuiq.actions.verbs import MANY, tier_of
+from tuiq.actions.words import plural
+from tuiq.errors import MessageGone
+from tuiq.log import printable
+from tuiq.spool.answers import Verb
+from tuiq.tui.commands import COMMANDS
+from tuiq.tui.operate.confirm import Confirm, Listing, TypeCount, yes_key
+from tuiq.tui.operate.facts import GOING, facts, title
+from tuiq.tui.operate.reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiq.tui.look.dialog import Dialog
+    from tuiq.tui.operate.freezing import Frozen
+    from tuiq.tui.operate.jobs import Job
+    from tuiq.tui.pages.page import Subject
+    from tuiq.tui.shell import Shell
+
+
+class Acting:
+    """Does verbs on subjects, for one application."""
+
+    def __init__(self, shell: Shell, ended: Callable[[Job], None]) -> None:
+        """Act through *shell*; *ended* is called in the UI thread with each job."""
+        self._shell = shell
+        self._ended = ended
+        self._reading: Reading | None = None
+
+    @property
+    def is_freezing(self) -> bool:
+        """Say whether what the last key meant is still being read."""
+        return self._reading is not None and not self._reading.is_over
+
+    def act(self, verb: Verb, subject: Subject) -> None:
+        """Do *verb* to *subject*, asking first where that is due."""
+        self.freeze(subject, lambda frozen: self._ask(verb, frozen))
+
+    def freeze(self, subject: Subject, then: Callable[[Frozen], None]) -> None:
+        """Read *subject* in a thread; *then* gets it in the UI thread."""
+        self._reading = Reading(self._shell, subject, then)
+        self._reading.begin()
+
+    def _ask(self, verb: Verb, frozen: Frozen) -> None:
+        tier = tier_of(verb, frozen.selection.count)
+        if tier == 1:
+            self.begin(verb, frozen)
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.begin(verb, frozen)
+
+        self._shell.ask(self.question(verb, frozen, tier=tier), answered)
+
+    def question(self, verb: Verb, frozen: Frozen, *, tier: int) -> Dialog[bool]:
+        """Return the dialog that asks for *verb* on a frozen set."""
+        world = self._shell.world
+        keep = world.config.spool.trash_keep
+        pairs = list(facts(verb, frozen, keep=keep))
+        count = frozen.selection.count
+        does = f"{GOING[verb]} {plural(count, 'message')}"
+        heading = title(verb, count)
+        if tier == 3 and count > MANY:
+            return TypeCount(
+                heading,
+                pairs,
+                count=count,
+                does=GOING[verb],
+                show_all=lambda: self.listing(frozen),
+            )
+        keys = world.choices.keys.get(verb.value, COMMANDS[verb.value].keys)
+        return Confirm(
+            heading,
+            pairs,
+            does=does,
+            key=yes_key(keys),
+            show_all=lambda: self.listing(frozen),
+            danger=tier == 3,
+        )
+
+    def listing(self, frozen: Frozen) -> Listing:
+        """Return the dialog that lists a frozen set."""
+        spool = self._shell.world.spool
+
+        def line(queue_id: str) -> str:
+            try:
+                return sample(spool.entry(queue_id), frozen.at)
+            except MessageGone:
+                return f"{queue_id} gone since"
+
+        ids = [item.target.queue_id for item in frozen.selection.items]
+        return Listing(printable(frozen.selection.scope), ids, line)
+
+    def begin(self, verb: Verb, frozen: Frozen) -> Job:
+        """Do *verb* to a frozen set; it was agreed to."""
+        return self._shell.world.jobs.begin(
+            verb, frozen.selection, then=self.ended_soon
+        )
+
+    def ended_soon(self, job: Job) -> None:
+        """Tell the UI thread that a job has ended; called in the job's."""
+        self._shell.call_later(self._ended, job)

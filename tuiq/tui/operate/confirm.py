@@ -1,0 +1,210 @@
+"""The questions before an action: shown is what is acted on, and Enter is no yes.
+
+Tier 2, and tier 3 up to ``MANY`` messages, wants a ``y``.  Above that the number of
+messages is typed, and Enter counts only once it is complete and right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from tuiq.tui.look.dialog import Dialog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from textual.app import ComposeResult
+
+_YES = ("y", "o", "k")
+
+
+def yes_key(action_keys: str) -> str:
+    """Return the key that says yes: never one that begins the action."""
+    taken = {key.strip().lower() for key in action_keys.split(",")}
+    return next(key for key in _YES if key not in taken)
+
+
+class Facts(Static):
+    """Labels and what they say, in two columns that wrap."""
+
+    DEFAULT_CSS = "Facts { height: auto; }"
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Show *pairs*, all of it clean."""
+        self._pairs = list(pairs)
+        width = max((cell_len(label) for label, _ in self._pairs), default=0)
+        lines = [f"{label.ljust(width)}  {text}" for label, text in self._pairs]
+        super().__init__("\n".join(lines), markup=False)
+
+
+class Confirm(Dialog[bool]):
+    """A question that one key answers; any other key but Esc does nothing."""
+
+    def __init__(
+        self,
+        title: str,
+        pairs: Iterable[tuple[str, str]],
+        *,
+        does: str,
+        key: str = "y",
+        show_all: Callable[[], Dialog[None]] | None = None,
+        danger: bool = False,
+    ) -> None:
+        """Ask whether to do what *pairs* describe; *does*: ``deletes 3 messages``.
+
+        *show_all* makes the dialog that lists everything that is meant.
+        """
+        self.key = key
+        self._pairs = list(pairs)
+        self._show_all = show_all
+        hints = [(key, does), ("escape", "leaves it alone")]
+        if show_all is not None:
+            hints.insert(1, ("v", "lists all"))
+        classes = "-wide -danger" if danger else "-wide"
+        super().__init__(title, hints=hints, classes=classes)
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "list_all", "list all", show=False, priority=True),
+        # Explicit, so that nothing below ever takes it for a yes.
+        Binding("enter", "nothing", "nothing", show=False),
+    ]
+
+    def on_mount(self) -> None:
+        """Take the key."""
+        self._bindings.bind(self.key, "yes", "yes", show=False)
+
+    def body(self) -> ComposeResult:
+        """Show what would be done to what."""
+        yield Facts(self._pairs)
+
+    def action_yes(self) -> None:
+        """Agree."""
+        self.dismiss(True)
+
+    def action_nothing(self) -> None:
+        """Do nothing."""
+
+    def action_list_all(self) -> None:
+        """Show everything that is meant."""
+        if self._show_all is not None:
+            self.app.push_screen(self._show_all())
+
+
+class TypeCount(Dialog[bool]):
+    """A question that is answered by typing how many messages there are."""
+
+    def __init__(
+        self,
+        title: str,
+        pairs: Iterable[tuple[str, str]],
+        *,
+        count: int,
+        does: str,
+        show_all: Callable[[], Dialog[None]] | None = None,
+    ) -> None:
+        """Ask for *count*; *does*: ``deletes``."""
+        self._pairs = list(pairs)
+        self._count = count
+        self._does = does
+        self._show_all = show_all
+        super().__init__(title, hints=self._hints_for(False), classes="-wide -danger")
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "list_all", "list all", show=False, priority=True),
+    ]
+
+    def body(self) -> ComposeResult:
+        """Show what would be done to what, and ask for the number."""
+        yield Facts(self._pairs)
+        yield Static("")
+        yield Static(f"Type {self._count} to agree:", markup=False)
+        yield Input(restrict=r"[0-9]*", max_length=12, id="count")
+
+    def on_mount(self) -> None:
+        """Let the number be typed at once."""
+        self.query_one(Input).focus()
+
+    @property
+    def is_right(self) -> bool:
+        """Say whether the number stands there, whole."""
+        return self.query_one(Input).value == str(self._count)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say what Enter does now."""
+        event.stop()
+        self.complain("")
+        self.show_hints(self._hints_for(self.is_right))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Agree if the number is right."""
+        event.stop()
+        if self.is_right:
+            self.dismiss(True)
+        else:
+            self.complain(f"That is not {self._count}: nothing was done.")
+
+    def action_list_all(self) -> None:
+        """Show everything that is meant."""
+        if self._show_all is not None:
+            self.app.push_screen(self._show_all())
+
+    def _hints_for(self, is_right: bool) -> list[tuple[str, str]]:
+        hints = [("escape", "leaves it alone")]
+        if is_right:
+            hints.insert(0, ("enter", f"{self._does} them"))
+        if self._show_all is not None:
+            hints.append(("v", "lists all"))
+        return hints
+
+
+class Listing(Dialog[None]):
+    """A long list, a page at a time; lines are asked for when they are shown."""
+
+    PAGE = 14
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "by(1)", show=False),
+        Binding("up,k", "by(-1)", show=False),
+        Binding("pagedown,space,ctrl+d", "page(1)", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", show=False),
+        Binding("home,g", "go(0)", show=False),
+        Binding("end,G", "go(-1)", show=False),
+        Binding("v,q", "leave", show=False),
+    ]
+
+    def __init__(
+        self, title: str, keys: Sequence[str], line: Callable[[str], str]
+    ) -> None:
+        """List *keys*; *line* says what one of them is, clean."""
+        self._keys = keys
+        self._line = line
+        self._top = 0
+        hints = [("pagedown", "next"), ("pageup", "before"), ("escape", "back")]
+        super().__init__(title, hints=hints, classes="-wide")
+
+    def body(self) -> ComposeResult:
+        """Show one page."""
+        yield Static(self._text(), markup=False, id="page")
+
+    def action_by(self, lines: int) -> None:
+        """Scroll."""
+        self.action_go(max(0, self._top + lines))
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by pages."""
+        self.action_by(pages * self.PAGE)
+
+    def action_go(self, top: int) -> None:
+        """Show the page that begins at *top*; -1: the last one."""
+        last = max(0, len(self._keys) - self.PAGE)
+        self._top = last if top < 0 else min(top, last)
+        self.query_one("#page", Static).update(self._text())
+
+    def _text(self) -> str:
+        shown = self._keys[self._top : self._top + self.PAGE]
+        end = self._top + len(shown)
+        where = f"{self._top + 1 if shown else 0:,}–{end:,} of {len(self._keys):,}"
+        return "\n".join([*map(self._line, shown), "", where])

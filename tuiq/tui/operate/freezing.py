@@ -1,0 +1,136 @@
+"""Freezing: from what a key was pressed on to what will be acted on, in a thread.
+
+What comes out is complete and never grows: it is shown, agreed to, and acted on.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuiq.actions.filter_match import open_recipients
+from tuiq.actions.filter_text import domain_of
+from tuiq.actions.selection import Selection, freeze
+from tuiq.spool.flags import MHold
+from tuiq.spool.holders import LockReader, queue_places
+from tuiq.spool.reading import read_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tuiq.actions.selection import Pick
+    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.spool import Spool
+    from tuiq.tui.pages.page import Subject
+
+_CHUNK = 2000
+"""Ids that are sorted in one call: sorting stops every other thread meanwhile."""
+SPREAD = 50
+"""Destinations, and messages for each, that a spread is chosen from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """What will be acted on, and what a person wants to know before agreeing."""
+
+    subject: Subject
+    selection: Selection
+    at: float
+    """Epoch seconds."""
+    senders: int = 0
+    """Different ones."""
+    held: int = 0
+    """Messages that are held, or have held recipients."""
+    in_flight: int = 0
+    """Messages that somebody has locked."""
+    by_domain: dict[bytes, list[str]] = field(default_factory=dict)
+    """The oldest ids of the first destinations met."""
+
+
+class GaveUp(Exception):
+    """The operator left before everything was read."""
+
+
+class Freezing:
+    """One freeze; ``run`` it in a thread and look at ``done`` from another."""
+
+    def __init__(self, spool: Spool, subject: Subject) -> None:
+        """Freeze *subject*; nothing is read yet."""
+        self._spool = spool
+        self._subject = subject
+        self._gone: list[str] = []
+        self._senders: set[int] = set()
+        self._held = 0
+        self._by_domain: dict[bytes, list[str]] = {}
+        self.done = 0
+        self.of = subject.count
+        self.halt = threading.Event()
+
+    def run(self) -> Frozen:
+        """Read every message of the subject; raise GaveUp, TuiqError, OSError."""
+        at = self._spool.clock.now()
+        selection = freeze(
+            self._picks(),
+            scope=self._subject.scope,
+            filter_text=self._subject.filter,
+            gone=self._gone,
+        )
+        return Frozen(
+            subject=self._subject,
+            selection=selection,
+            at=at,
+            senders=len(self._senders),
+            held=self._held,
+            in_flight=self._count_locked(selection),
+            by_domain=self._by_domain,
+        )
+
+    def _picks(self) -> Iterator[Pick]:
+        for queue_id, slots in _in_order(self._subject.picks):
+            if self.halt.is_set():
+                raise GaveUp
+            self.done += 1
+            entry = self._read(queue_id)
+            if entry is None:
+                self._gone.append(queue_id)
+                continue
+            self._note(entry)
+            yield entry, slots
+
+    def _read(self, queue_id: str) -> QueueEntry | None:
+        for directory in self._spool.directories:
+            entry = read_entry(directory, queue_id)
+            if entry is not None:
+                return entry
+        return None
+
+    def _note(self, entry: QueueEntry) -> None:
+        self._senders.add(hash(entry.sender))
+        self._held += entry.hold != MHold.NONE or b"H" in entry.requests
+        for view in open_recipients(entry)[:1]:
+            domain = domain_of(view.address)
+            if domain in self._by_domain or len(self._by_domain) < SPREAD:
+                ids = self._by_domain.setdefault(domain, [])
+                if len(ids) < SPREAD:
+                    ids.append(entry.queue_id)
+
+    def _count_locked(self, selection: Selection) -> int:
+        locked = LockReader().read(queue_places(self._spool.directories)).messages
+        if not locked:
+            return 0
+        return sum(item.target.queue_id in locked for item in selection.items)
+
+
+def _in_order(
+    picks: Sequence[tuple[str, tuple[int, ...] | None]],
+) -> Iterable[tuple[str, tuple[int, ...] | None]]:
+    """Return *picks* by id, oldest first."""
+    starts = range(0, len(picks), _CHUNK)
+    chunks = [sorted(picks[at : at + _CHUNK], key=_id) for at in starts]
+    return heapq.merge(*chunks, key=_id)
+
+
+def _id(pick: tuple[str, tuple[int, ...] | None]) -> str:
+    return pick[0]

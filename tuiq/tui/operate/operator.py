@@ -69,6 +69,9 @@ class Operator:
         return ""
 
     def _why_no_undo(self, page: Page) -> str:
+        done = page.done()
+        if done is not None:
+            return done.why_not
         if self.last_undo is not None:
             return ""
         return "nothing was done here yet; Activity lists what was done before"
@@ -117,7 +120,7 @@ class Operator:
             assert subject is not None
             self._acting.act(_VERBS[command], subject)
             return
-        do: dict[str, Callable[[Page], None]] = {"undo": self._undo_last}
+        do: dict[str, Callable[[Page], None]] = {"undo": self._undo}
         if command in do:
             do[command](page)
 
@@ -125,17 +128,20 @@ class Operator:
         """Take back any action of the audit log, of about *count* messages."""
         self._shell.world.jobs.undo(action, of=count, then=self._acting.ended_soon)
 
-    def _undo_last(self, _page: Page) -> None:
-        offer = self.last_undo
+    def _undo(self, page: Page) -> None:
+        """Take back the action that *page* has focused, else the last one."""
+        done, last = page.done(), self.last_undo
+        offer = done or last
         assert offer is not None
         now = self._shell.world.clock.now()
+        is_last = last is not None and last.action == offer.action
 
         def answered(agreed: bool | None) -> None:
             if agreed:
                 self._offers.forget(offer.action)
                 self.undo(offer.action, count=offer.count)
 
-        if self._offers.is_fresh(now) and offer.count <= VERY_MANY:
+        if is_last and self._offers.is_fresh(now) and offer.count <= VERY_MANY:
             answered(True)
             return
         pairs = [

@@ -34,6 +34,21 @@ class Subject:
         return len(self.picks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """An action of the audit log that a page has focused, for ``undo``."""
+
+    action: str
+    """Its id."""
+    verb: str
+    count: int
+    """About how many messages it changed."""
+    at: float
+    """Epoch seconds."""
+    why_not: str = ""
+    """Why it cannot be taken back, as one short phrase; empty: it can."""
+
+
 class Page(Widget, can_focus=False):
     """One of the screens behind the digits."""
 
@@ -77,6 +92,10 @@ class Page(Widget, can_focus=False):
 
     def subject(self) -> Subject | None:
         """Return what an action would be applied to; None: nothing is there."""
+        return None
+
+    def done(self) -> Done | None:
+        """Return the action that ``undo`` means here; None: the last one."""
         return None
 
     def pausable(self) -> list[list[str]]:

@@ -1,0 +1,278 @@
+"""What the lists of messages and of recipients are made of: grid, pane and view.
+
+The page shows either the list (grid, a line for the last reply, the pane) or the view
+of one message; leaving the view leaves the list as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from textual.containers import Vertical
+
+from tuiq.actions.filter_tree import FilterError
+from tuiq.tui.grid.grid import Grid
+from tuiq.tui.look.roles import Role
+from tuiq.tui.look.text import clean
+from tuiq.tui.pages.message_empty import empty_text
+from tuiq.tui.pages.message_facts import last_delivery
+from tuiq.tui.pages.message_lines import OneLine
+from tuiq.tui.pages.message_pane import MessagePane
+from tuiq.tui.pages.message_view import MessageView
+from tuiq.tui.pages.page import Page
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from tuiq.tui.grid.model import GridModel, Key
+    from tuiq.tui.grid.news import SortWanted
+    from tuiq.tui.index.messages import MessagesView, Row
+    from tuiq.tui.look.palette import Palette
+
+AGES = 5.0
+"""Seconds between two looks at the clock for what is shown as an age."""
+STILL = 2.0
+"""Seconds for which rows keep their places after a key."""
+PANE = 9
+"""Lines of the pane as it comes, where the page has ``TALL`` lines."""
+TALL = 24
+LEAST_ROWS = 6
+STEP = 3
+CLOSED = -1
+"""What ``choices.pane`` holds when the pane was closed."""
+_FEW = 2000
+"""Marks that are looked at in one tick, for messages that have gone."""
+
+
+class Listing(Page):
+    """A grid of messages, or of what is in them."""
+
+    DEFAULT_CSS = """
+    Listing { layout: vertical; height: 1fr; }
+    Listing > #list { height: 1fr; }
+    Listing Grid { height: 1fr; }
+    Listing > MessageView { display: none; }
+    Listing.-view > #list { display: none; }
+    Listing.-view > MessageView { display: block; }
+    """
+    footer = (
+        "filter", "mark", "hold", "flush", "requeue", "delete", "pause", "undo",
+        "freeze", "columns", "palette", "help", "quit",
+    )  # fmt: skip
+
+    def __init__(self, *, id: str | None = None) -> None:
+        """Make the page; what it shows is made when it is mounted."""
+        super().__init__(id=id or self.page_name)
+        self.ages = 0.0
+        """When the clock was looked at for ages."""
+        self.last_filter = ""
+        """The last that was in force."""
+        self._began = 0.0
+        self._delivered: float | None = None
+        self._unchecked: list[Key] = []
+
+    noun = "row"
+    """What a row is."""
+
+    # What a page of this kind says for itself.
+
+    def make_model(self) -> GridModel:
+        """Return the rows of ``self.view``."""
+        raise NotImplementedError
+
+    def meant(self, key: Key | None) -> tuple[str, int | None]:
+        """Return the message of a row, empty without one, and the slot."""
+        raise NotImplementedError
+
+    def count_ages_from(self, now: float) -> None:
+        """Say ages as of *now* from here on."""
+        raise NotImplementedError
+
+    # Parts.
+
+    def compose(self) -> ComposeResult:
+        """Make grid, pane and view."""
+        self.view: MessagesView = self.world.messages.view()
+        self._began = self.ages = self.world.clock.now()
+        self.model = self.make_model()
+        self.grid = Grid(
+            self.model,
+            palette=self.palette,
+            choice=self.world.choices.grid(self.page_name),
+            empty=self.empty_text,
+        )
+        self.reply = OneLine(self.palette)
+        self.pane = MessagePane(self.world, self.palette)
+        self.message = MessageView(self.world, self.palette)
+        with Vertical(id="list"):
+            yield self.grid
+            yield self.reply
+            yield self.pane
+        yield self.message
+
+    def palette(self) -> Palette:
+        """Return the styles in force."""
+        return self.shell.palette_now
+
+    def on_mount(self) -> None:
+        """Order the rows as they were left, the oldest first as they come."""
+        choice = self.world.choices.grid(self.page_name)
+        self.view.sort(choice.sort or "age", reverse=choice.reverse or not choice.sort)
+
+    def on_unmount(self) -> None:
+        """Let the view go."""
+        self.view.close()
+
+    def on_resize(self) -> None:
+        """Give the pane its lines."""
+        self._lay_out()
+
+    def shown(self) -> None:
+        """Take the focus, and catch up."""
+        if self.message.is_open:
+            self.message.take_focus()
+        else:
+            self.grid.focus()
+        self.tick(self.world.clock.now())
+
+    @property
+    def queue_id(self) -> str:
+        """Return the focused message, or the open one; empty: there is none."""
+        if self.message.is_open:
+            return self.message.queue_id
+        return self.meant(self.grid.cursor)[0]
+
+    @property
+    def row(self) -> Row | None:
+        """Return what the index knows of the focused message."""
+        return self.world.messages.row(self.queue_id) if self.queue_id else None
+
+    # The pane, and the line that stands for a folded column.
+
+    @property
+    def pane_height(self) -> int:
+        """Return the lines of the pane, 0 while it is closed."""
+        wanted = self.world.choices.pane
+        if wanted == 0:
+            wanted = PANE if self.size.height >= TALL else 0
+        return max(0, min(wanted, self.size.height - LEAST_ROWS - 1))
+
+    def _lay_out(self) -> None:
+        self.pane.set_height(self.pane_height)
+        self.pane.aim(self.row)
+        self._show_reply()
+
+    def resize_pane(self, by: int) -> None:
+        """Give the pane more lines or fewer; remember it."""
+        height = self.pane_height + by
+        if by > 0:
+            height = max(height, LEAST_ROWS)
+        self.world.choices.pane = height if height >= STEP else CLOSED
+        complaint = self.world.choices.save()
+        if complaint:
+            self.shell.tell(complaint, bad=True)
+        self._lay_out()
+
+    def _show_reply(self) -> None:
+        """Show the focused row's reply where the grid has no column for it."""
+        is_folded = "reply" not in self.grid.shown_columns
+        if self.reply.display != is_folded:
+            self.reply.display = is_folded
+        if is_folded:
+            row = self.row
+            self.reply.show([(f" {clean(row.reply)}" if row else "", Role.DIM)])
+
+    def on_grid_moved(self) -> None:
+        """Let reply and pane follow; rows keep their places for a moment."""
+        self.view.holds_still(STILL)
+        self._show_reply()
+        self.pane.aim(self.row)
+        self.shell.refresh_bars()
+
+    def on_grid_sort_wanted(self, event: SortWanted) -> None:
+        """Order the rows, and remember it."""
+        self.view.sort(event.column, reverse=event.reverse)
+        choice = self.world.choices.grid(self.page_name)
+        choice.sort, choice.reverse = event.column, event.reverse
+        self.world.choices.save()
+        self.grid.changed(asked=True)
+        self.shell.refresh_bars()
+
+    def on_grid_marks_changed(self) -> None:
+        """Tell the filter what is marked."""
+        self.view.marked(frozenset(self.meant(key)[0] for key in self.grid.marks))
+        self.shell.refresh_bars()
+
+    # Time.
+
+    def tick(self, now: float) -> None:
+        """Show what changed; say ages anew every few seconds."""
+        moved = not self.ages <= now < self.ages + AGES
+        if moved:
+            self.ages = now
+            self.count_ages_from(now)
+        self._forget_gone()
+        self.grid.changed()
+        self._show_reply()
+        self.pane.aim(self.row)
+        if moved:
+            self.pane.repaint()
+        if not self.model.count and moved:
+            self.run_worker(self._look_for_delivery(), group="empty", exclusive=True)
+        if self.message.is_open:
+            self.message.tick(now)
+
+    def _forget_gone(self) -> None:
+        """Unmark messages that have left, looking at a part of the marks in a tick."""
+        if not self._unchecked:
+            self._unchecked = list(self.grid.marks.keys)
+        part, self._unchecked = self._unchecked[:_FEW], self._unchecked[_FEW:]
+        row = self.world.messages.row
+        gone = [key for key in part if row(self.meant(key)[0]) is None]
+        if gone:
+            self.grid.marks.discard(*gone)
+            self.on_grid_marks_changed()
+
+    async def _look_for_delivery(self) -> None:
+        journal = self.world.spool.path / "journal"
+        self._delivered = await asyncio.to_thread(last_delivery, journal)
+        self.grid.changed()
+
+    # Filter.
+
+    @property
+    def filter_text(self) -> str | None:
+        """Return the filter in force."""
+        return self.view.filter
+
+    def set_filter(self, text: str) -> str:
+        """Narrow the rows, or say with a caret what is wrong."""
+        try:
+            self.view.narrow(text)
+        except FilterError as error:
+            return f"{error.caret}\n{error.reason}"
+        if self.view.filter:
+            self.last_filter = self.view.filter
+        self.grid.changed(asked=True)
+        self.pane.aim(self.row)
+        self._show_reply()
+        return ""
+
+    def matched(self) -> str:
+        """Return how many match, and how far the reading for that is."""
+        said = f"{self.view.count:,} of {self.world.messages.count:,}"
+        progress = self.view.progress
+        if progress is not None and progress.of:
+            said += f"  ⌕ {progress.done * 100 // progress.of}%"
+        return said
+
+    def empty_text(self) -> str:
+        """Return why there are no rows."""
+        return empty_text(
+            self.world.messages,
+            self.view,
+            self.world.feed.state,
+            delivered=self._delivered,
+            waited=self.world.clock.now() - self._began,
+        )

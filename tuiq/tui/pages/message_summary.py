@@ -1,0 +1,173 @@
+"""One message in a few lines, for the pane below a list."""
+
+from __future__ import annotations
+
+import time
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from tuiq.actions.explain import explain
+from tuiq.actions.words import age, instant, plural
+from tuiq.spool.entry import State
+from tuiq.tui.look.plot import sparkline
+from tuiq.tui.look.roles import Role
+from tuiq.tui.look.text import clean
+from tuiq.tui.pages.message_facts import (
+    recipient_sign,
+    recipient_word,
+)
+from tuiq.tui.pages.message_rows import ROLES, coarse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiq.actions.circumstances import Circumstances
+    from tuiq.spool.entry import QueueEntry, RecipientView
+    from tuiq.tui.pages.message_facts import Facts
+    from tuiq.tui.pages.message_lines import Line
+
+_LABEL = 11
+_ADDRESS, _WORD = 30, 20
+_TIMES = 6
+_BARS = 12
+
+
+def pane_title(facts: Facts, around: Circumstances) -> Line:
+    """Return id, state and what is left."""
+    entry = facts.entry
+    state = around.state(entry)
+    left = f"{entry.left:,} of {plural(entry.count, 'recipient')} left"
+    return [
+        (f" {entry.queue_id} ", Role.STRONG),
+        ("· ", Role.DIM),
+        (state.value, ROLES[state]),
+        (f" · {left} · {clean(entry.directory)} ", Role.DIM),
+    ]
+
+
+def pane_lines(
+    facts: Facts, around: Circumstances, *, now: float, room: int, ascii: bool
+) -> list[Line]:
+    """Return what there is to say in *room* lines; recipients give way first."""
+    entry = facts.entry
+    tail = [_attempts(facts, now, ascii=ascii), lock_line(entry, around)]
+    head: list[Line] = [
+        _envelope(entry, around, now),
+        [label("Subject"), subject_cell(facts)],
+        [label("Why"), (explain(entry, around).text, Role.TEXT)],
+    ]
+    space = max(1, room - len(head) - len(tail))
+    return [*head, *_recipients(facts, around, space, ascii=ascii), *tail]
+
+
+def label(text: str) -> tuple[str, Role]:
+    """Return the name of a line, as wide as all of them."""
+    return f" {text:<{_LABEL}}", Role.DIM
+
+
+def subject_cell(facts: Facts) -> tuple[str, Role]:
+    """Return the subject, or why there is none."""
+    if facts.trouble:
+        return facts.trouble, Role.BAD
+    subject = facts.subject
+    return (subject, Role.STRONG) if subject else ("(none)", Role.DIM)
+
+
+def _envelope(entry: QueueEntry, around: Circumstances, now: float) -> Line:
+    parts = [
+        f"from <{clean(entry.sender)}>",
+        f"size {entry.size:,}",
+        f"queued {instant(entry.birth)}",
+        next_words(entry, around, now),
+    ]
+    return [label("Envelope"), ("   ".join(filter(None, parts)), Role.TEXT)]
+
+
+def next_words(entry: QueueEntry, around: Circumstances, now: float) -> str:
+    """Return when it is tried next, as far as time alone decides."""
+    state = around.state(entry)
+    if state not in {State.DUE, State.DEFERRED, State.DOUBT}:
+        return ""
+    wait = entry.next_attempt - now
+    return f"next try in {coarse(wait)}" if wait > 0 else "next try now"
+
+
+def _recipients(
+    facts: Facts, around: Circumstances, space: int, *, ascii: bool
+) -> list[Line]:
+    """Return the recipients that fit, those that are not settled first."""
+    views = facts.recipients
+    if not views:
+        return [[label("Rcpt"), ("cannot be read", Role.DAMAGED)]]
+    room = space if len(views) <= space else max(1, space - 1)
+    left = (view for view in views if view.state in b"TAUF")
+    others = (view for view in views if view.state not in b"TAUF")
+    shown = list(islice(chain(left, others), room))
+    lines = [_recipient(facts, view, around, ascii=ascii) for view in shown]
+    lines[0] = [label("Rcpt"), *lines[0][1:]]
+    more = len(views) - len(shown)
+    if more and space > 1:
+        lines.append([label(""), (f"and {more:,} more: Enter, Recipients", Role.DIM)])
+    return lines
+
+
+def _recipient(
+    facts: Facts, view: RecipientView, around: Circumstances, *, ascii: bool
+) -> Line:
+    sign, role = recipient_sign(view, ascii=ascii)
+    word = recipient_word(view)
+    if view.tries:
+        tries = "1 try" if view.tries == 1 else f"{view.tries} tries"
+        word = f"{word}, {tries}"
+    return [
+        label(""),
+        (f"{sign} ", role),
+        (f"{clean(view.address):<{_ADDRESS}}  ", Role.TEXT),
+        (f"{word:<{_WORD}}  ", role),
+        (f"{clean(facts.destination(view, around))}  ", Role.DIM),
+        (clean(facts.reasons.get(view.index, b"")), Role.TEXT),
+    ]
+
+
+def _attempts(facts: Facts, now: float, *, ascii: bool) -> Line:
+    entry = facts.entry
+    if not entry.tries:
+        return [label("Attempts"), ("none yet", Role.DIM)]
+    if not facts.attempts:
+        last = f", the last {age(now - entry.last_attempt)} ago"
+        return [label("Attempts"), (f"{entry.tries}{last}", Role.TEXT)]
+    return [
+        label("Attempts"),
+        (_times(facts.attempts), Role.TEXT),
+        ("   ", Role.TEXT),
+        (attempts_plot(facts.attempts, entry.birth, now, ascii=ascii), Role.PLOT_OUT),
+    ]
+
+
+def _times(moments: Sequence[float]) -> str:
+    shown = [time.strftime("%H:%M", time.localtime(m)) for m in moments[-_TIMES:]]
+    more = ["…"] if len(moments) > len(shown) else []
+    return " ".join([*more, *shown])
+
+
+def attempts_plot(
+    moments: Sequence[float], birth: float, now: float, *, ascii: bool
+) -> str:
+    """Return how densely attempts lay between the submission and now."""
+    width = max(1.0, now - birth) / _BARS
+    counts = [0.0] * _BARS
+    for moment in moments:
+        counts[max(0, min(_BARS - 1, int((moment - birth) / width)))] += 1
+    return sparkline(counts, _BARS, ascii)
+
+
+def lock_line(entry: QueueEntry, around: Circumstances) -> Line:
+    """Return who holds the message."""
+    work = around.work(entry.queue_id)
+    if work is None:
+        return [label("Lock"), ("none", Role.DIM)]
+    what = f"{clean(work.phase)} with {clean(work.destination)}" if work.phase else ""
+    since = f"for {age(around.now - work.since)}" if work.since else ""
+    program = clean(work.program) or "unknown program"
+    words = [f"pid {work.pid} ({program})", what, since]
+    return [label("Lock"), (" ".join(filter(None, words)), Role.ACTIVE)]

@@ -85,7 +85,7 @@ def pause(
         undoes=undoes,
         details=details,
     )
-    with _logged(spool, start) as action:
+    with logged(spool, start) as action:
         spool.pauses.pause(
             where.scope, where.key, who=actor.who, reason=reason, until=until
         )
@@ -115,13 +115,13 @@ def resume(
         undoes=undoes,
         details=details,
     )
-    with _logged(spool, start) as action:
+    with logged(spool, start) as action:
         spool.pauses.resume(where.scope, where.key)
     return action
 
 
 @contextmanager
-def _logged(spool: Spool, start: Start) -> Iterator[str]:
+def logged(spool: Spool, start: Start) -> Iterator[str]:
     """Write down what is done in the block, and that it is done."""
     log = open_log(spool)
     log.start(start)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiq.actions import limiting
 from tuiq.actions.audit import ActionLog, Start, mark_undone, open_log
 from tuiq.actions.pausing import undo_pause
 from tuiq.actions.records import Record, read_action
@@ -159,14 +160,16 @@ def undo(
 ) -> Act | str:
     """Take back exactly what *action* changed.
 
-    Returns the running action, or for a pause, which has no messages, the id of
-    the one that is done.  Raises UsageError when that action cannot be taken back.
+    Returns the running action, or for a pause or limits, which have no messages, the
+    id of the one that is done.  Raises UsageError when it cannot be taken back.
     """
     record = read_action(spool.path / "audit", action)
     if record.undone_by:
         raise UsageError(f"{action}: was taken back by {record.undone_by} already")
     if record.start.verb in ("pause", "resume"):
         return undo_pause(spool, record.start, actor=actor, reason=reason)
+    if record.start.verb == limiting.VERB:
+        return limiting.undo_limits(spool, record.start, actor=actor, reason=reason)
     verb, selection = _inverse(record)
     start = Start(
         verb=verb.value,

@@ -30,6 +30,9 @@ _RATE_WINDOW = 5.0
 class Reporter(Protocol):
     """What writes the status file of a process."""
 
+    changed: str
+    """What stands above the configuration, in a sentence; empty: nothing."""
+
     async def run(self) -> None:
         """Write until cancelled."""
         ...
@@ -65,6 +68,7 @@ class SupervisorReporter:
         """Describe *supervisor* through *writer*."""
         self._supervisor = supervisor
         self._writer = writer
+        self.changed = ""
         self._spool = supervisor.spool
         self._limit = raise_limit()
         self._started = self._spool.clock.now()
@@ -97,7 +101,7 @@ class SupervisorReporter:
             destinations=supervisor.governor.statuses(self._spool.clock.now()),
             fd_limit=self._limit,
             idle=f"{len(supervisor.shares)} workers deliver",
-            notes=tuple(supervisor.notes()),
+            notes=tuple([*filter(None, (self.changed,)), *supervisor.notes()]),
         )
 
     def totals(self) -> dict[str, int]:
@@ -112,6 +116,7 @@ class StatusReporter:
         """Describe *runner* through *writer*."""
         self._runner = runner
         self._writer = writer
+        self.changed = ""
         self._clock = runner.spool.clock
         self._started = self._clock.now()
         self._samples: list[tuple[float, dict[str, int]]] = []
@@ -192,7 +197,8 @@ class StatusReporter:
         """Return sentences that an operator should read."""
         runner = self._runner
         obstacles = map(runner.desk.obstacle, runner.directories)
-        return [f"{text}; nothing is sent from it" for text in obstacles if text]
+        notes = [f"{text}; nothing is sent from it" for text in obstacles if text]
+        return [self.changed, *notes] if self.changed else notes
 
     def _rates(self, counters: dict[str, int]) -> dict[str, float]:
         """Return per-second rates over the last seconds."""

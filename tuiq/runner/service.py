@@ -27,6 +27,7 @@ from tuiq.runner.shares import cores
 from tuiq.runner.supervisor import Supervisor
 from tuiq.spool.answers import Result, Target, Verb
 from tuiq.spool.journal import Event, Kind
+from tuiq.spool.limits import clear_limits, read_limits
 from tuiq.spool.spool import Spool, open_spool
 from tuiq.spool.status import StatusWriter
 
@@ -195,6 +196,8 @@ class Service:
         if self._locks.missing and not self._options.once:
             background.append(asyncio.create_task(self._adopt(), name="adopt"))
         self._note("started")
+        if not self._options.once:
+            clear_limits(self._spool.fs, self._spool.run_fd)
         problem = way_out_problem(self._spool.config)
         if problem:
             _log.error("%s", problem)
@@ -258,7 +261,9 @@ class Service:
         except TuiqError as error:
             _log.error("not reloaded: %s", error)
             return
-        self._spool.reconfigure(config)
+        limits = read_limits(self._spool.fs, self._spool.run_fd)
+        self._reporter.changed = limits.words() if limits else ""
+        self._spool.reconfigure(limits.over(config) if limits else config)
         self._engine.reconfigure()
         if self.on_reload is not None:
             self.on_reload()

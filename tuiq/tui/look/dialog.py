@@ -52,6 +52,7 @@ class Dialog(ModalScreen[_T]):
     Dialog.-ascii > #frame { border: ascii $border; }
     Dialog.-ascii.-danger > #frame { border: ascii $error; }
     Dialog #body { height: auto; max-height: 1fr; scrollbar-size-vertical: 1; }
+    Dialog #foot { dock: bottom; height: auto; }
     Dialog #complaint { display: none; height: auto; color: $error; }
     Dialog #hints { height: auto; color: $text-muted; }
     Dialog Input {
@@ -93,8 +94,9 @@ class Dialog(ModalScreen[_T]):
         with frame:
             with VerticalScroll(id="body", can_focus=False):
                 yield from self.body()
-            yield Static(id="complaint", markup=False)
-            yield Static(self._hint_line(), id="hints")
+            with Vertical(id="foot"):
+                yield Static(id="complaint", markup=False)
+                yield Static(self._hint_line(), id="hints")
 
     def body(self) -> ComposeResult:
         """Yield what is inside the frame, above complaint and hints."""

@@ -1,0 +1,1 @@
+"""Dialogs in which people choose: themes, columns, the order of rows, saved filters."""

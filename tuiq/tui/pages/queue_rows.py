@@ -1,0 +1,329 @@
+"""Queue directories as rows: what each cell says, and the lines about one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuiq.actions.words import age, instant, plural, size
+from tuiq.spool.census import STANDING
+from tuiq.spool.entry import State
+from tuiq.spool.pauses import Scope
+from tuiq.tui.grid.model import Align, Cell, Column
+from tuiq.tui.look.plot import sparkline
+from tuiq.tui.look.roles import Role
+from tuiq.tui.look.text import clean
+from tuiq.tui.pages.figures import countdown, gauge, percent, rate
+
+if TYPE_CHECKING:
+    from tuiq.spool.pauses import Pause, PauseSet
+    from tuiq.tui.live.lookout import DirectoryFacts
+    from tuiq.tui.pages.lines import Line
+
+SPARK = 10
+"""Cells of a sparkline, and seconds for each."""
+SCARCE = 0.15
+"""Share of a disk from which on less is worth a colour."""
+_BAR = 5
+
+
+def _number(
+    id: str, title: str, width: int, priority: int, gloss: str, *, hidden: bool = False
+) -> Column:
+    return Column(
+        id=id,
+        title=title,
+        width=width,
+        align=Align.RIGHT,
+        priority=priority,
+        sortable=True,
+        hidden=hidden,
+        gloss=gloss,
+    )
+
+
+COLUMNS = (
+    Column(id="name", title="QUEUE", width=7, sortable=True, gloss="its name"),
+    _number("messages", "MSGS", 7, 0, "messages, the trash not counted"),
+    _number("due", "DUE", 7, 5, "messages that are tried next"),
+    _number("active", "ACT", 5, 4, "messages being worked on"),
+    _number("deferred", "DEF", 7, 3, "messages that wait for their next try"),
+    _number("held", "HELD", 6, 6, "messages an operator stopped"),
+    _number("paused", "PAUSED", 6, 11, "messages that wait for a pause to end"),
+    _number("doubt", "DOUBT", 5, 13, "messages sent without an answer"),
+    _number("failed", "FAIL", 5, 14, "failed, and not bounced yet"),
+    _number("damaged", "DMGD", 5, 12, "messages that cannot be read"),
+    _number("trashed", "TRASH", 5, 15, "deleted, and not removed yet", hidden=True),
+    _number("oldest", "OLDEST", 6, 2, "age of the oldest message that should move"),
+    _number("in", "IN/s", 5, 1, "messages a second that came in lately"),
+    Column(
+        id="in-line",
+        title="LAST 100 s",
+        width=SPARK,
+        priority=9,
+        gloss="messages that came in, ten seconds a sign",
+    ),
+    _number("out", "OUT/s", 5, 1, "messages a second that a runner was done with"),
+    Column(
+        id="out-line",
+        title="LAST 100 s",
+        width=SPARK,
+        priority=9,
+        gloss="messages that left, ten seconds a sign",
+    ),
+    Column(
+        id="disk",
+        title="DISK FREE",
+        width=17,
+        priority=7,
+        sortable=True,
+        gloss="free room on its disk, and a bar of what is taken",
+    ),
+    Column(
+        id="inodes",
+        title="INODES FREE",
+        width=17,
+        priority=16,
+        sortable=True,
+        gloss="free inodes of its file system, and a bar of what is taken",
+    ),
+    Column(
+        id="served",
+        title="SERVED BY",
+        width=10,
+        flex=1,
+        priority=8,
+        gloss="the runner that delivers from it",
+    ),
+    Column(
+        id="note",
+        title="NOTES",
+        width=10,
+        flex=3,
+        priority=1,
+        gloss="pause, low disk, trouble",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """One queue directory, or all of them."""
+
+    name: str
+    """Clean; ``TOTAL`` for all."""
+    now: float
+    tally: Mapping[State, int] = field(default_factory=dict)
+    oldest: float | None = None
+    """Epoch seconds."""
+    facts: DirectoryFacts | None = None
+    """None: nobody looked yet, or it is the row of all."""
+    rates: tuple[float, float] = (0.0, 0.0)
+    """Messages a second, in and out."""
+    lines: tuple[Sequence[float], Sequence[float]] = ((), ())
+    """The same over the last seconds, oldest first."""
+    pauses: tuple[Pause, ...] = ()
+    """What stops it, the widest first; of the row of all: every pause."""
+    ascii: bool = False
+
+    @property
+    def messages(self) -> int:
+        """Return the number of messages, the trash not counted."""
+        return sum(self.tally.values()) - self.tally.get(State.TRASHED, 0)
+
+    @property
+    def moving(self) -> int:
+        """Return the number of messages that leave by themselves."""
+        return sum(n for state, n in self.tally.items() if state not in STANDING)
+
+
+_STATES = {
+    "due": (State.DUE, Role.DUE),
+    "active": (State.ACTIVE, Role.ACTIVE),
+    "deferred": (State.DEFERRED, Role.DEFERRED),
+    "held": (State.HELD, Role.HELD),
+    "paused": (State.PAUSED, Role.PAUSED),
+    "doubt": (State.DOUBT, Role.DOUBT),
+    "failed": (State.FAILED, Role.FAILED),
+    "damaged": (State.DAMAGED, Role.DAMAGED),
+    "trashed": (State.TRASHED, Role.TRASHED),
+}
+
+
+def cell(row: QueueRow, column: str) -> Cell:
+    """Return what a column says about a directory."""
+    if column in _STATES:
+        state, role = _STATES[column]
+        return _count(row.tally.get(state, 0), role)
+    return _CELLS[column](row)
+
+
+def rank(row: QueueRow, column: str) -> object:
+    """Return what a column is ordered by."""
+    facts = row.facts
+    if column in _STATES:
+        return row.tally.get(_STATES[column][0], 0)
+    if column == "oldest":
+        return -1.0 if row.oldest is None else row.now - row.oldest
+    if column in ("in", "out"):
+        return row.rates[column == "out"]
+    if column == "disk":
+        return facts.free_bytes if facts else 0
+    if column == "inodes":
+        return facts.free_inodes if facts else 0
+    return row.messages if column == "messages" else row.name
+
+
+def _count(number: int, role: Role) -> Cell:
+    return (f"{number:,}", role) if number else ("0", Role.DIM)
+
+
+def _oldest(row: QueueRow) -> Cell:
+    if row.oldest is None:
+        return "–" if not row.ascii else "-", Role.DIM
+    return age(row.now - row.oldest), Role.TEXT
+
+
+def _rate(row: QueueRow, number: int) -> Cell:
+    value = row.rates[number]
+    return rate(value), Role.TEXT if value > 0 else Role.DIM
+
+
+def _spark(row: QueueRow, number: int) -> Cell:
+    role = (Role.PLOT_IN, Role.PLOT_OUT)[number]
+    return sparkline(row.lines[number], SPARK, row.ascii), role
+
+
+def _disk(row: QueueRow) -> Cell:
+    facts = row.facts
+    if facts is None or not facts.total_bytes:
+        return "", Role.DIM
+    share = facts.free_bytes / facts.total_bytes
+    text = f"{size(facts.free_bytes):>6} {percent(share):>4}"
+    return _gauged(text, share, row, bad=bool(facts.low))
+
+
+def _inodes(row: QueueRow) -> Cell:
+    facts = row.facts
+    if facts is None:
+        return "", Role.DIM
+    if not facts.total_inodes:
+        return "not counted", Role.DIM
+    share = facts.free_inodes / facts.total_inodes
+    text = f"{inodes(facts.free_inodes):>6} {percent(share):>4}"
+    return _gauged(text, share, row, bad=bool(facts.low))
+
+
+def inodes(count: int) -> str:
+    """Return a number of inodes in up to six characters."""
+    if count < 10_000:
+        return str(count)
+    return f"{count / 1e6:.1f}M" if count >= 999_500 else f"{count / 1e3:.0f}k"
+
+
+def _gauged(text: str, share: float, row: QueueRow, *, bad: bool) -> Cell:
+    role = Role.BAD if bad else Role.WARN if share < SCARCE else Role.TEXT
+    return f"{text} {gauge(1 - share, _BAR, ascii=row.ascii)}", role
+
+
+def _served(row: QueueRow) -> Cell:
+    if row.facts is None:
+        return "", Role.DIM
+    if row.facts.runner:
+        return clean(row.facts.runner), Role.TEXT
+    return "nobody", Role.WARN
+
+
+def _note(row: QueueRow) -> Cell:
+    facts = row.facts
+    if facts is not None:
+        for trouble in (facts.error, facts.suspect, facts.low):
+            if trouble:
+                return trouble, Role.BAD
+    if not row.pauses:
+        return "", Role.TEXT
+    if row.facts is None and row.name == "TOTAL":
+        return f"{plural(len(row.pauses), 'pause')} in force", Role.PAUSED
+    return paused(row.pauses[0], row.now), Role.PAUSED
+
+
+_CELLS = {
+    "name": lambda row: (row.name, Role.STRONG),
+    "messages": lambda row: _count(row.messages, Role.TEXT),
+    "oldest": _oldest,
+    "in": lambda row: _rate(row, 0),
+    "out": lambda row: _rate(row, 1),
+    "in-line": lambda row: _spark(row, 0),
+    "out-line": lambda row: _spark(row, 1),
+    "disk": _disk,
+    "inodes": _inodes,
+    "served": _served,
+    "note": _note,
+}
+
+
+def paused(pause: Pause, now: float) -> str:
+    """Return ``paused, 12:31 left: their upgrade``."""
+    if pause.damage:
+        return f"paused: {clean(pause.damage)}"
+    whole = "spool paused" if pause.scope is Scope.SPOOL else "paused"
+    left = f"{countdown(pause.until - now)} left" if pause.until else "open-ended"
+    reason = f": {clean(pause.reason)}" if pause.reason else ""
+    return f"{whole}, {left}{reason}"
+
+
+def stopping(pauses: PauseSet, uuid: str) -> tuple[Pause, ...]:
+    """Return the pauses of a whole directory, the widest first."""
+    found = (pauses.spool, pauses.directory(uuid))
+    return tuple(pause for pause in found if pause is not None)
+
+
+def about(row: QueueRow) -> list[Line]:
+    """Return the lines on the focused directory."""
+    if row.facts is None:
+        return [_total(row)]
+    facts = row.facts
+    real = f" -> {facts.real}" if facts.real else ""
+    who = f"served by {clean(facts.runner)}" if facts.runner else "served by nobody"
+    first: Line = [
+        (f" {facts.path}{real}", Role.STRONG),
+        (f"   {who}", Role.TEXT if facts.runner else Role.WARN),
+    ]
+    return [first, _room(facts), *_warnings(row)]
+
+
+def _total(row: QueueRow) -> Line:
+    moving = plural(row.moving, "message")
+    return [(f" {moving} on the way; Enter lists all messages", Role.DIM)]
+
+
+def _room(facts: DirectoryFacts) -> Line:
+    if not facts.total_bytes:
+        return []
+    free = percent(facts.free_bytes / facts.total_bytes)
+    disk = f"{size(facts.free_bytes)} of {size(facts.total_bytes)} free ({free})"
+    counted = "inodes are not counted there"
+    if facts.total_inodes:
+        share = percent(facts.free_inodes / facts.total_inodes)
+        counted = f"{facts.free_inodes:,} inodes free ({share})"
+    return [(f" disk {disk} · {counted}", Role.DIM)]
+
+
+def _warnings(row: QueueRow) -> list[Line]:
+    facts = row.facts
+    assert facts is not None
+    lines: list[Line] = []
+    if facts.error:
+        lines.append([(f" {row.name} {facts.error}", Role.BAD)])
+    if facts.suspect:
+        lines.append([(f" suspect: {facts.suspect}", Role.BAD)])
+    if facts.low:
+        text = f" low disk: {facts.low}; nothing is sent from here: free some space"
+        lines.append([(text, Role.BAD)])
+    for pause in row.pauses:
+        end = f", ends {instant(pause.until)}" if pause.until else ""
+        who = f" by {clean(pause.who)}" if pause.who else ""
+        text = f" {paused(pause, row.now)}{who}{end}; p ends it"
+        lines.append([(text, Role.PAUSED)])
+    return lines

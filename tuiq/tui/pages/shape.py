@@ -1,0 +1,292 @@
+"""Where the queue hurts: domains by age, reasons, and what is going to happen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.containers import Vertical
+
+from tuiq.actions.filter import FilterError, parse
+from tuiq.actions.words import plural
+from tuiq.spool.census import STANDING
+from tuiq.tui.grid.grid import Grid
+from tuiq.tui.look.roles import Role
+from tuiq.tui.pages import shape_rows as rows
+from tuiq.tui.pages.board import GRID, Board
+from tuiq.tui.pages.lines import Lines
+from tuiq.tui.pages.page import Subject
+from tuiq.tui.pages.shape_rows import HeatRow, ReasonRow
+from tuiq.tui.pages.table import Table
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from tuiq.tui.grid.model import Key
+    from tuiq.tui.index.messages import MessagesView
+
+EVERY = 5.0
+"""Seconds between two counts at least."""
+_SHARE = 20.0
+"""How many times as long as a count took nothing is counted."""
+_FRESH = 2.0
+"""Seconds for which a set of messages is good that an action would be applied to."""
+TOTAL = ""
+"""Key of the line of sums; the others go by their filters."""
+
+
+class ShapePage(Board):
+    """The table of domains by age, and the reasons below it."""
+
+    page_name = "shape"
+    page_title = "Shape"
+    footer: ClassVar[tuple[str, ...]] = (
+        "open",
+        "group",
+        "pane",
+        "hold",
+        "flush",
+        "canary",
+        "pause",
+        "filter",
+        "sort",
+    )
+    takes: ClassVar[frozenset[str]] = GRID | {"group", "pane", "filter", "filter-clear"}
+    DEFAULT_CSS = """
+    ShapePage #shape { height: 3fr; }
+    ShapePage #reasons { height: 2fr; min-height: 2; }
+    ShapePage.-low #reasons { height: 2; }
+    ShapePage.-low #reasons:focus { height: 3fr; }
+    ShapePage #shape-forecast { height: 2; }
+    """
+
+    def __init__(self) -> None:
+        """Begin with recipient domains, and without a filter."""
+        super().__init__()
+        self.by = rows.BY[0]
+        self._filter = ""
+        self._view: MessagesView | None = None
+        self._counted = float("-inf")
+        self._next_count = float("-inf")
+        # What an action would be applied to: for which focus, when, and the set.
+        self._meant: tuple[object, float, Subject | None] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Make both grids and the forecast."""
+        self.heat: Table[HeatRow] = Table(
+            rows.COLUMNS, rows.cell, rows.rank, sort=("total", True), first=TOTAL
+        )
+        self.groups: Table[ReasonRow] = Table(
+            rows.REASON_COLUMNS,
+            rows.reason_cell,
+            rows.reason_rank,
+            sort=("count", True),
+        )
+        self.heat_grid = self.make_grid(self.heat, "shape")
+        self.reason_grid = self.make_grid(self.groups, "reasons")
+        self.forecast = Lines(self.palette, id="shape-forecast")
+        yield Vertical(self.heat_grid, self.forecast, self.reason_grid)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Give both parts their lines, or most to the one that has the keys."""
+        self.set_class(event.size.height < 20, "-low")
+        self.forecast.display = event.size.height >= 8
+
+    # -- what is shown -----------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Count again when it is time."""
+        moment = time.monotonic()
+        if self.is_mounted and moment >= self._next_count:
+            self.count(now)
+            took = time.monotonic() - moment
+            self._next_count = moment + max(EVERY, _SHARE * took)
+
+    def count(self, now: float) -> None:
+        """Count everything, and show it."""
+        messages = self.world.messages
+        shape = messages.shape(self.by, now=now, filter=self._filter)
+        whole = shape[0].total if shape else 0
+        self.heat.show({row.filter: HeatRow(row=row, whole=whole) for row in shape})
+        self.heat_grid.changed()
+        groups = messages.reasons(self._narrowed())
+        self.groups.show({g.label: ReasonRow(group=g, now=now) for g in groups})
+        self.reason_grid.changed()
+        self._counted = now
+        self._foretell(now)
+
+    def _foretell(self, now: float) -> None:
+        world = self.world
+        sight, history = world.lookout.sight, world.lookout.history
+        tally = world.messages.tally()
+        moving = sum(n for state, n in tally.items() if state not in STANDING)
+        drain = rows.drain(
+            moving,
+            history("in", 60),
+            history("out", 60),
+            is_served=bool(sight.around.alive),
+        )
+        lifetime = world.config.retry.lifetime
+        forecast = world.messages.forecast(now=now, lifetime=lifetime)
+        expiring = rows.expiring(forecast)
+        role = Role.WARN if forecast.expiring_24h else Role.DIM
+        self.forecast.say(
+            [
+                [(f" {drain}", Role.TEXT)],
+                [(f" {rows.due(forecast)}", Role.DIM), (f" · {expiring}", role)],
+            ]
+        )
+
+    def again(self) -> None:
+        """Count at once: something else is asked for."""
+        self._next_count = float("-inf")
+        self.tick(self.world.clock.now())
+
+    def hidden(self) -> None:
+        """Follow no changes while nobody looks."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+
+    def empty_text(self) -> str:
+        """Return what stands where rows would be."""
+        if self._filter:
+            return "Nothing that waits matches the filter; \\ drops it."
+        return "Nothing waits in the queue."
+
+    def status(self) -> str:
+        """Return what is counted and what the focused cell is."""
+        grid = self.active
+        order = grid.model.sorted_by[0]
+        return f"by {rows.WORDS[self.by]}   {self._place()}   sort {order}"
+
+    # -- the filter ----------------------------------------------------------------
+
+    @property
+    def filter_text(self) -> str | None:
+        """Return the filter in force."""
+        return self._filter
+
+    def set_filter(self, text: str) -> str:
+        """Count only what matches; return the complaint, empty when taken."""
+        try:
+            self._filter = str(parse(text))
+            self._narrowed()
+        except FilterError as error:
+            return f"{error.caret}\n{error.reason}"
+        self.again()
+        return ""
+
+    def _narrowed(self) -> MessagesView | None:
+        """Return what the filter selects; None without one."""
+        if not self._filter:
+            self.hidden()
+            return None
+        if self._view is None:
+            self._view = self.world.messages.view()
+        if self._view.filter != self._filter:
+            self._view.narrow(self._filter)
+        return self._view
+
+    # -- cells ---------------------------------------------------------------------
+
+    def _cell(self) -> tuple[str, str]:
+        """Return the filter of what is focused, and what that is in words."""
+        grid = self.active
+        key = grid.cursor
+        if grid is self.reason_grid:
+            group = self.groups.value(key)
+            return (group.group.filter, group.group.label) if group else ("", "")
+        value = self.heat.value(key)
+        if value is None:
+            return "", ""
+        number = rows.bucket_of(grid.focused_column)
+        ages = "" if number is None else rows.bounds(number)
+        named = "" if value.is_total else value.row.name
+        words = [named, "" if number is None else rows.ages(number)]
+        return self._joined(value.row.filter, ages), ", ".join(filter(None, words))
+
+    def _joined(self, *terms: str) -> str:
+        """Return one filter: that of the page, and *terms*."""
+        own = f"({self._filter})" if " | " in self._filter else self._filter
+        return " ".join(filter(None, (own, *terms)))
+
+    def _place(self) -> str:
+        words = self._cell()[1]
+        return words if self.active.cursor is not None else ""
+
+    def opened(self, grid: Grid, key: Key) -> None:
+        """Show the messages of the cell."""
+        text, _ = self._cell()
+        if grid is self.reason_grid:
+            text = self._joined(text)
+        self.shell.go("messages", filter=text)
+
+    def subject(self) -> Subject | None:
+        """Return all messages of the focused cell or group."""
+        grid = self.active
+        key = grid.cursor
+        focus = (grid.id, key, grid.focused_column, self._filter, self.by)
+        now = time.monotonic()
+        if self._meant is not None:
+            known, until, subject = self._meant
+            if known == focus and now < until:
+                return subject
+        subject = None if key is None else self._frozen()
+        took = time.monotonic() - now
+        self._meant = focus, now + max(_FRESH, _SHARE * took), subject
+        return subject
+
+    def _frozen(self) -> Subject | None:
+        """Return every message of the focused cell, as of now."""
+        text, words = self._cell()
+        if self.active is self.reason_grid:
+            text = self._joined(text)
+        view = self.world.messages.view()
+        try:
+            view.narrow(text)
+            ids, canonical = view.ids(), view.filter
+        finally:
+            view.close()
+        if not ids:
+            return None
+        what = f": {words}" if words else ""
+        return Subject(
+            scope=f"{plural(len(ids), 'message')}{what}",
+            filter=canonical,
+            picks=tuple((queue_id, None) for queue_id in ids),
+        )
+
+    def pausable(self) -> list[list[str]]:
+        """Return the focused domain or route, then the whole spool."""
+        value = self.heat.value(self.heat_grid.cursor)
+        is_place = self.by in ("domain", "route") and self.active is self.heat_grid
+        if value is None or value.is_total or not is_place:
+            return [["spool"]]
+        return [["destination", value.row.name], ["spool"]]
+
+    # -- commands --------------------------------------------------------------------
+
+    def perform(self, command: str) -> None:
+        """Do one of the commands in ``takes``."""
+        do: dict[str, Any] = {
+            "group": self._next_grouping,
+            "pane": self._other_part,
+            "filter-clear": lambda: self.set_filter(""),
+        }
+        if command in do:
+            do[command]()
+        else:
+            super().perform(command)
+
+    def _next_grouping(self) -> None:
+        at = rows.BY.index(self.by)
+        self.by = rows.BY[(at + 1) % len(rows.BY)]
+        self.again()
+
+    def _other_part(self) -> None:
+        other = self.heat_grid
+        if self.active is self.heat_grid:
+            other = self.reason_grid
+        other.focus()

@@ -1,0 +1,122 @@
+"""Plots of rates over a window of time that the operator makes longer and shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from textual.containers import Container
+
+from tuiq.actions.words import HOUR, MINUTE
+from tuiq.tui.live.history import FINE, STEP
+from tuiq.tui.look.plot import Plot
+from tuiq.tui.look.roles import Role
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from tuiq.tui.live.lookout import Lookout
+    from tuiq.tui.look.palette import Palette
+
+WINDOWS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR)
+WORDS = ("1 min", "5 min", "15 min", "1 h", "6 h")
+Curve = tuple[str, str, str, Role]
+"""Title, unit, the name in the lookout's history, and the role of its colour."""
+
+
+class Throughput(Container):
+    """Plots in two columns, or below each other where it is narrow."""
+
+    DEFAULT_CSS = """
+    Throughput { layout: grid; grid-size: 2; grid-gutter: 0 1; height: 16; }
+    Throughput.-narrow { grid-size: 1; }
+    Throughput > .-surplus { display: none; }
+    """
+
+    def __init__(
+        self,
+        lookout: Lookout,
+        curves: Sequence[Curve],
+        palette: Callable[[], Palette],
+        *,
+        id: str | None = None,
+    ) -> None:
+        """Plot *curves*, the most important first."""
+        super().__init__(id=id)
+        self._lookout = lookout
+        self._palette = palette
+        self._curves = curves
+        self._window = 1
+        self.plots: list[Plot] = []
+
+    def compose(self) -> ComposeResult:
+        """Make the plots."""
+        for title, unit, name, role in self._curves:
+            plot = Plot(
+                title, unit, self._series(name), palette=self._palette, role=role
+            )
+            self.plots.append(plot)
+            yield plot
+
+    def _series(self, name: str) -> Callable[[int], Sequence[float]]:
+        return lambda points: condensed(
+            self._lookout.history(name, self.seconds), self.seconds, points
+        )
+
+    @property
+    def seconds(self) -> int:
+        """Return how far back the plots go."""
+        return WINDOWS[self._window]
+
+    @property
+    def word(self) -> str:
+        """Return the same for people."""
+        return WORDS[self._window]
+
+    def why_not(self, longer: bool) -> str:
+        """Say why the window cannot become longer, or shorter."""
+        if not self.display:
+            return "no room for plots in this window; make it higher"
+        if longer and self._window == len(WINDOWS) - 1:
+            return f"{self.word} is the longest"
+        return "" if longer or self._window else f"{self.word} is the shortest"
+
+    def change(self, *, longer: bool) -> None:
+        """Plot a longer or a shorter time."""
+        step = 1 if longer else -1
+        self._window = min(max(self._window + step, 0), len(WINDOWS) - 1)
+        self.bring()
+
+    def bring(self) -> None:
+        """Plot what there is now."""
+        if self.display:
+            for plot in self.plots:
+                if plot.display:
+                    plot.update()
+
+    def fit(self, width: int, lines: int) -> None:
+        """Take up to *lines* lines; hide what cannot be drawn in them."""
+        columns = 1 if width < 70 else 2
+        rows = min(lines // 5, -(-len(self._curves) // columns))
+        self.display = rows > 0
+        self.set_class(columns == 1, "-narrow")
+        self.styles.height = min(lines, rows * 8) if rows else 0
+        for number, plot in enumerate(self.plots):
+            plot.set_class(number >= rows * columns, "-surplus")
+
+
+def condensed(values: Sequence[float], seconds: int, points: int) -> list[float]:
+    """Return up to *points* means that stand for *seconds*, the latest last.
+
+    A time that nobody looked at has no points, so there may be fewer.
+    """
+    full = seconds if seconds <= FINE else seconds // STEP
+    means: list[float] = []
+    for number in range(points):
+        begin, end = number * full // points, (number + 1) * full // points
+        stop = len(values) - begin
+        if stop <= 0:
+            break
+        part = values[max(0, len(values) - max(end, begin + 1)) : stop]
+        means.append(sum(part) / len(part))
+    return means[::-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from tuiq.tui.grid import news
 from tuiq.tui.grid.canvas import Canvas
@@ -22,10 +22,10 @@ _WHEEL = 3
 class Grid(Canvas):
     """Rows with a cursor and marks; commands come in by ``perform``."""
 
-    Moved = news.Moved
-    Opened = news.Opened
-    SortWanted = news.SortWanted
-    MarksChanged = news.MarksChanged
+    Moved: TypeAlias = news.Moved
+    Opened: TypeAlias = news.Opened
+    SortWanted: TypeAlias = news.SortWanted
+    MarksChanged: TypeAlias = news.MarksChanged
 
     # Commands
 

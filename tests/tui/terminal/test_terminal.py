@@ -1,0 +1,294 @@
+"""A grid on a real terminal: what it sends, and what becomes of it when that fails."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import signal
+import sys
+import time
+import unicodedata
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from textual import constants
+from textual._xterm_parser import XTermParser
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+
+from tests.conftest import Report
+from tests.tui.terminal.terminal import Terminal
+
+STAND = (sys.executable, "-m", "tests.tui.terminal.stand")
+PAGE_DOWN = "\x1b[6~"
+
+# What may come between texts: cursor, colours, modes, the mouse pointer's shape.
+_OURS = re.compile(
+    rb"\x1b\[\d+;\d+H|\x1b\[[\d;]*m|\x1b\[[?<>][\d;]*[a-z]|\x1b\[\?[\d;]*\$p"
+    rb"|\x1b\]22;[a-z]+\x07|\r\n"
+)
+
+
+def stand(*words: str, size: tuple[int, int] = (120, 36), **env: str) -> Terminal:
+    return Terminal((*STAND, *words), size=size, env=env)
+
+
+def is_up(terminal: Terminal) -> bool:
+    return terminal.shows("k0003")
+
+
+def settled(terminal: Terminal) -> Terminal:
+    terminal.read_until(is_up).read_quiet()
+    return terminal
+
+
+def beats(path: Path) -> list[float]:
+    """Return the moments at which the program's loop ran."""
+    return [float(line) for line in path.read_text().splitlines()]
+
+
+def test_an_idle_grid_sends_nothing() -> None:
+    with stand() as terminal:
+        settled(terminal)
+        assert terminal.read_for(1.5) == 0
+
+
+def test_a_tick_with_eight_changed_rows_sends_less_than_4_kib(report: Report) -> None:
+    with stand("--tick", "0.25") as terminal:
+        terminal.read_until(lambda t: t.shows("2s"))
+        before = int(re.findall(r"(\d+)s", terminal.lines[1])[0])
+        sent = terminal.sent
+        terminal.read_until(lambda t: t.shows(f" {before + 8}s"))
+        ticks = int(re.findall(r"(\d+)s", terminal.lines[1])[0]) - before
+        each = (terminal.sent - sent) / ticks
+    report("bytes a tick with 8 changed rows", round(each))
+    assert 8 * 20 < each <= 4096
+
+
+def test_moving_the_cursor_sends_two_rows_and_a_page_sends_each_row_once(
+    report: Report,
+) -> None:
+    with stand("--rows", "500") as terminal:
+        settled(terminal)
+        step = terminal.press("j").read_quiet()
+        page = terminal.press(PAGE_DOWN).read_quiet()
+    report("bytes of a step, of a page", (step, page))
+    assert 0 < step < 1000
+    assert page < 36 * 300
+
+
+def test_a_terminal_that_nobody_reads_does_not_stop_the_loop(tmp_path: Path) -> None:
+    path = tmp_path / "beats"
+    words = ("--tick", "0.01", "--beats", str(path))
+    with stand(*words, size=(250, 60)) as terminal:
+        terminal.read_until(lambda t: t.shows("5s"))
+        start = len(beats(path))
+        deadline = time.monotonic() + 30
+        while len(beats(path)) < start + 100 and time.monotonic() < deadline:
+            time.sleep(0.05)  # nothing is read meanwhile
+        seen = beats(path)[start:]
+        gaps = [later - earlier for earlier, later in pairwise(seen)]
+        terminal.press("\x1b[H")  # Home
+        terminal.read_until(lambda t: "k0000" in t.lines[1])
+        terminal.read_until(lambda t: all(" of k" in line for line in t.lines[1:]))
+    assert len(seen) >= 100
+    assert max(gaps) < 1.0
+
+
+def test_frames_that_were_dropped_are_made_up_for_by_a_whole_one(
+    tmp_path: Path, report: Report
+) -> None:
+    path, pages, height = tmp_path / "beats", 30, 60
+    words = ("--rows", "3000", "--beats", str(path))
+    with stand(*words, size=(250, height)) as terminal:
+        settled(terminal)
+        terminal.press(PAGE_DOWN)
+        page = terminal.read_quiet()
+        for _ in range(pages):  # far more than the kernel and the outlet hold
+            terminal.press(PAGE_DOWN)
+            start = len(beats(path))
+            while len(beats(path)) < start + 2:
+                time.sleep(0.01)
+        sent = terminal.read_quiet(1.0)
+        report("bytes of 30 pages at a stalled terminal, of all", (sent, pages * page))
+        assert sent < pages * page / 2
+        rows = [line.split()[0] for line in terminal.lines[1:]]
+        first = (pages + 1) * (height - 1)
+        assert rows == [f"k{n:04}" for n in range(first, first + height - 1)]
+
+
+def test_a_hang_up_ends_the_program_at_once() -> None:
+    with stand("--tick", "0.05") as terminal:
+        terminal.read_until(lambda t: t.shows("2s"))
+        start = time.monotonic()
+        terminal.hang_up()
+        assert terminal.wait(timeout=5) == 128 + signal.SIGHUP
+        assert time.monotonic() - start < 2
+
+
+def test_a_hang_up_that_sends_no_signal_is_noticed_too() -> None:
+    # The shell leads the session and gets the SIGHUP; the program only the end of file.
+    words = ("sh", "-c", 'trap "" HUP; "$@"; exit $?', "sh", *STAND)
+    with Terminal(words) as terminal:
+        terminal.read_until(is_up)
+        terminal.hang_up()
+        start = time.monotonic()
+        assert terminal.wait(timeout=5) == 128 + signal.SIGHUP
+        assert time.monotonic() - start < 2
+
+
+def test_a_stalled_terminal_keeps_nobody_from_leaving(tmp_path: Path) -> None:
+    path = tmp_path / "beats"
+    with stand("--tick", "0.01", "--beats", str(path)) as terminal:
+        terminal.read_until(lambda t: t.shows("2s"))
+        start = len(beats(path))
+        while len(beats(path)) < start + 30:
+            time.sleep(0.05)
+        terminal.signal(signal.SIGTERM)
+        deadline = time.monotonic() + 5
+        while terminal.state() not in "ZX" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert terminal.state() in "ZX"
+
+
+def test_sigterm_gives_the_terminal_back_as_it_was() -> None:
+    with stand() as terminal:
+        before = terminal.modes()
+        settled(terminal)
+        assert terminal.modes() != before
+        terminal.signal(signal.SIGTERM)
+        assert terminal.wait() == 128 + signal.SIGTERM
+        terminal.read_quiet(0.1)
+        assert terminal.modes() == before
+        end = bytes(terminal.output[-200:])
+        assert end.endswith(b"\x1b[<u\x1b[?1049l\x1b[?25h")
+
+
+def test_ctrl_z_sleeps_with_the_terminal_restored_and_wakes_with_a_whole_screen() -> (
+    None
+):
+    with stand() as terminal:
+        before = terminal.modes()
+        settled(terminal)
+        terminal.press("jj\x1a")
+        terminal.read_until(lambda t: t.state() == "T")
+        assert terminal.modes() == before
+        assert b"\x1b[?1049l" in terminal.output
+        mark = terminal.sent
+        terminal.signal(signal.SIGCONT)
+        terminal.read_until(
+            lambda t: b"k0035" in t.output[mark:] or t.sent > mark + 5000
+        )
+        terminal.read_quiet()
+        assert terminal.modes() != before
+        assert b"\x1b[?1049h" in terminal.output[mark:]
+        assert b"k0030" in terminal.output[mark:]
+        terminal.press("j")
+        assert 0 < terminal.read_quiet() < 1000
+
+
+def test_a_stop_from_outside_ends_with_a_whole_screen() -> None:
+    with stand() as terminal:
+        settled(terminal)
+        terminal.signal(signal.SIGSTOP)
+        terminal.read_until(lambda t: t.state() == "T")
+        mark = terminal.sent
+        terminal.signal(signal.SIGCONT)
+        terminal.read_until(lambda t: b"k0030" in t.output[mark:])
+
+
+def test_a_storm_of_resizes_ends_in_the_right_screen() -> None:
+    with stand("--rows", "300") as terminal:
+        settled(terminal)
+        for n in range(40):
+            terminal.resize((60 + n, 10 + n % 20))
+            terminal.read_for(0.01)
+        terminal.resize((90, 24))
+        terminal.read_until(lambda t: t.lines[23].startswith("  k0022"))
+        terminal.read_quiet()
+        assert [line.split()[0] for line in terminal.lines] == [
+            "ID", *(f"k{n:04}" for n in range(23))
+        ]  # fmt: skip
+        assert max(map(len, terminal.lines)) <= 90
+
+
+def test_the_size_is_that_of_the_terminal_whatever_the_environment_says() -> None:
+    with stand(COLUMNS="50", LINES="5") as terminal:
+        settled(terminal)
+        assert "k0034" in terminal.lines[35]
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "linux"])
+def test_nothing_that_mail_says_reaches_the_terminal_raw(term: str) -> None:
+    with stand("--hostile", TERM=term) as terminal:
+        terminal.read_until(lambda t: t.shows("\\x1b]0;owned"))
+        terminal.press(PAGE_DOWN * 2 + "G" + "\x1b[C" * 8)
+        terminal.read_quiet()
+        terminal.press("q")
+        terminal.wait()
+        rest = _OURS.sub(b"", bytes(terminal.output)).decode()
+    bad = {
+        f"U+{ord(char):04X}"
+        for char in rest
+        if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    }
+    assert not bad
+    assert "\\u202e" in rest
+
+
+def test_wide_and_combining_text_keeps_the_columns_on_the_terminal() -> None:
+    with stand("--hostile", size=(118, 30)) as terminal:
+        terminal.read_until(lambda t: t.shows("漢"))
+        terminal.read_quiet()
+        screen = terminal.screen
+        head = "".join(screen.buffer[0][x].data for x in range(118))
+        start = head.index("SENDER")
+        rows = [[screen.buffer[y][x].data for x in range(118)] for y in range(1, 30)]
+    assert {row[start - 1] for row in rows} == {" "}
+    assert all(row[start] != " " for row in rows)
+
+
+def test_a_console_gets_no_sequences_that_it_would_print() -> None:
+    with stand(TERM="linux") as terminal:
+        settled(terminal)
+        terminal.press("q")
+        terminal.wait()
+        for strange in (b"\x1b[>", b"\x1b[<", b"$p", b"\x1b]", b"?2004"):
+            assert strange not in terminal.output
+
+
+def test_the_mouse_moves_the_cursor_without_telling_of_each_movement() -> None:
+    with stand("--mouse") as terminal:
+        settled(terminal)
+        assert b"\x1b[?1000h" in terminal.output
+        assert b"\x1b[?1003h" not in terminal.output
+        terminal.press("\x1b[<0;10;5M\x1b[<0;10;5m")  # the row on line 5 is k0003
+        terminal.read_quiet()
+        assert b"k0003" in terminal.output[-1200:]
+        terminal.press("\x1b[<65;10;5M")
+        terminal.read_until(lambda t: "k0003" in t.lines[1])
+
+
+def test_keys_that_are_no_utf_8_do_no_harm() -> None:
+    with stand() as terminal:
+        settled(terminal)
+        terminal.press(b"\xfc\xe4j")
+        assert terminal.read_quiet() > 0
+        terminal.press("q")
+        assert terminal.wait() == 0
+
+
+def test_the_private_parts_of_textual_that_the_driver_stands_on_are_there() -> None:
+    parts = vars(LinuxDriver)
+    for name in (
+        "_get_terminal_size", "_sigtstp_application", "_sigcont_application",
+        "_enable_mouse_support", "_disable_mouse_support", "run_input_thread",
+    ):  # fmt: skip
+        assert callable(parts[name]), name
+    source = inspect.getsource(LinuxDriver)
+    for name in ("self._file =", "self.exit_event", "self.fileno =", "self._mouse"):
+        assert name in source, name
+    assert "self._loop" in inspect.getsource(Driver)
+    assert isinstance(constants.ESCAPE_DELAY, float)
+    assert {"feed", "tick"} <= {name for name in dir(XTermParser)}

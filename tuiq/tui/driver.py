@@ -1,0 +1,198 @@
+"""Textual's driver for Linux terminals, made safe for slow, stalled and lost ones.
+
+Textual's own waits in the event loop when the terminal is not read, takes up a dead
+terminal again after a hang-up, and spins on its end of file.  Only this module names
+private parts of Textual; ``tests/tui/terminal`` fails when one of them vanishes.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+from codecs import getincrementaldecoder
+from typing import TYPE_CHECKING, Any
+
+from textual import constants
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+
+from tuiq.tui.outlet import Outlet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import App
+
+_SLOW_ESCAPE = 0.25
+"""Seconds between Esc and the rest of a key's bytes that a slow link may take."""
+
+# Mouse movements and the terminal's focus cost bytes and repaints, and tell tuiq
+# nothing; SIGWINCH tells of resizes.
+_UNWANTED = frozenset(
+    {
+        "\x1b[?1003h", "\x1b[?1003l", "\x1b[?1015h", "\x1b[?1015l", "\x1b[?1016h",
+        "\x1b[?1004h", "\x1b[?1004l", "\x1b[?2048$p",
+    }
+)  # fmt: skip
+# Consoles of older kernels print parts of what they do not know.
+_NOT_ON_CONSOLE = ("\x1b]", "\x1b[>", "\x1b[<", "\x1b[?2026", "\x1b[?2004")
+
+
+class TerminalDriver(LinuxDriver):
+    """Never waits for the terminal, and leaves when it is gone."""
+
+    def __init__(
+        self,
+        app: App[Any],
+        *,
+        debug: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        """Drive *app*; called by Textual."""
+        self._outlet: Outlet | None = None
+        self._asleep = False
+        self._gone = False
+        self._told_to_end = False
+        self._before: dict[int, Any] = {}
+        """What was done at signals before tuiq took them."""
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._out = self._file.fileno() if self._file else 2
+        self._console = os.environ.get("TERM") == "linux"
+        if "SSH_CONNECTION" in os.environ and "ESCDELAY" not in os.environ:
+            constants.ESCAPE_DELAY = _SLOW_ESCAPE  # type: ignore[misc]
+
+    @property
+    def mouse(self) -> bool:
+        """Return whether the mouse is tuiq's."""
+        return self._mouse
+
+    @mouse.setter
+    def mouse(self, wanted: bool) -> None:
+        self._disable_mouse_support()
+        self._mouse = wanted
+        self._enable_mouse_support()
+
+    @property
+    def dropped(self) -> int:
+        """Return how many frames the terminal was too slow for since it was opened."""
+        return self._outlet.dropped if self._outlet else 0
+
+    # What goes to the terminal
+
+    def write(self, data: str) -> None:
+        """Send *data* on its way, or drop it: everything is drawn again later."""
+        unwanted = data in _UNWANTED or (
+            self._console and data.startswith(_NOT_ON_CONSOLE)
+        )
+        if data and self._outlet and not self._gone and not unwanted:
+            self._outlet.put(data)
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over."""
+        if self._gone:
+            return
+        self._outlet = Outlet(
+            self._out,
+            caught_up=self._soon(self._repaint),
+            lost=self._soon(self._hang_up),
+        )
+        self._outlet.start()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Write what is left, and end."""
+        if self._outlet is not None:
+            self._outlet.close()
+            self._outlet = None
+        while self._before:
+            signal.signal(*self._before.popitem())
+        super().close()
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Return the size of the terminal that is written to, whatever COLUMNS says."""
+        try:
+            width, height = os.get_terminal_size(self._out)
+        except OSError:
+            width = height = 0
+        return width or 80, height or 24
+
+    # What comes from it
+
+    def run_input_thread(self) -> None:
+        """Read keys until the end; an end of file is that of the terminal."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(0.1):
+                    data = self._read()
+                    if not data:
+                        self._soon(self._hang_up)()
+                        return
+                    for event in parser.feed(decode(data)):
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self.fileno, 4096)
+        except OSError:
+            return b""
+
+    # What becomes of it
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        """Leave; at once if that was asked for twice."""
+        if number == signal.SIGHUP:
+            self._soon(self._hang_up)()
+        elif self._told_to_end:
+            self.stop_application_mode()
+            self.close()
+            os._exit(128 + number)
+        else:
+            self._told_to_end = True
+            self._soon(self._app.exit)(return_code=128 + number)
+
+    def _hang_up(self) -> None:
+        """Leave without the terminal."""
+        if not self._gone:
+            self._gone = True
+            self.exit_event.set()
+            self._app.exit(return_code=128 + signal.SIGHUP)
+
+    def _repaint(self) -> None:
+        """Draw the whole screen again."""
+        self._app.refresh()
+
+    def _soon(self, call: Callable[..., object]) -> Callable[..., None]:
+        """Return a function that has *call* done by the event loop, from any thread."""
+
+        def soon(**arguments: Any) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(lambda: call(**arguments))
+
+        return soon
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """Go to sleep, the terminal given back first."""
+        self._asleep = True
+        super()._sigtstp_application()
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Wake up; a hang-up wakes too, and then there is no terminal to take."""
+        try:
+            in_front = os.tcgetpgrp(self.fileno) == os.getpgrp()
+        except OSError:
+            return
+        if self._asleep and not in_front:  # "bg": nothing to do without the terminal
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif self._asleep:
+            self._asleep = False
+            super()._sigcont_application()
+        self._soon(self._repaint)()

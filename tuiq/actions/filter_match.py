@@ -200,22 +200,11 @@ class _Binder:
         )
 
     def _code(self, term: Term) -> Test:
-        patterns = [code_pattern(value.text) for value in term.values]
-        recipients = self.recipients
-
-        def test(entry: QueueEntry) -> bool:
-            answered = control.column_of(entry.count, entry.raw, control.S_CODE)
-            if not answered.strip() and not entry.last_reply:
-                return False
-            replies = {_reply(entry, view) for view in recipients(entry)}
-            return any(
-                pattern.fullmatch(word)
-                for reply in replies
-                for word in reply
-                for pattern in patterns
-            )
-
-        return test
+        fits, recipients = code_test(term), self.recipients
+        return lambda entry: (
+            has_codes(entry)
+            and any(map(fits, {codes_of(entry, view) for view in recipients(entry)}))
+        )
 
     def _subject(self, term: Term) -> Test:
         fits, headers = text_test(term), self.context.headers
@@ -258,7 +247,19 @@ def _is_corrupt(entry: QueueEntry) -> bool:
 _LEADING_CODES = re.compile(rb"([245]\d\d)(?: ([245]\.\d{1,3}\.\d{1,3}))?\b")
 
 
-def _reply(entry: QueueEntry, view: RecipientView) -> tuple[str, ...]:
+def has_codes(entry: QueueEntry) -> bool:
+    """Say whether ``code:`` looks at the message at all: something was answered."""
+    answered = control.column_of(entry.count, entry.raw, control.S_CODE)
+    return bool(answered.strip() or entry.last_reply)
+
+
+def code_test(term: Term) -> Callable[[tuple[str, ...]], bool]:
+    """Return a test for the codes of one recipient."""
+    patterns = [code_pattern(value.text) for value in term.values]
+    return lambda codes: any(p.fullmatch(word) for word in codes for p in patterns)
+
+
+def codes_of(entry: QueueEntry, view: RecipientView) -> tuple[str, ...]:
     """Return the codes of a recipient; those of the message where it has none."""
     codes: tuple[bytes, ...] = (view.code, view.status)
     if not any(codes):

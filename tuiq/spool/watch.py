@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 NAMES_PER_DIRECTORY = 65_536
 """Names kept between two drains; more become a rescan of the directory."""
 _IN_CLOSE_WRITE = 0x8
+_IN_MOVED_FROM = 0x40
 _IN_MOVED_TO = 0x80
+_IN_DELETE = 0x200
 _IN_DELETE_SELF = 0x400
 _IN_MOVE_SELF = 0x800
 _IN_UNMOUNT = 0x2000
@@ -36,8 +38,8 @@ _IN_EXCL_UNLINK = 0x4000000
 """Ask for nothing about files without a name: a finished message is unlinked
 before it is closed, and its end needs no look."""
 _WANTED = _IN_CLOSE_WRITE | _IN_MOVED_TO
+_DEPARTURES = _IN_DELETE | _IN_MOVED_FROM
 _LOST = _IN_DELETE_SELF | _IN_MOVE_SELF | _IN_UNMOUNT
-_MASK = _WANTED | _LOST | _IN_EXCL_UNLINK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,8 @@ class Dirty:
     """What happened since the last drain, by the names given to ``add``."""
 
     names: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Directory -> files that were closed after writing or renamed into it."""
+    """Directory -> files that were closed after writing or renamed into it, and
+    those that left it where departures were asked for."""
     rescan: frozenset[str] = frozenset()
     """Directories of which events were lost: list them anew."""
     lost: frozenset[str] = frozenset()
@@ -58,9 +61,14 @@ class Dirty:
 class SpoolWatch:
     """Collects what changed in some directories; safe to use from any thread."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        """Call *wake* from the watching thread, once until the next ``drain``."""
+    def __init__(self, wake: Callable[[], None], *, departures: bool = False) -> None:
+        """Call *wake* from the watching thread, once until the next ``drain``.
+
+        *departures*: also tell of files that were unlinked or renamed away.  Who
+        delivers need not know; who shows a queue does.
+        """
         self._wake = wake
+        self._wanted = _WANTED | _DEPARTURES if departures else _WANTED
         self._source = _make_source()
         self._lock = threading.Lock()
         # Under the lock: what drain() returns next, and whether wake() was called.
@@ -81,7 +89,7 @@ class SpoolWatch:
         if is_remote(kind):
             return f"{name}: is on {kind}, which tells of no remote writers; polling"
         try:
-            self._source.add(fd, _Target(self, name))
+            self._source.add(fd, _Target(self, name, self._wanted))
         except OSError as error:
             return (
                 f"{name}: cannot be watched ({error.strerror or error}); polling; "
@@ -151,15 +159,17 @@ class SpoolWatch:
 class _Target:
     """One watched directory, as the inotify thread calls it back."""
 
-    def __init__(self, watch: SpoolWatch, name: str) -> None:
+    def __init__(self, watch: SpoolWatch, name: str, wanted: int) -> None:
         self._watch = watch
         self._name = name
+        self.wanted = wanted
+        """The events that are told; the others only end the watch."""
 
     def on_event(self, event: Any) -> None:
         """Take one inotify event."""
         if event.mask & _LOST:
             self._watch.vanished(self._name)
-        elif event.mask & _WANTED and event.name:
+        elif event.mask & self.wanted and event.name:
             self._watch.changed(self._name, os.fsdecode(event.name))
 
     def on_watch_deleted(self, wd: int) -> None:
@@ -192,7 +202,8 @@ class _InotifySource:
         """See ``_Source``."""
         # The magic link names the open directory itself, whatever its path became.
         path = f"/proc/self/fd/{fd}".encode()
-        wd = self._thread.add_callback(path, _MASK, target, id(target))
+        mask = target.wanted | _LOST | _IN_EXCL_UNLINK
+        wd = self._thread.add_callback(path, mask, target, id(target))
         if wd == -1:  # the one error that watchdog swallows
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -222,6 +233,8 @@ class _ObserverSource:
             events.FileCreatedEvent,
             events.DirDeletedEvent,
         ]
+        if target.wanted & _DEPARTURES:
+            wanted.append(events.FileDeletedEvent)
         handler = _handler(events, target, path)
         self._observer.schedule(handler, path, recursive=False, event_filter=wanted)
 
@@ -240,10 +253,20 @@ def _handler(events: Any, target: _Target, path: str) -> Any:
                 if event.src_path == path:
                     target.on_watch_deleted(0)
                 return
-            name = os.path.basename(event.dest_path or event.src_path)
-            target.on_event(_Named(mask=_IN_CLOSE_WRITE, name=os.fsencode(name)))
+            for where, mask in _observed(events, event):
+                name = os.fsencode(os.path.basename(where))
+                target.on_event(_Named(mask=mask, name=name))
 
     return Handler()
+
+
+def _observed(events: Any, event: Any) -> list[tuple[str, int]]:
+    """Return the paths that an event of watchdog's is about, as inotify tells them."""
+    if isinstance(event, events.FileDeletedEvent):
+        return [(event.src_path, _IN_DELETE)]
+    if event.dest_path:
+        return [(event.src_path, _IN_MOVED_FROM), (event.dest_path, _IN_MOVED_TO)]
+    return [(event.src_path, _IN_CLOSE_WRITE)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

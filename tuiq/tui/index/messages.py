@@ -1,222 +1,390 @@
 """The index: what every message looks like in a list, and the orders of such lists.
 
-Only the UI thread calls it.  ``Feed`` hands it what changed; ``apply`` takes that in.
+Only the UI thread calls it.  For pages: ``row`` gives a message, ``view`` an ordered,
+filtered list that follows every change, and ``shape``, ``reasons`` … fold the queue.
+``Feed`` brings it up to date, in ``drain``; nothing changes between two drains, so that
+a page may keep what it read until ``generation`` (or a view's ``version``) moved.
+
+A row at ``Stage.NAMED`` is known by name only; asking for it with ``row`` (or with
+``wanted`` for several) has it read before the others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuiq.spool.entry import State
+from tuiq.spool.layout import is_queue_id
+from tuiq.tui.index import folding, ids
+from tuiq.tui.index.blocks import DAMAGE, STATES, Block, Names, Vanished, Verdicts
+from tuiq.tui.index.facts import (
+    Forecast,
+    Progress,
+    ReasonGroup,
+    Row,
+    ShapeRow,
+    Stage,
+)
+from tuiq.tui.index.order import FEW_TEXTS, Key, TextKey
+from tuiq.tui.index.ranks import Ranks
+from tuiq.tui.index.scanner import Ask, Check, Read
+from tuiq.tui.index.states import Overlay, unread
+from tuiq.tui.index.table import NAMED, NO_STATE, READ, Table
+from tuiq.tui.index.view import MessagesView
+from tuiq.tui.index.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from tuiq.spool.entry import State
+    from numpy.typing import NDArray
 
+    from tuiq.actions.circumstances import Circumstances
+    from tuiq.tui.index.scanner import Command
+    from tuiq.tui.index.truth import RowTruth, TextTruth
 
-class Stage(Enum):
-    """How much of a message is known."""
+__all__ = [
+    "Forecast",
+    "Messages",
+    "MessagesView",
+    "Progress",
+    "ReasonGroup",
+    "Row",
+    "ShapeRow",
+    "Stage",
+]
 
-    NAMED = "named"
-    """Its file is there; the fields of ``Row`` but id, directory, birth are blank."""
-    READ = "read"
-
-
-@dataclass(slots=True, kw_only=True)
-class Row:
-    """One message as lists show it; bytes are as they stand in the file."""
-
-    queue_id: str
-    directory: str
-    birth: float
-    stage: Stage
-    state: State
-    """With locks and pauses as the last look around saw them."""
-    sender: bytes = b""
-    recipient: bytes = b""
-    """The first that is not settled; the first of all once every one is."""
-    count: int = 0
-    """Recipients."""
-    left: int = 0
-    """Recipients that are not settled."""
-    size: int = 0
-    tries: int = 0
-    next_attempt: int = 0
-    """Epoch seconds; 0 = now."""
-    last_attempt: int = 0
-    reply: bytes = b""
-    damage: bool = False
-    version: int = 0
-    """Grows with every change of the row."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a view is: reading what a filter needs that the index does not hold."""
-
-    done: int
-    of: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReasonGroup:
-    """Messages whose last reply is of one class."""
-
-    label: str
-    """``452 4.2.2 quota``; clean."""
-    count: int
-    """Messages."""
-    recipients: int
-    oldest: float
-    """Epoch seconds."""
-    sample: bytes
-    """One reply of the class, whole."""
-    filter: str
-    """A filter text that selects the group among what was counted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What the queue is going to do, by its own times."""
-
-    due_now: int
-    due_5m: int
-    due_15m: int
-    due_60m: int
-    expiring_24h: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShapeRow:
-    """One line of the table of domains by age."""
-
-    name: str
-    """Clean; ``TOTAL`` first."""
-    buckets: tuple[int, ...]
-    """Open recipients by age; bounds as ``tuiq domains`` has them (300 s doubling)."""
-    reasons: tuple[tuple[str, float], ...]
-    """The most frequent reply classes with their share."""
-    filter: str
-    """Selects the row in Messages; empty for the total."""
-
-    @property
-    def total(self) -> int:
-        """Return the recipients of all ages."""
-        return sum(self.buckets)
+_TEXT_COLUMNS = ("sender", "recipient", "domain", "reply")
+_COLUMNS = {"id": "hi", "age": "birth", "queue": "place", "rcpts": "count"}
+"""Column ids of views and what they are called in the table, where that differs."""
 
 
 class Messages:
     """Every message, compactly."""
 
+    def __init__(self) -> None:
+        """Hold nothing; ``Feed`` fills it."""
+        self.table = Table()
+        self.now: Callable[[], float] = lambda: 0.0
+        self.requests: deque[Command] = deque()
+        """What the scanner should do for us; ``Feed`` passes it on."""
+        self._overlay = Overlay(self.table)
+        self._views: list[MessagesView] = []
+        self._worker = Worker()
+        self._ranks: dict[str, Ranks] = {}
+        self._questions: dict[int, RowTruth] = {}
+        self._testing: set[int] = set()
+        # Since the last settle: rows that changed, rows that lost their message.
+        self._changed: list[NDArray[Any]] = []
+        self._gone: list[NDArray[Any]] = []
+        self._lost_ids: set[str] = set()
+        self._counted: tuple[int, dict[str, dict[State, int]]] = (-1, {})
+
+    # -- looking -----------------------------------------------------------------
+
     @property
     def count(self) -> int:
         """Return the number of messages."""
-        raise NotImplementedError
+        return self.table.count
 
     @property
     def generation(self) -> int:
         """Return a number that grows with every change of anything."""
-        raise NotImplementedError
+        return self.table.generation
+
+    @property
+    def around(self) -> Circumstances | None:
+        """Return the last look around; None before there was one."""
+        return self._overlay.around
+
+    def row_number(self, queue_id: str) -> int | None:
+        """Return the row of a message; for this package only."""
+        if not is_queue_id(queue_id):
+            return None
+        row = int(self.table.find(*ids.parse(queue_id.encode()))[0])
+        return row if row >= 0 else None
+
+    def rows_of(self, queue_ids: Iterable[str]) -> NDArray[Any]:
+        """Return the rows of several messages; for this package only."""
+        text = "".join(filter(is_queue_id, queue_ids))
+        return self.table.find_text(text.encode())
 
     def row(self, queue_id: str) -> Row | None:
         """Return one message; None when it is not there."""
-        raise NotImplementedError
+        number = self.row_number(queue_id)
+        if number is None:
+            return None
+        t, texts = self.table, self.table.texts
+        if t["stage"][number] == NAMED:
+            self.wanted([queue_id])
+        state = int(t["state"][number])
+
+        def value(column: str) -> int:
+            return int(t[column][number])
+
+        return Row(
+            queue_id=queue_id,
+            directory=t.places[value("place")],
+            birth=value("birth") / 1e6,
+            stage=Stage.READ if t["stage"][number] == READ else Stage.NAMED,
+            state=State.DUE if state == NO_STATE else STATES[state],
+            sender=texts["sender"][value("sender")],
+            recipient=texts["recipient"][value("recipient")],
+            count=value("count"),
+            left=value("left"),
+            size=value("size"),
+            tries=value("tries"),
+            next_attempt=value("next"),
+            last_attempt=value("last"),
+            reply=texts["reply"][value("reply")],
+            damage=bool(value("flags") & DAMAGE),
+            version=value("version"),
+        )
+
+    def version(self, queue_id: str) -> int:
+        """Return ``Row.version`` alone; -1 when the message is not there."""
+        number = self.row_number(queue_id)
+        return -1 if number is None else int(self.table["version"][number])
+
+    def wanted(self, queue_ids: Iterable[str]) -> None:
+        """Have these messages read before others, as far as that was not done."""
+        rows = self.rows_of(queue_ids)
+        self._request(rows[self.table["stage"][rows] == NAMED])
 
     def tally(self) -> Mapping[State, int]:
-        """Return the messages by state."""
-        raise NotImplementedError
+        """Return the messages by state; those not read yet have none."""
+        total = dict.fromkeys(State, 0)
+        for tally in self._tallies().values():
+            for state, count in tally.items():
+                total[state] += count
+        return total
 
     def tally_of(self, directory: str) -> Mapping[State, int]:
         """Return those of one queue directory by state."""
-        raise NotImplementedError
+        return self._tallies().get(directory) or dict.fromkeys(State, 0)
+
+    def _tallies(self) -> dict[str, dict[State, int]]:
+        generation, tallies = self._counted
+        if generation != self.generation:
+            t = self.table
+            code = t["place"][t.rows].astype(np.int64) * 16 + t["state"][t.rows]
+            counts = np.bincount(code, minlength=16 * len(t.places)).reshape(-1, 16)
+            tallies = {
+                name: dict(zip(STATES, counts[place].tolist(), strict=False))
+                for place, name in enumerate(t.places)
+            }
+            self._counted = self.generation, tallies
+        return tallies
 
     def oldest_of(self, directory: str) -> float | None:
         """Return the birth of the oldest live message of a queue directory."""
-        raise NotImplementedError
+        return folding.oldest(self.table, directory)
 
     def view(self) -> MessagesView:
         """Return a new ordered list of all messages; it follows every change."""
-        raise NotImplementedError
+        view = MessagesView(self)
+        self._views.append(view)
+        return view
+
+    def forget(self, view: MessagesView) -> None:
+        """Keep a view up to date no longer."""
+        if view in self._views:
+            self._views.remove(view)
+
+    def key(self, column: str, *, reverse: bool) -> Key:
+        """Return what rows are sorted by; for this package only."""
+        if column in _TEXT_COLUMNS:
+            ranks = self._ranks.setdefault(column, Ranks(self.table.texts[column]))
+            if ranks.missing <= FEW_TEXTS:
+                ranks.build()
+            return TextKey(self.table, column, ranks, reverse=reverse)
+        # The youngest have the greatest birth and the smallest age.
+        turned = reverse != (column == "age")
+        return Key(self.table, _COLUMNS.get(column, column), reverse=turned)
+
+    # -- folding -----------------------------------------------------------------
 
     def shape(self, by: str, *, now: float, filter: str = "") -> list[ShapeRow]:
-        """Count open recipients by age and *by*: domain, sender, reason or route."""
-        raise NotImplementedError
+        """Count open recipients by age and *by*: domain, sender, reason or route.
+
+        The total comes first; it is the only row of an empty queue.  For the filter
+        of one cell see ``folding.cell_filter``.
+        """
+        return folding.shape(self, by, now=now, text=filter)
 
     def reasons(self, view: MessagesView | None = None) -> list[ReasonGroup]:
         """Fold the last replies of the view's messages into classes, largest first."""
-        raise NotImplementedError
+        return folding.reasons(self.table, self._rows_shown(view))
+
+    def _rows_shown(self, view: MessagesView | None) -> NDArray[Any]:
+        return folding.live(self.table) if view is None else view.rows
 
     def forecast(self, *, now: float, lifetime: float) -> Forecast:
         """Say what comes due and what expires."""
-        raise NotImplementedError
+        return folding.forecast(self.table, now=now, lifetime=lifetime)
 
     def near(self, text: str) -> list[tuple[str, int]]:
         """Return domains spelt like *text* with their messages, for "did you mean"."""
-        raise NotImplementedError
+        return folding.near(self.table, text)
 
     def values(self, field: str, prefix: str, limit: int = 20) -> list[str]:
         """Return values of a filter field that begin so, the most frequent first."""
-        raise NotImplementedError
+        return folding.values(self.table, field, prefix, limit)
 
+    # -- keeping up --------------------------------------------------------------
 
-class MessagesView:
-    """Messages that match a filter, in an order; positions shift, ids do not."""
+    def take(self, report: Block | Names | Vanished | Verdicts) -> None:
+        """Take in a report of the scanner; views follow in ``settle``."""
+        match report:
+            case Verdicts():
+                self._take_verdicts(report)
+            case Names():
+                self._take_names(report)
+            case Vanished():
+                self.remove(self._rows_in(report.directory))
+            case Block():
+                self._take_block(report)
 
-    @property
-    def count(self) -> int:
-        """Return the number of messages that match."""
-        raise NotImplementedError
+    def _take_names(self, names: Names) -> None:
+        table = self.table
+        rows = table.take_names(names)
+        unread(table, rows)
+        self._changed.append(rows)
+        if not names.whole:
+            self._request(rows, background=True)
+        if names.last:
+            there = self._rows_in(names.directory)
+            missed = there[table["scan"][there] != names.scan]
+            self._request(missed, background=True)
 
-    @property
-    def version(self) -> int:
-        """Return a number that grows when rows came, went or changed places."""
-        raise NotImplementedError
+    def _rows_in(self, directory: str) -> NDArray[Any]:
+        table = self.table
+        place = table.place_of(directory)
+        return table.rows[table["place"][table.rows] == place].astype(np.int64)
 
-    @property
-    def filter(self) -> str:
-        """Return the canonical text of the filter in force."""
-        raise NotImplementedError
+    def _take_block(self, block: Block) -> None:
+        table = self.table
+        rows, _ = table.take(block)
+        self._overlay.read(rows, self.now())
+        self._changed.append(rows)
+        if block.gone:
+            gone = np.unique(table.find_text(block.gone))
+            place = table.place_of(block.directory)
+            self.remove(gone[table["place"][gone] == place])
 
-    @property
-    def sorted_by(self) -> tuple[str, bool]:
-        """Return the sort column and whether the greatest comes first."""
-        raise NotImplementedError
+    def remove(self, rows: NDArray[Any]) -> None:
+        """Take in that messages are gone."""
+        self._lost_ids.update(self.table.spell(rows))
+        self.table.remove(rows)
+        self._gone.append(rows)
 
-    @property
-    def progress(self) -> Progress | None:
-        """Return how far reading for the filter is; None when nothing is read."""
-        raise NotImplementedError
+    def _take_verdicts(self, verdicts: Verdicts) -> None:
+        question = self._questions.pop(verdicts.number, None)
+        if question is None:
+            return
+        rows = self.table.find(*ids.parse(verdicts.ids))
+        fits = np.frombuffer(verdicts.fits, dtype=np.uint8) != 0
+        question.tell(rows[rows >= 0], fits[rows >= 0])
 
-    def narrow(self, text: str) -> None:
-        """Show what matches *text*; raise FilterError and keep what was shown."""
-        raise NotImplementedError
+    def see(self, around: Circumstances) -> None:
+        """Take in who holds what and what is paused."""
+        self._changed.append(self._overlay.see(around))
 
-    def sort(self, column: str, *, reverse: bool) -> None:
-        """Order by a column id: id age size tries next sender recipient domain reply
-        state queue left."""
-        raise NotImplementedError
+    def settle(self) -> frozenset[str]:
+        """Bring the views up to date; return the ids that changed."""
+        self._worker.finish()
+        rows = _together(self._changed)
+        gone = _together(self._gone)
+        self._changed, self._gone = [], []
+        self._extend_ranks()
+        if len(rows) or len(gone):
+            for view in self._views:
+                view.changed(rows, gone)
+        for view in self._views:
+            view.settle()
+        rows = rows[self.table["stage"][rows] != 0]
+        changed = self._lost_ids.union(self.table.spell(rows))
+        self._lost_ids = set()
+        return frozenset(changed)
 
-    def id_at(self, position: int) -> str | None:
-        """Return the queue id at *position*; None outside."""
-        raise NotImplementedError
+    def _extend_ranks(self) -> None:
+        """Give texts that came since their places; many of them in the thread."""
+        for column, ranks in self._ranks.items():
+            if 0 < ranks.missing <= FEW_TEXTS and len(ranks.labels):
+                ranks.extend()
+            elif ranks.missing and not self._worker.is_busy:
+                self._worker.do(ranks.build, lambda c=column: self._resort(c))
 
-    def position_of(self, queue_id: str) -> int | None:
-        """Return where a message stands; None when it is not shown."""
-        raise NotImplementedError
+    def _resort(self, column: str) -> None:
+        for view in self._views:
+            name, reverse = view.sorted_by
+            if name == column:
+                view.sort(name, reverse=reverse)
 
-    def ids(self) -> list[str]:
-        """Return all ids in order."""
-        raise NotImplementedError
+    # -- asking others ---------------------------------------------------------------
 
-    def holds_still(self, seconds: float) -> None:
-        """Keep the order of what is shown for so long, as a key was pressed."""
-        raise NotImplementedError
+    def work(self, work: Callable[[], None], done: Callable[[], None]) -> None:
+        """Do *work* in another thread, then *done* in a later ``settle``."""
+        self._worker.do(work, done)
 
-    def marked(self, ids: frozenset[str]) -> None:
-        """Tell what ``is:marked`` means."""
-        raise NotImplementedError
+    def test(self, truth: TextTruth) -> None:
+        """Have texts tested in another thread."""
+        if id(truth) in self._testing:
+            return
+        self._testing.add(id(truth))
+
+        def work() -> None:
+            while truth.advance():
+                pass
+
+        self._worker.do(work, lambda: self._testing.discard(id(truth)))
+
+    def ask(self, question: RowTruth, rows: NDArray[Any]) -> None:
+        """Have the scanner say which of *rows* fit."""
+        for directory, part in self._by_directory(rows):
+            number = len(self._questions) and max(self._questions) + 1
+            self._questions[number] = question
+            text = "".join(self.table.spell(part)).encode()
+            self.requests.append(
+                Ask(number=number, text=question.text, directory=directory, ids=text)
+            )
+
+    def _request(self, rows: NDArray[Any], *, background: bool = False) -> None:
+        for directory, part in self._by_directory(rows):
+            text = "".join(self.table.spell(part)).encode()
+            self.requests.append(
+                Read(directory=directory, ids=text, background=background)
+            )
+
+    def recheck(self, part: int, parts: int) -> None:
+        """Have a part of all rows compared with their files."""
+        table = self.table
+        rows = table.rows[part::parts]
+        for directory, some in self._by_directory(rows[table["stage"][rows] == READ]):
+            self.requests.append(
+                Check(
+                    directory=directory,
+                    ids="".join(table.spell(some)).encode(),
+                    ctimes=table["ctime"][some].tolist(),
+                )
+            )
+
+    def _by_directory(self, rows: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
+        place = self.table["place"][rows]
+        return [
+            (self.table.places[number], rows[place == number])
+            for number in np.unique(place).tolist()
+        ]
 
     def close(self) -> None:
-        """Follow no more changes."""
-        raise NotImplementedError
+        """End the other thread."""
+        self._worker.close()
+
+
+def _together(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return the rows of several lists, each once."""
+    if not parts:
+        return np.zeros(0, dtype=np.int64)
+    return np.unique(np.concatenate(parts))

@@ -1,0 +1,365 @@
+"""The scanner: lists, watches and reads queue directories, and reports what it found.
+
+It runs in a process of its own (``child``), since reading half a million files in a thread would take the
+interpreter from the UI.  ``Scanner`` itself knows neither pipes nor processes: it is
+given commands, does a little work in each ``step``, and hands reports to *emit*.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuiq.actions import filter as filters
+from tuiq.actions.filter_match import Context
+from tuiq.errors import TuiqError
+from tuiq.log import printable
+from tuiq.spool.layout import ID_LENGTH, is_queue_id, open_queue_directory
+from tuiq.spool.reading import read_entry
+from tuiq.tui.index.blocks import (
+    ELSEWHERE,
+    Names,
+    Packer,
+    Told,
+    Vanished,
+    Verdicts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.layout import QueueDirectory
+    from tuiq.spool.spool import Spool
+    from tuiq.tui.index.blocks import Report
+
+SLICE = 256
+"""Files that are read before something more urgent may come."""
+LIST_PIECE = 20_000
+READ_PIECE = 4_096
+"""Messages in a block that nobody waits for."""
+HEADERS = 64 * 1024
+
+
+@dataclass(slots=True, kw_only=True)
+class Read:
+    """Read these messages, before all others unless *background*."""
+
+    directory: str
+    ids: bytes
+    background: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Check:
+    """Read those of these messages whose files changed since, by their ctime."""
+
+    directory: str
+    ids: bytes
+    ctimes: list[int]
+
+
+@dataclass(slots=True, kw_only=True)
+class Ask:
+    """Say which of these messages fit a term of a filter."""
+
+    number: int
+    text: str
+    directory: str
+    ids: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class List:
+    """List a directory; *whole*: read everything in it too."""
+
+    directory: str
+    whole: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Changed:
+    """Files of a directory that may have changed, by name."""
+
+    directory: str
+    names: frozenset[str]
+
+
+Command = Read | Check | Ask | List | Changed
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Work of one urgency: generators that are advanced in turn."""
+
+    jobs: deque[Iterator[None]] = field(default_factory=deque)
+
+    def advance(self) -> bool:
+        """Do a little of the first job; False when there is none."""
+        while self.jobs:
+            if next(self.jobs[0], self) is self:
+                self.jobs.popleft()
+                continue
+            return True
+        return False
+
+
+class Scanner:
+    """Reads a spool as it is told to; takes no lock and writes nothing."""
+
+    def __init__(self, spool: Spool, emit: Callable[[Report], None]) -> None:
+        """Report on *spool* to *emit*."""
+        self._spool = spool
+        self._emit = emit
+        self.directories: dict[str, QueueDirectory] = {
+            directory.name: directory for directory in spool.directories
+        }
+        self._urgent, self._news, self._idle = _Lane(), _Lane(), _Lane()
+        self._scan = 0
+        self.troubles: dict[str, str] = {}
+        """Directory -> why it cannot be read."""
+        self.pending: set[str] = set()
+        """Directories that are going to be listed."""
+        self._total = self._read_so_far = 0
+        # Directory -> its mtime in ns when its last list began.
+        self._mtimes: dict[str, int] = {}
+
+    def do(self, command: Command) -> None:
+        """Take a command; the work is done by ``step``."""
+        match command:
+            case Read(background=False):
+                self._urgent.jobs.append(self._read(command.directory, _cut(command)))
+            case Read():
+                ids = _cut(command)
+                job = self._read(command.directory, ids, background=True)
+                self._idle.jobs.append(job)
+            case Changed():
+                self._news.jobs.append(self._changed(command))
+            case Ask():
+                self._news.jobs.append(self._answer(command))
+            case Check():
+                self._idle.jobs.append(self._check(command))
+            case List():
+                self.pending.add(command.directory)
+                self._idle.jobs.append(self._list(command))
+
+    def step(self) -> bool:
+        """Do a little of the most urgent work; False when there is none."""
+        lanes = (self._urgent, self._news, self._idle)
+        return any(lane.advance() for lane in lanes)
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing is to be done."""
+        return not (self._urgent.jobs or self._news.jobs or self._idle.jobs)
+
+    # -- listing -----------------------------------------------------------------
+
+    def _list(self, command: List) -> Iterator[None]:
+        """List a directory, a piece at a time, then read what was asked for."""
+        directory = self.directories[command.directory]
+        self._scan += 1
+        scan = self._scan
+        found: list[tuple[int, str]] = []
+        try:
+            self._mtimes[directory.name] = os.fstat(directory.qf_fd).st_mtime_ns
+            for piece in _pieces(_listed(directory), LIST_PIECE):
+                ids = "".join([queue_id for _, queue_id in piece]).encode()
+                names = Names(directory=directory.name, scan=scan, ids=ids)
+                names.whole = command.whole
+                self._emit(names)
+                if command.whole:
+                    found += piece
+                yield
+        except OSError as error:
+            self._trouble(directory, error)
+            self.pending.discard(directory.name)
+            return
+        self.troubles.pop(directory.name, None)
+        self._emit(Names(directory=directory.name, scan=scan, ids=b"", last=True))
+        self.pending.discard(directory.name)
+        if found:
+            self._total += len(found)
+            found.sort()  # by inode: reading goes along the disk
+            queue_ids = [queue_id for _, queue_id in found]
+            self._idle.jobs.append(self._read_all(directory.name, queue_ids))
+
+    def _trouble(self, directory: QueueDirectory, error: OSError) -> None:
+        reason = (error.strerror or "error").lower()
+        self.troubles[directory.name] = (
+            f"{printable(directory.name)}: cannot be listed: {reason}; "
+            "its messages may be out of date"
+        )
+
+    # -- reading -----------------------------------------------------------------
+
+    def _read(
+        self,
+        name: str,
+        queue_ids: list[str],
+        *,
+        background: bool = False,
+    ) -> Iterator[None]:
+        """Read messages and report them in blocks."""
+        directory = self.directories[name]
+        size = READ_PIECE if background else SLICE
+        for start in range(0, len(queue_ids), size):
+            packer = Packer(name)
+            for at in range(start, min(start + size, len(queue_ids)), SLICE):
+                for queue_id in queue_ids[at : min(at + SLICE, start + size)]:
+                    self._take(packer, directory, queue_id)
+                yield
+            self._emit(packer.block(background=background))
+
+    def _read_all(self, name: str, queue_ids: list[str]) -> Iterator[None]:
+        """Read a whole directory, and count how far that is."""
+        before = self._read_so_far
+        for number, _ in enumerate(self._read(name, queue_ids, background=True), 1):
+            self._read_so_far = before + min(number * SLICE, len(queue_ids))
+            yield
+        self._read_so_far = before + len(queue_ids)
+
+    def told(self) -> Told:
+        """Return how far everything is."""
+        reading = self._read_so_far < self._total
+        return Told(
+            scanning=bool(self.pending) or reading,
+            share=self._read_so_far / self._total if reading else 0.0,
+            read=self._read_so_far,
+            backlog=len(self._urgent.jobs) + len(self._news.jobs),
+            notes=tuple(self.troubles.values()),
+            ill=bool(self.troubles),
+        )
+
+    def _take(self, packer: Packer, directory: QueueDirectory, queue_id: str) -> None:
+        """Read one message into *packer*; whatever is wrong is part of the entry."""
+        try:
+            info = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
+            entry = read_entry(directory, queue_id)
+        except OSError:  # gone, or no descriptor left; then a later round reads it
+            entry = None
+        if entry is None or entry.mstate in ELSEWHERE:
+            packer.add_gone(queue_id)
+            if entry is not None and entry.mstate == b"M":
+                self._follow(directory, queue_id)
+        else:
+            packer.add(queue_id, entry, info.st_ctime_ns)
+
+    def _follow(self, left: QueueDirectory, queue_id: str) -> None:
+        """Look for a message that was moved away in the other directories."""
+        for name in self.directories:
+            if name != left.name:
+                self.do(Read(directory=name, ids=queue_id.encode()))
+
+    def _changed(self, command: Changed) -> Iterator[None]:
+        queue_ids = [n[2:] for n in command.names if _is_control(n)]
+        yield from self._read(command.directory, queue_ids)
+
+    def _check(self, command: Check) -> Iterator[None]:
+        directory = self.directories[command.directory]
+        stale = []
+        for number, queue_id in enumerate(_cut(command)):
+            try:
+                info = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
+            except OSError:
+                stale.append(queue_id)
+            else:
+                if info.st_ctime_ns != command.ctimes[number]:
+                    stale.append(queue_id)
+            if number % SLICE == SLICE - 1:
+                yield
+        yield from self._read(command.directory, stale, background=True)
+
+    # -- asking ------------------------------------------------------------------
+
+    def _answer(self, command: Ask) -> Iterator[None]:
+        """Evaluate a term of a filter by the filter's own rules."""
+        directory = self.directories[command.directory]
+        context = Context(now=0.0, headers=self._headers)
+        test = filters.parse(command.text).bind(context)
+        queue_ids = _cut(command)
+        fits = bytearray()
+        for number, queue_id in enumerate(queue_ids):
+            entry = read_entry(directory, queue_id)
+            fits.append(entry is not None and test(entry))
+            if number % SLICE == SLICE - 1:
+                yield
+        self._emit(Verdicts(number=command.number, ids=command.ids, fits=bytes(fits)))
+
+    def _headers(self, entry: QueueEntry) -> bytes:
+        return self._spool.read_data(entry, limit=HEADERS)
+
+    # -- directories that come and go ----------------------------------------------
+
+    def is_there(self, name: str) -> bool:
+        """Say whether a directory's path leads to what is open; note if it does not."""
+        directory = self.directories[name]
+        try:
+            info = directory.path.stat()
+        except OSError as error:
+            reason = (error.strerror or "error").lower()
+        else:
+            if os.path.samestat(info, os.fstat(directory.top_fd)):
+                return True
+            reason = "another directory is in its place"
+        self.troubles[name] = (
+            f"{printable(name)}: {reason}; mount it or put it back, tuiq looks again"
+        )
+        return False
+
+    def has_moved(self, name: str) -> bool:
+        """Say whether files came to a directory or left it since it was listed."""
+        fd = self.directories[name].qf_fd
+        return os.fstat(fd).st_mtime_ns != self._mtimes.get(name)
+
+    def leave(self, name: str) -> None:
+        """Tell that a directory is not there."""
+        self.pending.discard(name)
+        self._emit(Vanished(directory=name))
+
+    def reopen(self, name: str) -> bool:
+        """Open a queue directory by its path again; False when that fails."""
+        old = self.directories[name]
+        try:
+            fresh = open_queue_directory(old.path, fs=old.fs)
+        except (TuiqError, OSError):
+            return False
+        self.directories[name] = fresh
+        self.troubles.pop(name, None)
+        return True
+
+
+def _cut(command: Read | Check | Ask) -> list[str]:
+    text = command.ids.decode("ascii")
+    return [text[at : at + ID_LENGTH] for at in range(0, len(text), ID_LENGTH)]
+
+
+def _is_control(name: str) -> bool:
+    return name[:2] == "qf" and is_queue_id(name[2:])
+
+
+def _listed(directory: QueueDirectory) -> Iterator[tuple[int, str]]:
+    """Yield inode and id of every control file."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    top = os.open(".", flags, dir_fd=directory.qf_fd)
+    try:
+        with os.scandir(top) as found:
+            for item in found:
+                if _is_control(item.name):
+                    yield item.inode(), item.name[2:]
+    finally:
+        os.close(top)
+
+
+def _pieces(
+    items: Iterable[tuple[int, str]], size: int
+) -> Iterator[list[tuple[int, str]]]:
+    piece = []
+    for item in items:
+        piece.append(item)
+        if len(piece) == size:
+            yield piece
+            piece = []
+    yield piece

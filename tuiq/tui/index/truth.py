@@ -1,0 +1,136 @@
+"""What is known about a term of a filter, text by text or row by row.
+
+The tests themselves are the filter's own functions; these classes keep their
+answers, so that each text is tested once, and say what they do not know yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuiq.tui.index.table import FREE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from tuiq.tui.index.table import Table
+    from tuiq.tui.index.texts import Texts
+
+Bounds = tuple["NDArray[np.bool_]", "NDArray[np.bool_]"]
+"""Which rows surely fit, and which may fit; equal where everything is known."""
+
+AT_ONCE = 20_000
+"""Texts that are tested while the UI waits; more are tested in another thread."""
+PIECE = 2_048
+
+
+class TextTruth:
+    """Which texts of a table pass a test."""
+
+    def __init__(self, texts: Texts, test: Callable[[bytes], bool]) -> None:
+        """Test the texts of *texts*."""
+        self._texts = texts
+        self._test = test
+        self._epoch = texts.epoch
+        self._fits = np.zeros(0, dtype=bool)
+        self._done = 0
+
+    def look(self, numbers: NDArray[Any]) -> Bounds:
+        """Return the bounds for texts by their numbers."""
+        self._catch_up()
+        fits = self._fits[numbers]
+        if self._done >= self._texts.count:
+            return fits, fits
+        return fits, fits | (numbers >= self._done)
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether every text was tested."""
+        return self._epoch == self._texts.epoch and self._done >= self._texts.count
+
+    def _catch_up(self) -> None:
+        texts = self._texts
+        if self._epoch != texts.epoch:
+            self._epoch, self._done = texts.epoch, 0
+            self._fits = np.zeros(0, dtype=bool)
+        if len(self._fits) < texts.count:
+            grown = np.zeros(texts.count * 5 // 4 + 64, dtype=bool)
+            grown[: self._done] = self._fits[: self._done]
+            self._fits = grown
+        if texts.count - self._done <= AT_ONCE:
+            while self.advance():
+                pass
+
+    def advance(self) -> bool:
+        """Test some more texts; False when there are none.  For any one thread."""
+        start, fits, epoch = self._done, self._fits, self._epoch
+        end = min(self._texts.count, start + PIECE, len(fits))
+        if end <= start:
+            return False
+        test = self._test
+        answers = [test(text) for text in self._texts.part(start, end)]
+        if epoch == self._texts.epoch and fits is self._fits:
+            fits[start:end] = answers
+            self._done = end
+        return True
+
+
+class RowTruth:
+    """Which messages pass a test that only reading them can tell."""
+
+    def __init__(self, table: Table, text: str) -> None:
+        """Know nothing yet about *text*, a filter."""
+        self._table = table
+        self.text = text
+        # Per row: 0 unknown, 1 does not fit, 2 fits; and of which content.
+        self._verdict = np.zeros(0, dtype=np.uint8)
+        self._content = np.zeros(0, dtype=np.uint32)
+        self._asked = np.zeros(0, dtype=np.uint32)
+
+    def look(self, rows: NDArray[Any]) -> Bounds:
+        """Return the bounds for rows."""
+        self._grow()
+        valid = self._content[rows] == self._table["content"][rows]
+        verdict = np.where(valid, self._verdict[rows], 0)
+        return verdict == 2, verdict != 1
+
+    def tell(self, rows: NDArray[Any], fits: NDArray[np.bool_]) -> None:
+        """Take in answers."""
+        self._grow()
+        self._verdict[rows] = np.where(fits, 2, 1)
+        self._content[rows] = self._table["content"][rows]
+
+    def to_ask(self, rows: NDArray[Any], limit: int) -> NDArray[Any]:
+        """Return those of *rows*, *limit* at most, to ask about; they count as asked."""
+        self._grow()
+        content = self._table["content"]
+        unknown = ~(self._content[rows] == content[rows])
+        waiting = self._asked[rows] == content[rows]
+        room = max(0, limit - int((unknown & waiting).sum()))
+        chosen = rows[unknown & ~waiting][:room]
+        self._asked[chosen] = content[chosen]
+        return chosen
+
+    def _grow(self) -> None:
+        size = self._table.capacity
+        if len(self._verdict) < size:
+            for name in ("_verdict", "_content", "_asked"):
+                old = getattr(self, name)
+                grown = np.zeros(size, dtype=old.dtype)
+                grown[: len(old)] = old
+                setattr(self, name, grown)
+
+
+def known(fits: NDArray[np.bool_]) -> Bounds:
+    """Return the bounds of what is known exactly."""
+    return fits, fits
+
+
+def is_there(table: Table, rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which rows belong to a message."""
+    there: NDArray[np.bool_] = table["stage"][rows] != FREE
+    return there

@@ -1,0 +1,294 @@
+"""``MessagesView``: the messages that match a filter, in an order."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tuiq.actions import filter as filters
+from tuiq.spool.entry import State
+from tuiq.tui.index.blocks import STATE_NUMBERS
+from tuiq.tui.index.facts import Progress
+from tuiq.tui.index.order import Order
+from tuiq.tui.index.table import FREE
+from tuiq.tui.index.terms import Condition
+from tuiq.tui.index.truth import RowTruth
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tuiq.tui.index.messages import Messages
+    from tuiq.tui.index.order import Key
+
+_TRASHED = STATE_NUMBERS[State.TRASHED]
+AGES_EVERY = 1.0
+"""Seconds after which conditions on times are looked at again."""
+SORT_AT_ONCE = 50_000
+"""Rows that are sorted while the UI waits; more are sorted in another thread."""
+MANY = 20_000
+"""Changed rows for which everything is looked at instead."""
+ASKED_AT_ONCE = 2_048
+
+
+class MessagesView:
+    """Messages that match a filter, in an order; positions shift, ids do not.
+
+    Made by ``Messages.view``; only the UI thread calls it.  It is brought up to date
+    by ``Feed.drain``; ``version`` tells whether rows came, went or changed places.
+    """
+
+    def __init__(self, messages: Messages) -> None:
+        """List every message, the oldest first."""
+        self._messages = messages
+        self._table = messages.table
+        self._order = Order()
+        self._sort = ("id", False)
+        self._key = messages.key("id", reverse=False)
+        self._marked: frozenset[str] = frozenset()
+        self._still = 0.0
+        self._late: list[NDArray[Any]] = []
+        # Rows that changed while a sort ran elsewhere; None: none runs.
+        self._since: list[NDArray[Any]] | None = None
+        self._undecided: NDArray[Any] = np.zeros(0, dtype=np.int64)
+        self._of = 0
+        self._aged = 0.0
+        self.version = 0
+        """Grows when rows came, went or changed places."""
+        self._take(filters.parse(""))
+        self._refilter()
+
+    @property
+    def count(self) -> int:
+        """Return the number of messages that match."""
+        return len(self._order.rows)
+
+    @property
+    def filter(self) -> str:
+        """Return the canonical text of the filter in force."""
+        return str(self._filter)
+
+    @property
+    def sorted_by(self) -> tuple[str, bool]:
+        """Return the sort column and whether the greatest comes first."""
+        return self._sort
+
+    @property
+    def progress(self) -> Progress | None:
+        """Return how far reading for the filter is; None when nothing is read."""
+        if not len(self._undecided):
+            return None
+        self._of = max(self._of, len(self._undecided))
+        return Progress(done=self._of - len(self._undecided), of=self._of)
+
+    @property
+    def rows(self) -> NDArray[np.int32]:
+        """Return the rows of the table in order; for this package only."""
+        return self._order.rows
+
+    def id_at(self, position: int) -> str | None:
+        """Return the queue id at *position*; None outside."""
+        rows = self._order.rows
+        if not 0 <= position < len(rows):
+            return None
+        return self._table.spell(rows[position : position + 1])[0]
+
+    def position_of(self, queue_id: str) -> int | None:
+        """Return where a message stands; None when it is not shown."""
+        row = self._messages.row_number(queue_id)
+        if row is None:
+            return None
+        place = int(self._order.where(self._table.capacity)[row])
+        return place if place >= 0 else None
+
+    def ids(self) -> list[str]:
+        """Return all ids in order."""
+        return self._table.spell(self._order.rows)
+
+    # -- what to show ----------------------------------------------------------------
+
+    def narrow(self, text: str) -> None:
+        """Show what matches *text*; raise FilterError and keep what was shown."""
+        self._take(filters.parse(text))
+        self._of = 0
+        self._refilter()
+
+    def _take(self, chosen: filters.Filter) -> None:
+        messages = self._messages
+        self._filter = chosen
+        self._condition = Condition(
+            self._table, chosen, now=messages.now, around=lambda: messages.around
+        )
+        self._condition.marked = messages.rows_of(self._marked)
+
+    def sort(self, column: str, *, reverse: bool) -> None:
+        """Order by a column id: id age size tries next last sender recipient domain
+        reply state queue left rcpts.
+
+        A long list changes places a moment later, when it was sorted elsewhere.
+        """
+        self._key = self._messages.key(column, reverse=reverse)
+        self._sort = column, reverse
+        self._late.clear()
+        self._resort(self._order.rows)
+
+    def holds_still(self, seconds: float) -> None:
+        """Keep the order of what is shown for so long, as a key was pressed.
+
+        Messages that are gone leave at once; others come and move afterwards.
+        """
+        self._still = time.monotonic() + seconds
+
+    def marked(self, ids: frozenset[str]) -> None:
+        """Tell what ``is:marked`` means."""
+        self._marked = ids
+        if self._condition.asks_marks:
+            self._condition.marked = self._messages.rows_of(ids)
+            self._refilter()
+
+    def close(self) -> None:
+        """Follow no more changes."""
+        self._messages.forget(self)
+
+    # -- keeping up --------------------------------------------------------------------
+
+    def changed(self, rows: NDArray[Any], gone: NDArray[Any]) -> None:
+        """Take in that *rows* changed; *gone* lost their message."""
+        dropped = self._order.drop(gone, self._table.capacity)
+        if self._since is not None:
+            self._since += [rows, gone]
+        elif time.monotonic() < self._still:
+            self._late.append(rows)
+        else:
+            dropped += self._move(rows)
+        self.version += bool(dropped)
+
+    def _move(self, rows: NDArray[Any]) -> int:
+        """Put rows where they belong now; return how many were touched."""
+        if len(rows) > MANY and len(rows) * 4 > self._table.count:
+            self._refilter()
+            return 0
+        low, high = self._matches(rows)
+        order, table = self._order, self._table
+        self._decide(rows, low, high)
+        # What stays where it is need not be moved.
+        dropped = order.drop(rows, table.capacity)
+        order.put(table, rows[low], self._key)
+        return dropped + int(low.sum())
+
+    def _matches(self, rows: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+        """Return which rows are shown, and which may be."""
+        low, high = self._condition.look(rows)
+        there = self._table["stage"][rows] != FREE
+        if not self._filter.wants_trash:
+            there &= self._table["state"][rows] != _TRASHED
+        return low & there, high & there
+
+    def _decide(
+        self, rows: NDArray[Any], low: NDArray[np.bool_], high: NDArray[np.bool_]
+    ) -> None:
+        """Note which of *rows* are undecided."""
+        if len(self._undecided):
+            self._undecided = np.setdiff1d(self._undecided, rows)
+        doubtful = rows[high & ~low]
+        if len(doubtful):
+            self._undecided = np.concatenate((self._undecided, doubtful))
+
+    def _refilter(self) -> None:
+        """Look at every message."""
+        rows = self._table.rows.astype(np.int64)
+        low, high = self._matches(rows)
+        self._undecided = rows[high & ~low]
+        self._aged = self._messages.now()
+        self._late.clear()
+        self._show(rows[low])
+
+    def _show(self, rows: NDArray[Any]) -> None:
+        """List *rows*, given in the order of their ids."""
+        if self._since is not None:  # what is shown is in another order still
+            self._resort(rows)
+            return
+        shown = self._order.where(self._table.capacity)[rows] >= 0
+        if len(rows) == self.count and shown.all():
+            return
+        fresh = rows[~shown]
+        if len(fresh) > MANY:
+            self._resort(rows)
+            return
+        keep = np.zeros(self._table.capacity, dtype=bool)
+        keep[rows] = True
+        self._order.replace(self._order.rows[keep[self._order.rows]])
+        self._order.put(self._table, fresh, self._key)
+        self.version += 1
+
+    def _resort(self, rows: NDArray[Any]) -> None:
+        """List *rows*, sorted anew: here if they are few, else in the other thread."""
+        table, key = self._table, self._key
+        member = np.zeros(table.capacity, dtype=bool)
+        member[rows] = True
+        rows = table.rows[member[table.rows]].astype(np.int64)
+        if key.is_ready and (len(rows) <= SORT_AT_ONCE or key.is_natural):
+            self._since = None
+            self._order.replace(key.sorted(rows))
+            self.version += 1
+            return
+        since: list[NDArray[Any]] = []
+        self._since = since
+        content = {"rows": rows}
+
+        def work() -> None:
+            key.prepare()
+            content["rows"] = key.sorted(rows)
+
+        def done() -> None:
+            if self._since is not since:
+                return  # another sort began meanwhile
+            self._since = None
+            self._order.replace(content["rows"])
+            self.version += 1
+            late = [row for row in since if len(row)]
+            if late:
+                self._move(np.unique(np.concatenate(late)))
+
+        self._messages.work(work, done)
+
+    def settle(self) -> None:
+        """Do what time and new answers ask for; once in every tick."""
+        now = self._messages.now()
+        if self._late and time.monotonic() >= self._still:
+            rows = np.unique(np.concatenate(self._late))
+            self._late.clear()
+            self.version += bool(self._move(rows))
+        if self._condition.is_timed and abs(now - self._aged) >= AGES_EVERY:
+            if time.monotonic() >= self._still:
+                self._refilter()
+        elif len(self._undecided) and self._since is None:
+            self._move_decided()
+        self._ask()
+
+    def _move_decided(self) -> None:
+        """Show those of the undecided rows that match after all."""
+        rows = self._undecided
+        low, high = self._matches(rows)
+        if not (high & ~low).all():
+            self._undecided = rows[high & ~low]
+            self._order.drop(rows[low], self._table.capacity)
+            self._order.put(self._table, rows[low], self._key)
+            self.version += 1
+
+    def _ask(self) -> None:
+        """Have what is undecided read, or tested in the other thread."""
+        if not len(self._undecided):
+            return
+        for truth in self._condition.truths:
+            if not truth.is_complete:
+                self._messages.test(truth)
+        read = self._undecided[self._table["stage"][self._undecided] == 2]
+        for question in self._condition.questions:
+            self._put(question, read)
+
+    def _put(self, question: RowTruth, rows: NDArray[Any]) -> None:
+        chosen = question.to_ask(rows, ASKED_AT_ONCE)
+        if len(chosen):
+            self._messages.ask(question, chosen)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Iterator
 
-    from tuiq.cli.listing import Listed
+    from tuiq.actions.listed import Listed
     from tuiq.config import Config
 
 _BUCKETS = 10

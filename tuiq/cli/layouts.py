@@ -6,14 +6,13 @@ change log.  Each yields text of any length, line ends included.
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache, partial
+from functools import partial
 from io import TextIOWrapper
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
+from tuiq.actions.mail_json import STANDING, message_json
 from tuiq.actions.words import arrival, plural, span
-from tuiq.cli.render import json_line, quoted, text, without_delete
 from tuiq.log import printable
 from tuiq.spool.entry import State
 from tuiq.spool.flags import MReq
@@ -22,93 +21,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuiq.actions.circumstances import Circumstances
-    from tuiq.cli.listing import Listed, Listing
+    from tuiq.actions.listed import Listed
+    from tuiq.cli.listing import Listing
     from tuiq.spool.entry import QueueEntry
 
 _HELD_BACK = 32 * 1024 * 1024
 """Bytes of a directory's listing that stay in memory before they go to a file."""
-_STANDING = frozenset({State.DAMAGED, State.TRASHED, State.HELD})
-"""States in which nothing is attempted, whatever the time."""
-_QUEUE_NAMES = {
-    State.DAMAGED: "corrupt",
-    State.TRASHED: "trash",
-    State.HELD: "hold",
-    State.ACTIVE: "active",
-    State.DUE: "incoming",
-}
-"""Postfix's word for the queue a message would be in; ``deferred`` for the rest."""
 
 
 def as_json(listing: Listing) -> Iterator[str]:
     """Yield one object per message; the README documents the members."""
-    render = partial(_json_message, listing.around)
+    render = partial(message_json, listing.around)
     for directory in listing.directories.values():
         for piece in listing.pieces(directory, render):
             yield "".join(piece.texts)
-
-
-def _json_message(around: Circumstances, listed: Listed) -> str:
-    """Return what ``json_line`` makes of a dict, by hand: several times as fast."""
-    entry, state = listed.entry, listed.state
-    when = next_attempt(around, entry, state)
-    holder = holder_json(around, entry.queue_id)
-    return without_delete(
-        f'{{"queue_name": "{_QUEUE_NAMES.get(state, "deferred")}", '
-        f'"queue_id": {quoted(entry.queue_id)}, '
-        f'"arrival_time": {entry.header.birth_us // 1_000_000}, '
-        f'"message_size": {entry.size}, '
-        f'"forced_expire": {"true" if entry.request == b"B" else "false"}, '
-        f'"sender": {_often(entry.sender or b"MAILER-DAEMON")}, '
-        f'"recipients": [{_json_recipients(listed)}], '
-        f'"attempts": {entry.tries}, '
-        f'"next_attempt": {"null" if when is None else when}, '
-        f'"expires": {around.expires(entry)}, '
-        f'"state": "{str(state)}", '  # noqa: RUF010 - formatting an enum is slow
-        f'"holder": {"null" if holder is None else json_line(holder)}, '
-        f'"directory": {_often(os.fsencode(entry.directory))}}}\n'
-    )
-
-
-@lru_cache(maxsize=256)
-def _often(raw: bytes) -> str:
-    """Return bytes that recur, senders and replies, as a JSON string."""
-    return quoted(text(raw))
-
-
-def next_attempt(around: Circumstances, entry: QueueEntry, state: State) -> int | None:
-    """Return the epoch second from which a message is due; None: it waits for a person.
-
-    Never 0: what is due since its submission is due since then.
-    """
-    if state in _STANDING or (around.in_doubt == "hold" and state == State.DOUBT):
-        return None
-    return max(entry.next_attempt, entry.header.birth_us // 1_000_000)
-
-
-def _json_recipients(listed: Listed) -> str:
-    members = []
-    reasons = listed.reasons
-    for view in listed.recipients:
-        member = f'{{"address": {quoted(text(view.address))}'
-        reason = reasons.get(view.index)
-        if reason:
-            member += f', "delay_reason": {_often(reason)}'
-        members.append(member + "}")
-    return ", ".join(members)
-
-
-def holder_json(around: Circumstances, queue_id: str) -> dict[str, object] | None:
-    """Return who works on a message as a JSON value; None when nobody does."""
-    work = around.work(queue_id)
-    if work is None:
-        return None
-    return {
-        "pid": work.pid,
-        "program": printable(work.program),
-        "since": int(work.since) or None,
-        "phase": work.phase or None,
-        "destination": work.destination or None,
-    }
 
 
 def as_postfix(listing: Listing) -> Iterator[str]:
@@ -221,7 +147,7 @@ def _mark(listed: Listed, around: Circumstances) -> str:
         return "*"
     if listed.state is State.PAUSED or entry.directory in around.low_disk:
         return "X"
-    waits = entry.next_attempt > around.now and listed.state not in _STANDING
+    waits = entry.next_attempt > around.now and listed.state not in STANDING
     return "-" if waits else " "
 
 

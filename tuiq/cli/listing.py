@@ -7,38 +7,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tuiq.actions import filter as filters
-from tuiq.actions.explain import recipient_reasons
+from tuiq.actions.listed import ELSEWHERE, list_entry
 from tuiq.cli.turns import in_turns
 from tuiq.spool.entry import State
-from tuiq.spool.flags import MState
 from tuiq.spool.reading import read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tuiq.actions.circumstances import Circumstances
-    from tuiq.spool.entry import QueueEntry, RecipientView
+    from tuiq.actions.listed import Listed
+    from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
 
-_OPEN = b"TAUF"
-_ELSEWHERE = frozenset(
-    state.value for state in (MState.PENDING, MState.MOVED, MState.FINISHED)
-)
-_TRASHED, _DAMAGED = State.TRASHED, State.DAMAGED
-
-
-@dataclass(slots=True, kw_only=True)
-class Listed:
-    """One message of the listing; nobody changes one."""
-
-    entry: QueueEntry
-    state: State
-    recipients: list[RecipientView]
-    """Those still open; in the trash the deleted ones; all of a damaged message."""
-    reasons: dict[int, bytes]
-    """Slot -> what was last said about it, escaped."""
-
+_TRASHED = State.TRASHED
 
 PART = 1000
 """Messages that one process reads before it is another's turn."""
@@ -125,7 +108,7 @@ class Listing:
 
     def _select(self, entries: Iterable[QueueEntry]) -> Iterator[Listed]:
         for entry in entries:
-            if entry.mstate in _ELSEWHERE:
+            if entry.mstate in ELSEWHERE:
                 continue
             state = self.around.state(entry)
             is_trashed = state is _TRASHED
@@ -133,17 +116,5 @@ class Listing:
                 self.trash += is_trashed
                 continue
             if self._matches is None or self._matches(entry):
-                yield self._listed(entry, state)
-
-    def _listed(self, entry: QueueEntry, state: State) -> Listed:
-        views = entry.recipients()
-        if state is not _DAMAGED:
-            wanted = b"X" if state is _TRASHED else _OPEN
-            views = [view for view in views if view.state in wanted]
-        directory = self.directories[entry.directory]
-        return Listed(
-            entry=entry,
-            state=state,
-            recipients=views,
-            reasons=recipient_reasons(directory, entry, views),
-        )
+                directory = self.directories[entry.directory]
+                yield list_entry(directory, entry, state)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from tuiq.actions.circumstances import Circumstances, look_around
 from tuiq.actions.explain import explain, recipient_reasons
 from tuiq.actions.lookup import find_id, split_recipient
+from tuiq.actions.mail_json import holder_json, next_attempt
 from tuiq.actions.words import age, instant, plural, size
-from tuiq.cli.layouts import holder_json, next_attempt
 from tuiq.cli.render import Column, json_line, table, text
 from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable

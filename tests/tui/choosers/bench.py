@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App, ComposeResult
 
 from tuiq.tui.choices import Choices
+from tuiq.tui.grid import news
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.grid.model import Cell, Column, Key
 from tuiq.tui.look import themes
@@ -94,7 +95,16 @@ class Bench(App[None]):
     ) -> None:
         self.push_screen(dialog, then)
 
-    def on_grid_sort_wanted(self, event: Grid.SortWanted) -> None:
+    def go(self, page: str, *, filter: str | None = None, focus: Any = None) -> None:
+        raise NotImplementedError
+
+    def perform(self, command: str) -> None:
+        raise NotImplementedError
+
+    def refresh_bars(self) -> None:
+        raise NotImplementedError
+
+    def on_grid_sort_wanted(self, event: news.SortWanted) -> None:
         self.sorts.append((event.column, event.reverse))
 
     @property

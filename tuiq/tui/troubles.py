@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +37,13 @@ class Troubles:
         self.log = log
         self._kept: deque[Trouble] = deque(maxlen=_KEPT)
 
-    @property
-    def all(self) -> list[Trouble]:
-        """Return them, the latest first."""
-        return list(self._kept)
+    def __iter__(self) -> Iterator[Trouble]:
+        """Yield them, the latest first."""
+        return iter(tuple(self._kept))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._kept)
 
     def note(self, doing: str, error: BaseException, now: float) -> str:
         """Take note of *error* while *doing*; return the sentence, empty: known."""

@@ -26,9 +26,9 @@ class Bar(Widget):
     base: ClassVar[Role] = Role.BAR
     """What the whole line is coloured by; roles of spans come on top."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         """Begin with an empty line."""
-        super().__init__(id=id)
+        super().__init__(id=id, classes=classes)
         self._spans: Spans = ()
         self._palette: Palette | None = None
 
@@ -65,7 +65,7 @@ class Bar(Widget):
         base = palette[self.base]
         width = self.size.width
         segments = [
-            Segment(text, base + palette[role])
+            Segment(text, base + (palette[role] if isinstance(role, Role) else role))
             for text, role in cut(self._spans, width)
             if text
         ]

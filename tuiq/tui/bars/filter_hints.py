@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, cast
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
@@ -13,13 +16,20 @@ from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:
-    from textual.geometry import Offset
-
     from tuiq.tui.bars.completion import Completion
     from tuiq.tui.shell import Shell
 
 _LINES = 8
 _WIDEST = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a filter cannot be understood."""
+
+    reason: str
+    x: int
+    """The column of the screen at which it goes wrong."""
 
 
 class FilterHints(Widget):
@@ -38,28 +48,26 @@ class FilterHints(Widget):
         """Get out of the way."""
         self.display = False
 
-    def tell(
-        self,
-        below: Offset,
-        reason: str,
-        position: int,
-        completion: Completion,
-        *,
-        shift: int,
-    ) -> None:
-        """Show the fault with a caret at its place, and what may be completed."""
-        lines: list[Spans] = []
-        x = max(0, shift + completion.start - 1)
-        if reason:
-            x = max(0, shift + position - 1)
-            lines.append(((" ^ ", Role.BAD), (f"{clean(reason)} ", Role.BAD)))
-        lines += _offers(completion)
+    def tell(self, y: int, fault: Fault | None, completion: Completion, x: int) -> None:
+        """Show the fault below its place, and what may be completed from *x* on."""
+        lines = _offers(completion)
+        room = self.screen.size.width
+        if fault is not None:
+            said = wrap(clean(fault.reason), room - 3)
+            widest = max(map(cell_len, said))
+            x = max(0, min(fault.x - 1, room - 3 - widest))
+            caret: Spans = ((" " * (fault.x - x) + "^ ", Role.BAD),)
+            told: list[Spans] = [((f"{line} ", Role.BAD),) for line in said]
+            if fault.x - x == 1:
+                told[0] = (*caret, *told[0])
+            else:
+                told.insert(0, caret)
+            lines[:0] = told
         self._lines = lines
         self.display = bool(lines)
         if lines:
-            width = max(map(width_of, lines))
-            x = max(0, min(x, self.screen.size.width - width))
-            self.styles.offset = (x, below.y + 1)
+            x = max(0, min(x - (fault is None), room - max(map(width_of, lines))))
+            self.styles.offset = (x, y)
             self.refresh(layout=True)
 
     @property

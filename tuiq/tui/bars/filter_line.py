@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING
 
-from textual.binding import Binding, BindingType
+from rich.cells import cell_len
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
 from tuiq.actions.filter import FilterError, parse
-from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.completion import Completion, complete
-from tuiq.tui.bars.filter_hints import FilterHints
-from tuiq.tui.bars.parts import Spans, two_sides, width_of
-from tuiq.tui.bars.signs import drawn
-from tuiq.tui.look.roles import Role
+from tuiq.tui.bars.filter_hints import Fault, FilterHints
+from tuiq.tui.bars.filter_parts import (
+    FilterCount,
+    FilterEdit,
+    FilterShow,
+    Narrowed,
+    Prompt,
+)
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:
@@ -28,106 +31,6 @@ if TYPE_CHECKING:
 
 _WAIT = 0.12
 """Seconds after the last key before the page is narrowed."""
-_PROMPT = " filter › "
-
-
-class Narrowed(Protocol):
-    """What the filter line narrows: the current page, as far as it can be."""
-
-    @property
-    def filter_text(self) -> str | None:
-        """Return the filter in force; None where there is none to set."""
-
-    def set_filter(self, text: str) -> str:
-        """Narrow; return the complaint."""
-
-    def matched(self) -> str:
-        """Return how much is left of how much."""
-
-
-class FilterShow(Bar):
-    """The filter in force and what it matches, while it is not edited."""
-
-    def __init__(self, page: Callable[[], Narrowed | None], dropped: str = "") -> None:
-        """Show the filter of what *page* returns."""
-        super().__init__(id="filter-show")
-        self._page = page
-        self.dropped = dropped
-        """A filter that was switched off for a while."""
-
-    def spans(self, width: int) -> Spans:
-        """Return the line."""
-        page = self._page()
-        text = page.filter_text if page else None
-        if page is None or text is None:
-            return ()
-        ascii_only = self.shell.palette_now.ascii
-        prompt = drawn(_PROMPT, ascii=ascii_only)
-        if text:
-            said = ((prompt, Role.DIM), (clean(text), Role.ACCENT))
-        elif self.dropped:
-            off = f"off  {clean(self.dropped)}"
-            said = ((prompt, Role.DIM), (off, Role.DIM))
-        else:
-            said = ((prompt, Role.DIM), ("everything", Role.DIM))
-        count = drawn(clean(page.matched()), ascii=ascii_only)
-        return two_sides(said, ((f"{count} ", Role.DIM),) if count else (), width)
-
-
-class FilterCount(Bar):
-    """What the filter matches, beside the line that is edited."""
-
-    DEFAULT_CSS = "FilterCount { width: auto; min-width: 24; }"
-
-    def __init__(self, page: Callable[[], Narrowed | None]) -> None:
-        """Show the count of what *page* returns."""
-        super().__init__(id="filter-count")
-        self._page = page
-
-    def get_content_width(self, *_sizes: object) -> int:
-        """Take what is needed."""
-        return 28
-
-    def spans(self, width: int) -> Spans:
-        """Return the count."""
-        page = self._page()
-        count = clean(page.matched()) if page else ""
-        right = ((f"{count} ", Role.DIM),)
-        return two_sides((), right, width) if width_of(right) <= width else right
-
-
-class FilterEdit(Input):
-    """The line in which the filter is written."""
-
-    DEFAULT_CSS = """
-    FilterEdit, FilterEdit:focus {
-        border: none; height: 1; padding: 0; width: 1fr; background-tint: $panel 0%;
-    }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "ask('left')", show=False),
-        Binding("tab", "ask('complete')", show=False),
-        Binding("shift+tab", "ask('complete-back')", show=False),
-        Binding("up", "ask('older')", show=False),
-        Binding("down", "ask('newer')", show=False),
-        Binding("ctrl+u", "ask('clear')", show=False),
-    ]
-
-    class Asked(Message):
-        """A key that means more than a change of the text."""
-
-        def __init__(self, what: str) -> None:
-            """Say which."""
-            super().__init__()
-            self.what = what
-
-    def action_ask(self, what: str) -> None:
-        """Pass the key on."""
-        self.post_message(self.Asked(what))
-
-    def insert_text_at_cursor(self, text: str) -> None:
-        """Insert what was typed or pasted, without anything that is no text."""
-        super().insert_text_at_cursor(clean(text))
 
 
 class FilterLine(Horizontal):
@@ -135,11 +38,9 @@ class FilterLine(Horizontal):
 
     DEFAULT_CSS = """
     FilterLine { height: 1; }
-    FilterLine > #filter-prompt { width: 10; }
-    FilterLine > #filter-edit, FilterLine > #filter-count,
-    FilterLine > #filter-prompt { display: none; }
-    FilterLine.-editing > * { display: block; }
-    FilterLine.-editing > #filter-show { display: none; }
+    FilterLine > .edits { display: none; }
+    FilterLine.-editing > .edits { display: block; }
+    FilterLine.-editing > FilterShow { display: none; }
     """
 
     class Left(Message):
@@ -151,6 +52,7 @@ class FilterLine(Horizontal):
         values: Callable[[str, str], list[str]],
         choices: Choices,
         *,
+        dropped: Callable[[], str] = lambda: "",
         id: str | None = None,
     ) -> None:
         """Narrow what *page* returns; *values* completes, *choices* remembers."""
@@ -158,11 +60,11 @@ class FilterLine(Horizontal):
         self._page = page
         self._values = values
         self._choices = choices
-        self.show = FilterShow(page)
-        self.input = FilterEdit(id="filter-edit", select_on_focus=False)
+        self.show = FilterShow(page, dropped)
+        self.input = FilterEdit(select_on_focus=False, classes="edits")
         self.input.cursor_blink = False
         self._count = FilterCount(page)
-        self._prompt = Prompt(id="filter-prompt")
+        self._prompt = Prompt()
         self.hints = FilterHints()
         self._timer: Timer | None = None
         self._before = ""
@@ -220,9 +122,7 @@ class FilterLine(Horizontal):
         if not self.is_editing:
             return
         self._look()
-        self._stop_timer()
-        if not self._error[0]:
-            self._timer = self.set_timer(_WAIT, self._apply)
+        self._apply_soon()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter; one that cannot be understood is not left."""
@@ -265,25 +165,34 @@ class FilterLine(Horizontal):
         self.bring()
         return not complaint
 
+    def _apply_soon(self) -> None:
+        self._stop_timer()
+        if not self._error[0]:
+            self._timer = self.set_timer(_WAIT, self._apply)
+
     def _look(self) -> None:
-        """Parse what is written, and offer what may follow."""
-        text = self.input.value
+        """Check what is written, and offer what may follow."""
+        self._check()
+        at = self.input.cursor_position
+        self._completion = complete(self.input.value, at, self._values)
+        self._hint()
+
+    def _check(self) -> None:
         try:
-            parse(text)
+            parse(self.input.value)
             self._error = ("", 0)
         except FilterError as error:
             self._error = (error.reason, error.position)
-        self._completion = complete(text, self.input.cursor_position, self._values)
-        self._hint()
 
     def _hint(self) -> None:
         reason, position = self._error
+        text = clean(self.input.value[:position])
+        left = self.input.region.x - self.input.scroll_offset.x
         self.hints.tell(
-            self.region.offset,
-            reason,
-            position,
+            self.region.y + 1,
+            Fault(reason=reason, x=left + cell_len(text)) if reason else None,
             self._completion,
-            shift=10 - self.input.scroll_offset.x,
+            left + cell_len(self.input.value[: self._completion.start]),
         )
 
     def _complete(self, step: int) -> None:
@@ -295,6 +204,9 @@ class FilterLine(Horizontal):
             self.input.value = text
         self.input.cursor_position = cursor
         self._completion = completion
+        self._check()
+        self._hint()
+        self._apply_soon()
 
     def _recall(self, step: int) -> None:
         if not 0 <= self._at + step <= len(self._choices.history):
@@ -315,11 +227,3 @@ class FilterLine(Horizontal):
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-
-
-class Prompt(Bar):
-    """``filter ›``."""
-
-    def spans(self, width: int) -> Spans:
-        """Return the prompt."""
-        return ((drawn(_PROMPT, ascii=self.shell.palette_now.ascii), Role.DIM),)

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
+from rich.style import Style
 
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import fit
 
-Span = tuple[str, Role]
-"""Clean text and its role."""
+Span = tuple[str, Role | Style]
+"""Clean text and its role, or a style where a person chose one."""
 Spans = tuple[Span, ...]
 
 

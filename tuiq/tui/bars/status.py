@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiq.tui.bars.bar import Bar
-from tuiq.tui.bars.parts import Spans, two_sides, width_of
+from tuiq.tui.bars.parts import Spans, cut, two_sides, width_of
+from tuiq.tui.bars.signs import drawn
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 
@@ -14,11 +15,7 @@ if TYPE_CHECKING:
 
 
 class StatusLine(Bar):
-    """The page's state on the left, jobs and undo on the right.
-
-    ``wants`` is how many lines the two need in a width: with two, the jobs have a
-    line of their own above, which is another ``JobsLine``.
-    """
+    """The page's state on the left; on the right jobs and undo, if both fit."""
 
     def __init__(
         self,
@@ -31,32 +28,38 @@ class StatusLine(Bar):
         super().__init__(id=id)
         self._status = status
         self._doing = doing
-
-    def fits(self, width: int) -> bool:
-        """Say whether both stand in one line."""
-        return width_of(self._left()) + width_of(self._right()) + 4 <= width
+        self.has_all = True
+        """Whether jobs and undo stand here, and not on a line of their own."""
 
     def spans(self, width: int) -> Spans:
         """Return both, or the state alone where there is no room for both."""
-        right = self._right() if self.fits(width) else ()
-        return two_sides(self._left(), right, width)
-
-    def _left(self) -> Spans:
-        return ((f" {self._status()}", Role.BAR),)
-
-    def _right(self) -> Spans:
-        doing = self._doing()
-        return ((f"{clean(doing)} ", Role.STRONG),) if doing else ()
+        ascii_only = self.shell.palette_now.ascii
+        left = ((f" {drawn(clean(self._status()), ascii=ascii_only)}", Role.BAR),)
+        doing = drawn(clean(self._doing()), ascii=ascii_only)
+        right = ((f"{doing} ", Role.STRONG),) if doing else ()
+        self.has_all = width_of(left) + width_of(right) + 4 <= width
+        return two_sides(left, right if self.has_all else (), width)
 
 
 class JobsLine(Bar):
     """Jobs and undo on a line of their own, where they do not fit beside the state."""
 
-    def __init__(self, doing: Callable[[], str], *, id: str | None = None) -> None:
-        """Say what *doing* returns."""
+    DEFAULT_CSS = "JobsLine { display: none; } JobsLine.-needed { display: block; }"
+
+    def __init__(
+        self, doing: Callable[[], str], beside: StatusLine, *, id: str | None = None
+    ) -> None:
+        """Say what *doing* returns where *beside* has no room for it."""
         super().__init__(id=id)
         self._doing = doing
+        self._beside = beside
+
+    def bring(self) -> None:
+        """Appear only where that is needed."""
+        self.set_class(not self._beside.has_all, "-needed")
+        super().bring()
 
     def spans(self, width: int) -> Spans:
         """Return the line."""
-        return ((f" {clean(self._doing())}", Role.STRONG),)
+        doing = drawn(clean(self._doing()), ascii=self.shell.palette_now.ascii)
+        return cut(((f" {doing}", Role.STRONG),), width)

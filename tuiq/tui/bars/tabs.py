@@ -119,6 +119,11 @@ class Tabs(Bar):
         plot = sparkline(values, length, self.shell.palette_now.ascii)
         return part((*number, (f" {plot}", role)), number, None)
 
+    @property
+    def places(self) -> list[tuple[int, str]]:
+        """Return where each tab begins, as far as tabs are shown."""
+        return [(start, name) for start, _, name in self._places]
+
     def on_click(self, event: events.Click) -> None:
         """Go to the screen that was clicked."""
         for start, end, name in self._places:

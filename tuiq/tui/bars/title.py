@@ -17,8 +17,11 @@ from tuiq.tui.look.text import clean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rich.style import Style
+
     from tuiq.actions.circumstances import Circumstances
     from tuiq.spool.pauses import Pause
+    from tuiq.tui.look.theme import HostAccent
     from tuiq.tui.world import World
 
 _HOUR = 3600
@@ -57,6 +60,8 @@ class TitleBar(Bar):
         super().__init__(id=id)
         self._world = world
         self.frozen: Frozen | None = None
+        self.accent: HostAccent | None = None
+        """How this host is told from others; None: like any."""
 
     def spans(self, width: int) -> Spans:
         """Return the title, its least important parts shortened."""
@@ -65,7 +70,7 @@ class TitleBar(Bar):
         around = world.lookout.sight.around
         left = [
             part((" tuiq", Role.STRONG), (" ", Role.DIM), rank=8),
-            host_part(world.actor.host),
+            self._host(),
             part((clean(str(world.spool.path)), Role.DIM), None, rank=20),
             fresh_part(world.feed.state, self.frozen, now),
             *pause_parts(around.pauses.spool, now),
@@ -82,6 +87,11 @@ class TitleBar(Bar):
         ascii_only = self.shell.palette_now.ascii
         return tuple((drawn(text, ascii=ascii_only), role) for text, role in line)
 
+    def _host(self) -> Part:
+        if self.accent is None:
+            return host_part(self._world.actor.host)
+        return host_part(self._world.actor.host, self.accent.label, self.accent.style)
+
 
 def _read_only(world: World) -> list[Part]:
     if not world.options.read_only:
@@ -89,10 +99,13 @@ def _read_only(world: World) -> list[Part]:
     return [part(("read-only", Role.WARN), ("r/o", Role.WARN), rank=7)]
 
 
-def host_part(host: str) -> Part:
-    """Return the host; where it is narrow without its domain."""
+def host_part(host: str, label: str = "", role: Role | Style = Role.ACCENT) -> Part:
+    """Return the host with the word for it; where it is narrow without its domain."""
     name = clean(host) or "localhost"
-    return part((name, Role.ACCENT), (name.partition(".")[0], Role.ACCENT), rank=19)
+    word = f" {clean(label)}" if label else ""
+    return part(
+        (f"{name}{word}", role), (f"{name.partition('.')[0]}{word}", role), rank=19
+    )
 
 
 def fresh_part(state: FeedState, frozen: Frozen | None, now: float) -> Part:
@@ -123,9 +136,7 @@ def fresh_part(state: FeedState, frozen: Frozen | None, now: float) -> Part:
             long = f"⚠ stale{backlog or looked}"
             return part((long, Role.WARN), ("⚠ stale", Role.WARN), rank=15)
         case Freshness.LIVE:
-            return part(
-                ("● live" + backlog, Role.GOOD), ("● live", Role.GOOD), rank=3
-            )
+            return part(("● live" + backlog, Role.GOOD), ("● live", Role.GOOD), rank=3)
 
 
 def _scanning(state: FeedState) -> Part:

@@ -1,0 +1,130 @@
+"""The pieces of the filter line: prompt, filter in force, editor, count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Input
+
+from tuiq.tui.bars.bar import Bar
+from tuiq.tui.bars.parts import Spans, two_sides, width_of
+from tuiq.tui.bars.signs import drawn
+from tuiq.tui.look.roles import Role
+from tuiq.tui.look.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PROMPT = " filter › "
+
+
+class Narrowed(Protocol):
+    """What the filter line narrows: the current page, as far as it can be."""
+
+    @property
+    def filter_text(self) -> str | None:
+        """Return the filter in force; None where there is none to set."""
+
+    def set_filter(self, text: str) -> str:
+        """Narrow; return the complaint."""
+
+    def matched(self) -> str:
+        """Return how much is left of how much."""
+
+
+class FilterShow(Bar):
+    """The filter in force and what it matches, while it is not edited."""
+
+    def __init__(
+        self, page: Callable[[], Narrowed | None], dropped: Callable[[], str]
+    ) -> None:
+        """Show the filter of what *page* returns, or the one that *dropped* does."""
+        super().__init__()
+        self._page = page
+        self._dropped = dropped
+
+    def spans(self, width: int) -> Spans:
+        """Return the line."""
+        page = self._page()
+        text = page.filter_text if page else None
+        if page is None or text is None:
+            return ()
+        ascii_only = self.shell.palette_now.ascii
+        prompt = drawn(_PROMPT, ascii=ascii_only)
+        if text:
+            said = ((prompt, Role.DIM), (clean(text), Role.ACCENT))
+        elif dropped := self._dropped():
+            off = f"off  {clean(dropped)}"
+            said = ((prompt, Role.DIM), (off, Role.DIM))
+        else:
+            said = ((prompt, Role.DIM), ("everything", Role.DIM))
+        count = drawn(clean(page.matched()), ascii=ascii_only)
+        return two_sides(said, ((f"{count} ", Role.DIM),) if count else (), width)
+
+
+class FilterCount(Bar):
+    """What the filter matches, beside the line that is edited."""
+
+    DEFAULT_CSS = "FilterCount { width: 28; }"
+
+    def __init__(self, page: Callable[[], Narrowed | None]) -> None:
+        """Show the count of what *page* returns."""
+        super().__init__(classes="edits")
+        self._page = page
+
+    def spans(self, width: int) -> Spans:
+        """Return the count."""
+        page = self._page()
+        count = clean(page.matched()) if page else ""
+        right = ((f"{count} ", Role.DIM),)
+        return two_sides((), right, width) if width_of(right) <= width else right
+
+
+class FilterEdit(Input):
+    """The line in which the filter is written."""
+
+    DEFAULT_CSS = """
+    FilterEdit, FilterEdit:focus {
+        border: none; height: 1; padding: 0; width: 1fr; background-tint: $panel 0%;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "ask('left')", show=False),
+        Binding("tab", "ask('complete')", show=False),
+        Binding("shift+tab", "ask('complete-back')", show=False),
+        Binding("up", "ask('older')", show=False),
+        Binding("down", "ask('newer')", show=False),
+        Binding("ctrl+u", "ask('clear')", show=False),
+    ]
+
+    class Asked(Message):
+        """A key that means more than a change of the text."""
+
+        def __init__(self, what: str) -> None:
+            """Say which."""
+            super().__init__()
+            self.what = what
+
+    def action_ask(self, what: str) -> None:
+        """Pass the key on."""
+        self.post_message(self.Asked(what))
+
+    def insert_text_at_cursor(self, text: str) -> None:
+        """Insert what was typed or pasted, without anything that is no text."""
+        super().insert_text_at_cursor(clean(text))
+
+
+class Prompt(Bar):
+    """``filter ›``."""
+
+    DEFAULT_CSS = "Prompt { width: 10; }"
+
+    def __init__(self) -> None:
+        """Stand before the editor."""
+        super().__init__(classes="edits")
+
+    def spans(self, width: int) -> Spans:
+        """Return the prompt."""
+        return ((drawn(_PROMPT, ascii=self.shell.palette_now.ascii), Role.DIM),)

@@ -1,0 +1,288 @@
+"""The frame of the application: bars, pages, time, and what keeps faults small."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from tuiq.tui.bars.filter_line import FilterLine
+from tuiq.tui.bars.footer import Footer, Hint
+from tuiq.tui.bars.rule import Rule
+from tuiq.tui.bars.status import JobsLine, StatusLine
+from tuiq.tui.bars.tabs import Tab, Tabs
+from tuiq.tui.bars.title import TitleBar
+from tuiq.tui.commands import COMMANDS
+from tuiq.tui.keymap import make_keymap
+from tuiq.tui.look.appearance import Appearance
+from tuiq.tui.look.colours import MILLIONS
+from tuiq.tui.look.fittings import APP_CSS, fit_scrollbars
+from tuiq.tui.look.text import clean
+from tuiq.tui.look.themes import shipped
+from tuiq.tui.pages.page import Page
+from tuiq.tui.screen import MainScreen
+from tuiq.tui.stillness import Stillness
+from tuiq.tui.troubles import Troubles
+from tuiq.tui.visits import Visit, Visits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.screen import ModalScreen, Screen
+
+    from tuiq.tui.bars.bar import Bar
+    from tuiq.tui.look.palette import Palette
+    from tuiq.tui.world import World
+
+_T = TypeVar("_T")
+_PAGES = ("queues", "messages", "recipients", "shape", "runner", "activity")
+_START = "messages"
+
+
+class Placeholder(Page):
+    """Stands for a page that is not written yet."""
+
+
+def _make(name: str) -> Page:
+    """Return the page called *name*."""
+    try:
+        module = import_module(f"tuiq.tui.pages.{name}")
+        made: Page = getattr(module, f"{name.capitalize()}Page")()
+    except (ImportError, AttributeError):
+        title = COMMANDS[f"go-{name}"].label
+        members = {"page_name": name, "page_title": title}
+        made = type(f"{name.capitalize()}Page", (Placeholder,), members)()
+    if made.id is None:
+        made.id = name
+    return made
+
+
+class Frame(App[int], inherit_bindings=False):
+    """Everything around the commands; with them it is ``app.TuiqApp``."""
+
+    TITLE = "tuiq"
+    CSS = APP_CSS
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c,ctrl+q", "command('quit')", show=False),
+        Binding("ctrl+z", "suspend_process", show=False),
+    ]
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        appearance: Appearance | None = None,
+        troubles: Troubles | None = None,
+        driver_class: Any = None,
+    ) -> None:
+        """Show *world*."""
+        appearance = appearance or Appearance(
+            collection=shipped(), depth=MILLIONS, ascii=world.options.ascii
+        )
+        ansi = True if appearance.depth <= 16 else None
+        super().__init__(driver_class=driver_class, ansi_color=ansi)
+        self.world = world
+        self.appearance = appearance
+        self.troubles = troubles or Troubles(None)
+        fit_scrollbars(ascii=appearance.ascii)
+        appearance.register_all(self)
+        self.palette_now: Palette = appearance.palette(self._wanted_theme())
+        self.keymap = make_keymap(world.choices.keys)
+        self.pages = {name: _make(name) for name in _PAGES}
+        self.page = self.pages[_START]
+        self.visits = Visits()
+        self.dropped: dict[str, str] = {}
+        """Filters that were switched off, by page."""
+        self.stillness = Stillness()
+        self._sight: object = None
+        self._make_bars()
+
+    def _wanted_theme(self) -> str:
+        return self.world.options.theme or self.world.choices.theme
+
+    def _make_bars(self) -> None:
+        world = self.world
+        self.title_bar = TitleBar(world, id="title")
+        tabs = [
+            Tab(name=name, key=self.key_of(f"go-{name}"), title=page.page_title)
+            for name, page in self.pages.items()
+        ]
+        self.tabs = Tabs(world, tabs, id="tabs")
+        self.tabs.current = self.page.page_name
+        self.filter_line = FilterLine(
+            lambda: self.page,
+            world.messages.values,
+            world.choices,
+            dropped=lambda: self.dropped.get(self.page.page_name, ""),
+            id="filter",
+        )
+        self.status_line = StatusLine(
+            lambda: self.page.status(), self.doing, id="status"
+        )
+        self.jobs_line = JobsLine(self.doing, self.status_line, id="jobs")
+        self.footer = Footer(self.hints, id="footer")
+        self.bars: list[Bar | FilterLine] = [
+            self.title_bar, self.tabs, self.filter_line, self.status_line,
+            self.jobs_line, self.footer,
+        ]  # fmt: skip
+
+    # -- the screen ------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Return the screen that all is on."""
+        return MainScreen(
+            above=[
+                self.title_bar,
+                Rule(),
+                self.tabs,
+                self.filter_line,
+                self.filter_line.hints,
+                Rule(),
+            ],
+            first=self.page,
+            below=[Rule(), self.jobs_line, self.status_line, self.footer],
+        )
+
+    def on_mount(self) -> None:
+        """Dress, and begin to read once there is something on the screen."""
+        self.set_keymap(self.keymap.overrides)
+        self.wear(self._wanted_theme())
+        self.call_after_refresh(self.begin)
+
+    async def begin(self) -> None:
+        """Make the other pages, and start everything that moves."""
+        self.page.shown()
+        for page in self.pages.values():
+            if page is not self.page:
+                page.display = False
+                await self.main.pages.mount(page)
+        self.guarded("looking around", self.world.lookout.start)
+        self.guarded("reading the queue", self.world.feed.start)
+        self.set_interval(self.world.options.tick, self.turn)
+        self.turn()
+
+    @property
+    def main(self) -> MainScreen:
+        """Return the screen below all dialogs."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        return screen
+
+    def wear(self, theme: str) -> None:
+        """Put a theme on."""
+        self.palette_now = self.appearance.apply(self, theme)
+        try:
+            accent = self.appearance.host_accent(
+                self.world.choices.hosts, self.world.actor.host, theme
+            )
+        except ValueError as error:
+            self.tell(f"ui.toml: hosts: {error}; the accent is left out", bad=True)
+            accent = None
+        self.title_bar.accent = accent
+        self.refresh_bars()
+
+    # -- time ------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Take in what happened and show it; called in every tick."""
+        self.guarded("reading the queue", self._take_in)
+        if self.stillness.now is None:
+            self.show_page()
+        self.refresh_bars()
+
+    def show_page(self) -> None:
+        """Bring the current page up to date."""
+        now = self.world.clock.now()
+        self.guarded(f"showing {self.page.page_title}", lambda: self.page.tick(now))
+
+    def _take_in(self) -> None:
+        changed = self.world.feed.drain()
+        sight = self.world.lookout.sight
+        if sight is not self._sight:
+            self._sight = sight
+            self.world.feed.see(sight.around)
+        self.stillness.note(changed)
+        self.title_bar.frozen = self.stillness.now
+
+    def freeze(self) -> None:
+        """Hold the display still, or let it go on."""
+        self.stillness.toggle(self.world.clock.now())
+        self.title_bar.frozen = self.stillness.now
+        if self.stillness.now is None:
+            self.show_page()
+
+    def guarded(self, doing: str, work: Callable[[], object]) -> None:
+        """Do *work*; a fault in it is told once and ends nothing."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - one page must not end the UI
+            text = self.troubles.note(doing, error, self.world.clock.now())
+            if text:
+                self.tell(text, bad=True)
+
+    # -- what pages and dialogs ask for ------------------------------------------
+
+    def go(self, page: str, *, filter: str | None = None, focus: Any = None) -> None:
+        """Show a page by its name, with a filter and a focused row if given."""
+        target = self.pages[page]
+        before = target.filter_text
+        visit = Visit(
+            left=self.page.page_name,
+            came_to=page,
+            filter_before=None if filter is None else before,
+        )
+        if target is not self.page or filter is not None:
+            self.visits.note(visit)
+        self.switch(target, filter=filter, focus=focus)
+
+    def switch(
+        self, target: Page, *, filter: str | None = None, focus: Any = None
+    ) -> None:
+        """Show a page without taking note of it."""
+        self.filter_line.leave()
+        if target is not self.page:
+            self.page.hidden()
+            self.page.display = False
+            self.page = target
+            target.display = True
+            self.tabs.current = target.page_name
+            target.shown()
+        if filter is not None and (complaint := target.set_filter(filter)):
+            self.tell(complaint, bad=True)
+        if focus is not None:
+            target.focus_on(focus)
+        self.show_page()
+        self.refresh_bars()
+
+    def tell(self, text: str, *, bad: bool = False) -> None:
+        """Show a toast."""
+        shown = "\n".join(map(clean, text.split("\n")))
+        self.notify(shown, severity="warning" if bad else "information", markup=False)
+
+    def ask(
+        self, dialog: ModalScreen[_T], then: Callable[[_T | None], None] | None = None
+    ) -> None:
+        """Open a dialog."""
+        self.push_screen(dialog, then)
+
+    def refresh_bars(self) -> None:
+        """Draw title, status line and footer again if their text changed."""
+        for bar in self.bars:
+            self.guarded("the bars", bar.bring)
+
+    # -- words -------------------------------------------------------------------
+
+    def doing(self) -> str:
+        """Return the line on jobs and undo."""
+        raise NotImplementedError
+
+    def hints(self) -> list[Hint]:
+        """Return the keys of the footer, the most useful first."""
+        raise NotImplementedError
+
+    def key_of(self, command: str) -> str:
+        """Return the key of a command as people read it."""
+        return self.keymap.shown(command, ascii=self.palette_now.ascii)

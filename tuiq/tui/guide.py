@@ -1,0 +1,122 @@
+"""What finds and explains: the palette, jump labels, help, themes, the tour."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.geometry import Offset
+
+from tuiq.tui.choosers.theme import ThemePicker
+from tuiq.tui.commands import COMMANDS
+from tuiq.tui.dialogs.find import Find
+from tuiq.tui.dialogs.findings import Entry, Findings, command_entries
+from tuiq.tui.dialogs.help import Help, HelpHere
+from tuiq.tui.dialogs.here import explain
+from tuiq.tui.dialogs.jump import Jump, Target
+from tuiq.tui.frame import Frame
+from tuiq.tui.tour import Tour
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Guide(Frame):
+    """The frame with everything that leads to commands; they themselves come on top."""
+
+    tour: Tour | None = None
+
+    def perform(self, command: str) -> None:
+        """Do a command as if its key had been pressed."""
+        raise NotImplementedError
+
+    def why_not(self, command: str) -> str:
+        """Return why a command cannot work now; empty: it can."""
+        raise NotImplementedError
+
+    def here(self) -> list[str]:
+        """Return the commands that there are on this screen."""
+        raise NotImplementedError
+
+    def find(self) -> None:
+        """Open the command palette."""
+        findings = Findings(
+            self,
+            page=self.page.page_name,
+            pages=[
+                (name, page.page_title)
+                for name, page in self.pages.items()
+                if page.filter_text is not None
+            ],
+            commands=command_entries(self.here(), self, self.key_of, self.why_not),
+            others=list(self._themes()),
+        )
+        self.ask(Find(findings), self._found)
+
+    def _found(self, entry: Entry | None) -> None:
+        if entry is not None:
+            self.guarded(entry.label, entry.run)
+            self.refresh_bars()
+
+    def _themes(self) -> Iterator[Entry]:
+        for theme in self.appearance.usable:
+            yield Entry(
+                label=f"Theme {theme.name}",
+                gloss=theme.description,
+                run=partial(self._keep_theme, theme.name),
+            )
+
+    def choose_theme(self) -> None:
+        """Open the theme picker."""
+        worn = self.palette_now.name
+        self.ask(ThemePicker(self.appearance, worn, self.wear), self._keep_theme)
+
+    def _keep_theme(self, name: str | None) -> None:
+        if name is None:
+            return
+        self.wear(name)
+        self.world.choices.theme = name
+        if complaint := self.world.choices.save():
+            self.tell(complaint, bad=True)
+
+    def help(self) -> None:
+        """Show the keys of this screen."""
+        dialog = Help(
+            self.page.page_title, self.here(), self.keymap, self.why_not, tour=True
+        )
+        self.ask(dialog, self._helped)
+
+    def help_here(self) -> None:
+        """Explain what is focused; where there is nothing to explain, all keys."""
+        title, lines = explain(self.focused)
+        if lines:
+            self.ask(HelpHere(title, lines))
+        else:
+            self.help()
+
+    def _helped(self, wants: str | None) -> None:
+        if wants == "tour":
+            may_act = not self.world.options.read_only
+            self.tour = Tour(may_act=may_act, key_of=self.key_of)
+            self.refresh_bars()
+
+    def jump(self) -> None:
+        """Put labels on everything that can be focused."""
+        self.ask(Jump(self._targets()), self._jumped)
+
+    def _targets(self) -> Iterator[Target]:
+        """Yield everything that can be focused: tabs, the filter, grids and panes."""
+        for x, name in self.tabs.places:
+            at = self.tabs.region.offset + Offset(x, 0)
+            key = COMMANDS[f"go-{name}"].keys
+            yield Target(at=at, go=partial(self.go, name), key=key)
+        if self.page.filter_text is not None:
+            at = self.filter_line.region.offset
+            yield Target(at=at, go=self.filter_line.edit, key="slash")
+        for widget in self.page.query("*"):
+            if widget.focusable and widget.region:
+                yield Target(at=widget.region.offset, go=widget.focus)
+
+    def _jumped(self, target: Target | None) -> None:
+        if target is not None:
+            target.go()

@@ -83,7 +83,7 @@ def split_head(data: bytes) -> tuple[bytes, bytes]:
 def read_facts(
     spool: Spool, queue_id: str, directory: str = "", *, limit: int = HEAD_BYTES
 ) -> Facts | None:
-    """Read a message and *limit* bytes of its data; None when it is gone.
+    """Read a message and *limit* bytes of its data, 0: none; None when it is gone.
 
     Nothing is raised: what cannot be read is told in ``trouble``.
     """
@@ -92,7 +92,7 @@ def read_facts(
         return None
     data, trouble = b"", ""
     try:
-        data = spool.read_data(entry, limit=limit)
+        data = spool.read_data(entry, limit=limit) if limit else b""
     except MessageGone:
         name = spool.directory(entry.directory).path_of("df" + queue_id)
         trouble = f"{clean(name)}: cannot be read; see tuiq check"

@@ -11,8 +11,9 @@ from tuiq.tui.look.text import clean
 from tuiq.tui.pages.message_lines import Lines
 from tuiq.tui.pages.message_listing import STEP, Listing
 from tuiq.tui.pages.message_rows import route_of
+from tuiq.tui.pages.message_tabs import JUMPS, Section
 from tuiq.tui.pages.message_terms import narrowed, term_of
-from tuiq.tui.pages.message_view import JUMPS, MessageView, Section
+from tuiq.tui.pages.message_view import MessageView
 from tuiq.tui.pages.page import Subject
 
 if TYPE_CHECKING:

@@ -66,6 +66,7 @@ class Listing(Page):
         super().__init__(id=id or self.page_name)
         self.ages = 0.0
         """When the clock was looked at for ages."""
+        self.is_shown = False
         self.last_filter = ""
         """The last that was in force."""
         self._began = 0.0
@@ -88,6 +89,13 @@ class Listing(Page):
     def count_ages_from(self, now: float) -> None:
         """Say ages as of *now* from here on."""
         raise NotImplementedError
+
+    def catch_up(self) -> None:
+        """Bring the rows up to date with the view."""
+
+    def order_of(self, column: str) -> str:
+        """Return the order of messages that a column stands for."""
+        return column
 
     # Parts.
 
@@ -118,7 +126,8 @@ class Listing(Page):
     def on_mount(self) -> None:
         """Order the rows as they were left, the oldest first as they come."""
         choice = self.world.choices.grid(self.page_name)
-        self.view.sort(choice.sort or "age", reverse=choice.reverse or not choice.sort)
+        order = self.order_of(choice.sort or "age")
+        self.view.sort(order, reverse=choice.reverse or not choice.sort)
 
     def on_unmount(self) -> None:
         """Let the view go."""
@@ -130,11 +139,16 @@ class Listing(Page):
 
     def shown(self) -> None:
         """Take the focus, and catch up."""
+        self.is_shown = True
         if self.message.is_open:
             self.message.take_focus()
         else:
             self.grid.focus()
         self.tick(self.world.clock.now())
+
+    def hidden(self) -> None:
+        """Read nothing more."""
+        self.is_shown = False
 
     @property
     def queue_id(self) -> str:
@@ -192,10 +206,11 @@ class Listing(Page):
 
     def on_grid_sort_wanted(self, event: SortWanted) -> None:
         """Order the rows, and remember it."""
-        self.view.sort(event.column, reverse=event.reverse)
+        self.view.sort(self.order_of(event.column), reverse=event.reverse)
         choice = self.world.choices.grid(self.page_name)
         choice.sort, choice.reverse = event.column, event.reverse
         self.world.choices.save()
+        self.catch_up()
         self.grid.changed(asked=True)
         self.shell.refresh_bars()
 
@@ -212,6 +227,7 @@ class Listing(Page):
         if moved:
             self.ages = now
             self.count_ages_from(now)
+        self.catch_up()
         self._forget_gone()
         self.grid.changed()
         self._show_reply()

@@ -8,12 +8,14 @@ parameters deeply, which hostile headers make slow, and it raises on some of the
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
 from html.parser import HTMLParser
+from itertools import islice
 
 from tuiq.mail import headers
 
@@ -54,16 +56,21 @@ def parts_of(data: bytes) -> tuple[list[Part], str]:
     """Return the parts of a message, and why it cannot be taken apart, if so."""
     try:
         message = BytesParser(policy=compat32).parsebytes(_bearable(data))
-        parts: list[Part] = []
-        for leaf in _leaves(message):
-            if len(parts) == _PARTS:
-                return parts, f"there are more than {_PARTS} parts"
-            parts.append(_part(leaf))
+        leaves = list(islice(_leaves(message), _PARTS + 1))
     except RecursionError:
         return [], "its parts are nested too deeply to be taken apart; see Raw"
     except Exception as error:  # noqa: BLE001 — of many kinds on broken mail
         return [], f"it cannot be taken apart ({type(error).__name__}); see Raw"
-    return parts, ""
+    more = f"there are more than {_PARTS} parts" if len(leaves) > _PARTS else ""
+    return [_guarded(leaf) for leaf in leaves[:_PARTS]], more
+
+
+def _guarded(part: Message) -> Part:
+    try:
+        return _part(part)
+    except Exception as error:  # noqa: BLE001 — of many kinds on broken mail
+        said = f"it cannot be read ({type(error).__name__}); see Raw"
+        return Part(kind="a part", notes=(said,))
 
 
 def _bearable(data: bytes) -> bytes:
@@ -86,11 +93,16 @@ def _leaves(message: Message) -> Iterator[Message]:
     stack = [message]
     while stack:
         part = stack.pop()
-        inner = part.get_payload()
-        if part.get_content_type() != "message/rfc822" and isinstance(inner, list):
-            stack.extend(reversed([one for one in inner if isinstance(one, Message)]))
+        if part.is_multipart() and part.get_content_type() != "message/rfc822":
+            stack.extend(reversed(_inside(part)))
         else:
             yield part
+
+
+def _inside(part: Message) -> list[Message]:
+    """Return what a container holds."""
+    inner = part.get_payload() if part.is_multipart() else []
+    return [one for one in inner if isinstance(one, Message)]
 
 
 def _part(part: Message) -> Part:
@@ -99,13 +111,15 @@ def _part(part: Message) -> Part:
     if kind == "message/rfc822":
         raw = part.as_bytes()
         return Part(kind=kind, name=name, size=len(raw), text=_inner(part))
+    is_attached = part.get_content_disposition() == "attachment"
+    charset = _charset(part)
+    del part["content-type"]  # else its charset would be used, whatever that is
     payload = part.get_payload(decode=True)
     raw = payload if isinstance(payload, bytes) else b""
-    notes = tuple(_defect(one) for one in part.defects)
-    is_attached = part.get_content_disposition() == "attachment"
+    notes = tuple(map(_defect, part.defects))
     if is_attached or not kind.startswith("text/"):
         return Part(kind=kind, name=name, size=len(raw), notes=notes)
-    text, complaint = decoded(raw, _charset(part))
+    text, complaint = decoded(raw, charset)
     notes = (*notes, complaint) if complaint else notes
     if kind == "text/html":
         text = html_text(text)
@@ -114,8 +128,8 @@ def _part(part: Message) -> Part:
 
 def _inner(part: Message) -> str | None:
     """Return the subject of a message within a message."""
-    inner = part.get_payload()
-    if not (isinstance(inner, list) and inner and isinstance(inner[0], Message)):
+    inner = _inside(part)
+    if not inner:
         return None
     subject = str(inner[0].get("subject", ""))
     raw = subject.encode("utf-8", "surrogateescape")
@@ -206,13 +220,22 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._unseen:
-            self.pieces.append(" ".join(data.split()) if data.strip() else " ")
+            self.pieces.append(_SPACE.sub(" ", data))
+
+
+_SPACE = re.compile(r"\s+")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|<[!?][^<>]*>", re.DOTALL)
+_OPEN = re.compile(r"<(?=[^<>]*(?:<|\Z))")
 
 
 def html_text(html: str) -> str:
-    """Return what HTML says, with where its links really lead."""
+    """Return what HTML says, with where its links really lead.
+
+    What begins like a tag and does not end is text: looking for its end again and
+    again would take the parser minutes.
+    """
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(_OPEN.sub("&lt;", _COMMENT.sub("", html)))
     reader.close()
     lines = [" ".join(line.split()) for line in "".join(reader.pieces).split("\n")]
     kept = [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]

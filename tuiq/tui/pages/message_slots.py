@@ -1,23 +1,22 @@
-"""Recipients as rows: what stands in the columns, for one message and for all."""
+"""Recipients as rows: the columns, and what stands in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_text import domain_of
-from tuiq.tui.grid.model import Align, Cell, Column, Key
+from tuiq.tui.grid.model import Align, Cell, Column
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.message_columns import ID_TAIL
 from tuiq.tui.pages.message_facts import recipient_sign, recipient_word
-from tuiq.tui.pages.message_rows import ahead
+from tuiq.tui.pages.message_rows import ahead, coarse
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances
     from tuiq.spool.entry import QueueEntry, RecipientView
-    from tuiq.tui.pages.message_facts import Facts
 
 _STATE = (
     Column(id="sign", title="", width=1, gloss="✓ delivered, … waits, ✗ failed"),
@@ -91,7 +90,21 @@ SLOT_COLUMNS = (
 RECIPIENT_COLUMNS = (
     *_STATE,
     Column(
-        id="id", title="MESSAGE", width=ID_TAIL, priority=2, gloss="end of the queue id"
+        id="id",
+        title="MESSAGE",
+        width=ID_TAIL,
+        priority=7,
+        sortable=True,
+        gloss="the end of the queue id",
+    ),
+    Column(
+        id="age",
+        title="AGE",
+        width=6,
+        priority=10,
+        sortable=True,
+        hidden=True,
+        gloss="since the message was submitted",
     ),
     *_TIMES,
     Column(
@@ -100,10 +113,11 @@ RECIPIENT_COLUMNS = (
         width=16,
         flex=2,
         priority=9,
+        sortable=True,
         gloss="the envelope sender",
     ),
 )
-"""Of the recipients of all messages."""
+"""Of the recipients of all messages; they are ordered by message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,7 @@ _CELLS: Mapping[str, Callable[[Slot], Cell]] = {
     "state": lambda s: (recipient_word(s.view), s._sign[1]),
     "address": lambda s: (clean(s.view.address), Role.TEXT),
     "id": lambda s: (s.entry.queue_id[-ID_TAIL:], Role.TEXT),
+    "age": lambda s: (coarse(s.now - s.entry.birth), Role.TEXT),
     "tries": lambda s: (str(s.view.tries), Role.TEXT),
     "next": lambda s: (s.next, Role.TEXT),
     "reply": lambda s: (clean(s.reply), Role.DIM),
@@ -150,106 +165,3 @@ _CELLS: Mapping[str, Callable[[Slot], Cell]] = {
     ),
     "sender": lambda s: (clean(s.entry.sender) or "<>", Role.DIM),
 }
-_ORDERS: Mapping[str, Callable[[Facts, RecipientView], object]] = {
-    "slot": lambda _facts, view: view.index,
-    "state": lambda _facts, view: recipient_word(view),
-    "address": lambda _facts, view: view.address.lower(),
-    "tries": lambda _facts, view: view.tries,
-    "next": lambda _facts, view: view.next_attempt,
-    "reply": lambda facts, view: facts.reasons.get(view.index, b""),
-}
-
-
-class SlotRows:
-    """The grid model of one message's recipients; keys are slot numbers."""
-
-    def __init__(
-        self,
-        around: Callable[[], Circumstances],
-        *,
-        ascii: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Show nothing until ``take``."""
-        self._around = around
-        self._ascii = ascii
-        self._facts: Facts | None = None
-        self._order: list[int] = []
-        self._places: dict[int, int] = {}
-        self._sorted_by = ("slot", False)
-        self.now = 0.0
-
-    @property
-    def columns(self) -> Sequence[Column]:
-        """Return every column there is."""
-        return SLOT_COLUMNS
-
-    @property
-    def count(self) -> int:
-        """Return the number of recipients."""
-        return len(self._order)
-
-    @property
-    def sorted_by(self) -> tuple[str, bool]:
-        """Return the sort column and whether it goes downwards."""
-        return self._sorted_by
-
-    @property
-    def order(self) -> tuple[str, bool, int]:
-        """Return something that differs once rows changed places."""
-        return (*self._sorted_by, len(self._order))
-
-    def take(self, facts: Facts | None, now: float) -> None:
-        """Show the recipients of *facts*."""
-        self._facts = facts
-        self.now = now
-        self.sort(*self._sorted_by)
-
-    def sort(self, column: str, reverse: bool) -> None:
-        """Order the recipients."""
-        self._sorted_by = (column, reverse)
-        views = self._facts.recipients if self._facts else ()
-        key = _ORDERS[column]
-        facts = self._facts
-        if facts is not None and self._sorted_by != ("slot", False):
-            views = sorted(views, key=lambda v: key(facts, v), reverse=reverse)  # type: ignore[arg-type, return-value]
-        self._order = [view.index for view in views]
-        self._places = {slot: place for place, slot in enumerate(self._order)}
-
-    def keys(self) -> Sequence[Key]:
-        """Return every slot in the order of the rows."""
-        return self._order
-
-    def key_at(self, position: int) -> Key | None:
-        """Return the slot at *position*."""
-        if 0 <= position < len(self._order):
-            return self._order[position]
-        return None
-
-    def position_of(self, key: Key) -> int | None:
-        """Return where a slot is shown."""
-        return self._places.get(key) if isinstance(key, int) else None
-
-    def version(self, key: Key) -> int:
-        """Return a number that differs whenever a text of the row does."""
-        slot = self._slot(key)
-        return hash((slot.view.slot, slot.reply, slot.next)) if slot else 0
-
-    def cells(self, key: Key, columns: Sequence[str]) -> Sequence[Cell]:
-        """Return the texts of one row."""
-        slot = self._slot(key)
-        if slot is None:
-            return [("", Role.GONE) for _ in columns]
-        return [slot.cell(column) for column in columns]
-
-    def address(self, key: Key) -> str:
-        """Return the recipient of a row, clean."""
-        slot = self._slot(key)
-        return clean(slot.view.address) if slot else ""
-
-    def _slot(self, key: Key) -> Slot | None:
-        facts = self._facts
-        if facts is None or not isinstance(key, int) or key >= len(facts.recipients):
-            return None
-        view = facts.recipients[key]
-        reply = facts.reasons.get(key, b"")
-        return Slot(facts.entry, view, reply, self._around(), self.now, self._ascii())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tuiq.actions.circumstances import Circumstances
     from tuiq.tui.index.messages import Row
+    from tuiq.tui.pages.message_slots import Slot
 
 _CODES = re.compile(r"[245]\d\d(?:[ -][245]\.\d{1,3}\.\d{1,3})?\b")
 
@@ -47,6 +48,18 @@ def term_of(column: str, row: Row, around: Circumstances, now: float) -> str:
         return _next(row, now)
     if column == "route" and row.recipient:
         return f"route={_quoted(route_of(row, around))}"
+    return ""
+
+
+def term_of_slot(column: str, slot: Slot) -> str:
+    """Return the term that selects recipients like one; empty: the message's term."""
+    view = slot.view
+    if column == "address":
+        return f"to={_quoted(view.address)}"
+    if column == "route":
+        return f"route={_quoted(slot.cell('route')[0])}"
+    if column == "reply" and (view.status or view.code):
+        return f"code:{(view.status or view.code).decode('ascii', 'replace')}"
     return ""
 
 

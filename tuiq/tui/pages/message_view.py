@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
-from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
-
-from textual.widget import Widget
 
 from tuiq.errors import MessageGone
 from tuiq.tui.grid.grid import Grid
@@ -16,10 +12,12 @@ from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages import message_content, message_history, message_sections
-from tuiq.tui.pages.message_facts import DATA_BYTES, Facts, read_facts, read_history
+from tuiq.tui.pages.message_facts import DATA_BYTES, Facts
 from tuiq.tui.pages.message_lines import Lines, OneLine, note
-from tuiq.tui.pages.message_slots import SlotRows
+from tuiq.tui.pages.message_reader import MessageReader
+from tuiq.tui.pages.message_recipients import SlotRows
 from tuiq.tui.pages.message_summary import pane_title
+from tuiq.tui.pages.message_tabs import JUMPS, ORDER, Section, tabs_line
 from tuiq.tui.pages.page import Subject
 from tuiq.tui.world import World
 
@@ -28,32 +26,9 @@ if TYPE_CHECKING:
 
     from tuiq.actions.circumstances import Circumstances
     from tuiq.tui.grid.news import MarksChanged, Moved, Opened, SortWanted
-    from tuiq.tui.pages.message_facts import History
     from tuiq.tui.pages.message_lines import Line
 
 
-class Section(Enum):
-    """A part of the view; the value is its title."""
-
-    ENVELOPE = "Envelope"
-    RECIPIENTS = "Recipients"
-    HEADERS = "Headers"
-    BODY = "Body"
-    RAW = "Raw"
-    TRANSCRIPT = "Transcript"
-    ATTEMPTS = "Attempts"
-    LOCK = "Lock"
-    WHY = "Why not now"
-
-
-JUMPS = {
-    "raw": Section.RAW,
-    "transcript": Section.TRANSCRIPT,
-    "lock": Section.LOCK,
-    "why": Section.WHY,
-}
-"""Commands that open a section."""
-_ORDER = tuple(Section)
 _MOVING = frozenset({Section.ENVELOPE, Section.LOCK, Section.WHY, Section.ATTEMPTS})
 """Sections that time and circumstances change."""
 _TOLD = frozenset({Section.TRANSCRIPT, Section.ATTEMPTS})
@@ -62,7 +37,7 @@ _AGAIN = 1.0
 """Seconds between two looks at what only time changes."""
 
 
-class MessageView(Widget):
+class MessageView(MessageReader):
     """Shows the message that ``open`` names until ``close``."""
 
     DEFAULT_CSS = """
@@ -80,19 +55,9 @@ class MessageView(Widget):
 
     def __init__(self, world: World, palette: Callable[[], Palette]) -> None:
         """Show nothing yet."""
-        super().__init__()
-        self._world = world
+        super().__init__(world)
         self._palette = palette
-        self.queue_id = ""
-        """Empty while it is closed."""
         self.section = Section.ENVELOPE
-        self.facts: Facts | None = None
-        self.gone = False
-        """Whether the message has left the queue since it was opened."""
-        self._version: int | None = None
-        self._directory = ""
-        self._history: History | None = None
-        self._stop = threading.Event()
         self._shown_at = 0.0
         self._raw_header = False
         self._raw_at = 0
@@ -112,86 +77,41 @@ class MessageView(Widget):
         yield self.lines
         yield self.grid
 
-    @property
-    def is_open(self) -> bool:
-        """Say whether a message is shown."""
-        return bool(self.queue_id)
-
-    # Opening, and what is read for it.
+    # Opening, and what comes in.
 
     def open(self, queue_id: str, *, section: Section, slot: int | None = None) -> None:
         """Show a message from *section* on, with the recipient *slot* focused."""
         self.close()
-        row = self._world.messages.row(queue_id)
-        self.queue_id = queue_id
-        self._directory = row.directory if row else ""
-        self._version = row.version if row else None
         self._slot = slot
-        self.title.show([(f" {queue_id}", Role.STRONG)])
+        self.begin(queue_id)
+        self._show_title()
         self.lines.show([note("reading …")])
         self.grid.marks.clear()
         self.go(Section.RECIPIENTS if slot is not None else section)
-        self._read()
 
     def close(self) -> None:
         """Forget the message."""
-        self._stop.set()
-        self._stop = threading.Event()
-        self.workers.cancel_node(self)
-        self.queue_id = ""
-        self.facts = self._history = None
-        self.gone = self._raw_header = False
+        self.end()
+        self._raw_header = False
         self._raw_at = 0
         self.rows.take(None, 0.0)
 
-    def _read(self) -> None:
-        self.run_worker(self._load(), group="facts", exclusive=True)
-
-    async def _load(self) -> None:
-        facts = await asyncio.to_thread(
-            read_facts,
-            self._world.spool,
-            self.queue_id,
-            self._directory,
-            limit=DATA_BYTES,
-        )
-        if facts is None:
-            self._leave()
-            return
-        self.facts = facts
-        self.rows.take(facts, self._world.clock.now())
-        self.grid.changed()
-        if self._slot is not None:
-            self.grid.go_to(self._slot)
-            self._slot = None
+    def told(self) -> None:
+        """Show what is known now."""
+        if self.facts is not None:
+            self.rows.take(self.facts, self._world.clock.now())
+            self.grid.changed()
+            if self._slot is not None:
+                self.grid.go_to(self._slot)
+                self._slot = None
         self._show_title()
-        self._show()
-
-    def _leave(self) -> None:
-        """Note that the message is no longer in the queue; keep what was read."""
-        if not self.gone:
-            self.gone = True
-            self._history = None
-            self._show_title()
-            self._show()
-
-    async def _load_history(self, stop: threading.Event) -> None:
-        journal = self._world.spool.path / "journal"
-        self._history = await asyncio.to_thread(
-            read_history, journal, self.queue_id, stop=stop.is_set
-        )
         self._show()
 
     def tick(self, now: float) -> None:
         """Read again what changed; say anew what time changes."""
-        row = self._world.messages.row(self.queue_id)
-        if row is None:
-            self._leave()
-        elif row.version != self._version:
-            self._version, self._directory = row.version, row.directory
-            self.gone = False
-            self._read()
-        elif self.section in _MOVING and abs(now - self._shown_at) >= _AGAIN:
+        if self.follow():
+            return
+        if self.section in _MOVING and abs(now - self._shown_at) >= _AGAIN:
             self._show()
         if self.section is Section.RECIPIENTS and now - self.rows.now >= _AGAIN:
             self.rows.now = now
@@ -229,28 +149,15 @@ class MessageView(Widget):
         self.title.show(line)
 
     def _show_tabs(self) -> None:
-        width = self.size.width
-        line: list[tuple[str, Role]] = [(" ", Role.TAB)]
-        for section in _ORDER:
-            is_on = section is self.section
-            text = f"[{section.value}]" if is_on else f" {section.value} "
-            line.append((text, Role.TAB_ON if is_on else Role.TAB))
-        if sum(len(text) for text, _ in line) > width:
-            place = f"{_ORDER.index(self.section) + 1} of {len(_ORDER)}"
-            arrows = "<- ->" if self._palette().ascii else "← →"
-            line = [
-                (f" [{self.section.value}]", Role.TAB_ON),
-                (f"  {place}  {arrows}", Role.TAB),
-            ]
-        self.tabs.show(line)
+        ascii = self._palette().ascii
+        self.tabs.show(tabs_line(self.section, self.size.width, ascii=ascii))
 
     def _show(self, *, from_top: bool = False) -> None:
         if not self.is_open or self.section is Section.RECIPIENTS:
             return
         self._shown_at = self._world.clock.now()
-        if self.section in _TOLD and self._history is None:
-            work = self._load_history(self._stop)
-            self.run_worker(work, group="history", exclusive=True)
+        if self.section in _TOLD:
+            self.read_journal()
         self.run_worker(self._fill(from_top=from_top), group="show", exclusive=True)
 
     async def _fill(self, *, from_top: bool) -> None:
@@ -292,7 +199,7 @@ class MessageView(Widget):
         """Do one of ``COMMANDS``."""
         if command in {"column-left", "column-right"}:
             step = 1 if command == "column-right" else -1
-            self.go(_ORDER[(_ORDER.index(self.section) + step) % len(_ORDER)])
+            self.go(ORDER[(ORDER.index(self.section) + step) % len(ORDER)])
         elif command == "raw" and self.section is Section.HEADERS:
             self._raw_header = not self._raw_header
             self._show(from_top=True)
@@ -372,11 +279,11 @@ _MAKERS: dict[Section, _Maker] = {
     Section.BODY: lambda _view, facts, _around: message_content.body(facts),
     Section.RAW: MessageView._raw,
     Section.TRANSCRIPT: lambda view, facts, _around: message_history.transcript(
-        facts, view._history
+        facts, view.history
     ),
     Section.ATTEMPTS: lambda view, facts, _around: message_history.attempts(
         facts,
-        view._history,
+        view.history,
         view._world.clock.now(),
         ascii=view._palette().ascii,
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.message_list import ListPage
 from tuiq.tui.pages.message_rows import MessageRows
-from tuiq.tui.pages.message_view import Section
+from tuiq.tui.pages.message_tabs import Section
 
 if TYPE_CHECKING:
     from tuiq.tui.grid.model import Key

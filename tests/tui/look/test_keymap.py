@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.app import App
+from textual.binding import Binding, BindingType
 
 from tuiq.log import printable
 from tuiq.tui.commands import COMMANDS
@@ -136,3 +139,28 @@ def test_every_key_that_tuiq_comes_with_is_shown_in_ascii_too() -> None:
         for shown in keymap.all_shown(id, ascii=True):
             assert shown.isascii()
             assert 0 < len(shown) < 12
+
+
+class Pressed(App[None]):
+    """Notes the commands that keys stand for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(command.keys, f"do('{command.id}')", id=command.id)
+        for command in COMMANDS.values()
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+
+    def action_do(self, command: str) -> None:
+        self.done.append(command)
+
+
+async def test_textual_takes_swapped_changed_and_removed_keys() -> None:
+    app = Pressed()
+    async with app.run_test() as pilot:
+        keymap = make_keymap({"hold": "f", "flush": "h", "mouse": "", "down": "F6,j"})
+        app.set_keymap(keymap.overrides)
+        await pilot.press("f", "h", "M", "f6", "j", "u", "down")
+        assert app.done == ["hold", "flush", "down", "down", "undo"]

@@ -1,86 +1,86 @@
-"""A program for a terminal of its own: an application in one theme, with a dialog.
+"""A program for a terminal of its own: every role, a dialog above them, a toast.
 
-``python wearer.py THEME``; it ends when it has been drawn.
+``python -m tests.tui.look.wearer CHOSEN [ASKED]``: the theme that the user chose once,
+and one asked for on the command line.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from tuiq.tui.look import colours
 
-DECIDED = colours.decide(os.environ, theme=sys.argv[2] if sys.argv[2:] else "")
+CHOSEN, ASKED = [*sys.argv[1:], "", ""][:2]
+DECIDED = colours.decide(os.environ, theme=ASKED)
 colours.prepare(os.environ, DECIDED)
+assert "textual" not in sys.modules
 
-if TYPE_CHECKING or __name__ == "__main__":
-    from rich.segment import Segment
-    from textual.app import App, ComposeResult
-    from textual.strip import Strip
-    from textual.widget import Widget
-    from textual.widgets import Input, OptionList, Static
+from rich.segment import Segment  # noqa: E402
+from textual.app import App, ComposeResult  # noqa: E402
+from textual.strip import Strip  # noqa: E402
+from textual.widget import Widget  # noqa: E402
+from textual.widgets import Input, OptionList, Static  # noqa: E402
 
-    from tuiq.tui.look import themes
-    from tuiq.tui.look.appearance import Appearance
-    from tuiq.tui.look.dialog import Dialog
-    from tuiq.tui.look.fittings import APP_CSS
-    from tuiq.tui.look.palette import Palette
-    from tuiq.tui.look.roles import Role
+from tuiq.tui.look import themes  # noqa: E402
+from tuiq.tui.look.appearance import Appearance  # noqa: E402
+from tuiq.tui.look.dialog import Dialog  # noqa: E402
+from tuiq.tui.look.fittings import APP_CSS  # noqa: E402
+from tuiq.tui.look.roles import Role  # noqa: E402
 
-    class Roles(Widget):
-        """One line for each role."""
 
-        def render_line(self, y: int) -> Strip:
-            palette: Palette = self.app.palette_now  # type: ignore[attr-defined]
-            roles = list(Role)
-            if y >= len(roles):
-                return Strip([Segment(" " * self.size.width, palette[Role.TEXT])])
-            style = palette[Role.TEXT] + palette[roles[y]]
-            return Strip([Segment(roles[y].ljust(self.size.width), style)])
+class Roles(Widget):
+    """One line for each role."""
 
-    class Everything(Dialog[None]):
-        """A dialog with what dialogs have."""
+    def render_line(self, y: int) -> Strip:
+        """Return the name of a role in its style."""
+        assert isinstance(self.app, Wearer)
+        palette = self.app.palette_now
+        role = dict(enumerate(Role)).get(y, Role.TEXT)
+        style = palette[Role.TEXT] + palette[role]
+        return Strip([Segment(role.ljust(self.size.width), style)])
 
-        def body(self) -> ComposeResult:
-            yield Static("plain words", markup=False)
-            yield Input("typed", placeholder="a place")
-            yield Input(placeholder="a place")
-            yield OptionList(*(f"number {n}" for n in range(40)))
 
-        def on_mount(self) -> None:
-            self.query_one(OptionList).styles.max_height = 8
-            self.query_one(OptionList).focus()
-            self.complain("that did not work")
+class Everything(Dialog[None]):
+    """A dialog with what dialogs have."""
 
-    class Wearer(App[None]):
-        """Draws all roles, then a dialog above, then ends."""
+    def body(self) -> ComposeResult:
+        """Yield one of each."""
+        yield Static("plain words", markup=False)
+        yield Input("typed")
+        yield Input(placeholder="a place")
+        yield OptionList(*(f"number {n}" for n in range(40)))
 
-        CSS = APP_CSS
+    def on_mount(self) -> None:
+        """Put the cursor into the list."""
+        self.query_one(OptionList).focus()
+        self.complain("that did not work")
 
-        def __init__(self) -> None:
-            super().__init__(ansi_color=DECIDED.ansi_color)
-            self.appearance = Appearance(
-                collection=themes.shipped(), depth=DECIDED.depth, ascii=DECIDED.ascii
-            )
-            self.palette_now = self.appearance.palette(sys.argv[1])
 
-        def compose(self) -> ComposeResult:
-            yield Roles()
+class Wearer(App[None]):
+    """Wears a theme."""
 
-        def on_mount(self) -> None:
-            self.appearance.register_all(self)
-            self.palette_now = self.appearance.apply(self, sys.argv[1])
-            self.set_timer(0.2, self.ask)
+    CSS = APP_CSS
 
-        def ask(self) -> None:
-            self.push_screen(Everything("A question"))
-            self.notify("a toast", markup=False)
-            self.set_timer(0.4, self.exit)
+    def __init__(self) -> None:
+        """Choose it."""
+        super().__init__(ansi_color=DECIDED.ansi_color)
+        self.appearance = Appearance(
+            collection=themes.shipped(), depth=DECIDED.depth, ascii=DECIDED.ascii
+        )
+        self.palette_now = self.appearance.palette(ASKED or CHOSEN)
 
-    def main() -> Any:
-        """Run it."""
-        Wearer().run(mouse=False)
+    def compose(self) -> ComposeResult:
+        """Yield the roles."""
+        yield Roles()
 
-    if __name__ == "__main__":
-        main()
+    def on_mount(self) -> None:
+        """Put the theme on, and ask."""
+        self.appearance.register_all(self)
+        self.palette_now = self.appearance.apply(self, ASKED or CHOSEN)
+        self.set_timer(0.1, lambda: self.push_screen(Everything("A question")))
+        self.set_timer(0.2, lambda: self.notify("a toast", markup=False, timeout=60))
+
+
+if __name__ == "__main__":
+    Wearer().run(mouse=False)

@@ -28,11 +28,21 @@ _PROGRAMS = {
     "mailq": "tuiq.cli.mailq",
 }
 _USAGE = """\
-usage: tuiq COMMAND ...           COMMAND --help tells what it takes
+usage: tuiq [--read-only] [...]   the queue on the screen: see, narrow, act, undo
+       tuiq COMMAND ...           COMMAND --help tells what it takes
        tuiq --run [--once] [-v]   deliver: until stopped, or once what is due
        tuiq --run --once --max-messages N    so many, in turns
        tuiq --version
 """
+_ON_SCREEN = """\
+On the screen (tuiq without a command):
+  --read-only      look, and change nothing
+  --theme NAME     wear a theme; Ctrl+T shows all
+  --ascii          draw lines, signs and plots with ASCII alone
+  --low-bandwidth  256 colours, one update a second, no plots
+  --mouse          let the mouse click and scroll; M changes that
+"""
+_UI_FLAGS = ("read_only", "ascii", "low_bandwidth", "mouse")
 
 
 def main() -> int:
@@ -52,6 +62,7 @@ def dispatch(arguments: list[str]) -> int:
     if options.help or options.version:
         print(help_text() if options.help else f"tuiq {tuiq.__version__}")
         return ExitCode.OK
+    _check_ui_flags(options, word)
     if options.run:
         return _run(options, options.words)
     run_only = (options.max_messages, options.while_fd)
@@ -61,7 +72,7 @@ def dispatch(arguments: list[str]) -> int:
         )
     if word == "sendmail":
         return _sendmail(rest, options.config)
-    return _command(word, rest, options.config) if word else _greet(options.config)
+    return _command(word, rest, options.config) if word else _open(options)
 
 
 def help_text() -> str:
@@ -71,6 +82,7 @@ def help_text() -> str:
         lines.append(f"{title}:")
         lines += [f"  {word:<10} {command.about}" for word, command in words.items()]
         lines.append("")
+    lines.append(_ON_SCREEN)
     lines.append(
         "All take --config FILE. Without it the settings come from $TUIQ_CONFIG, else\n"
         "./tuiq.toml, else ~/.config/tuiq/tuiq.toml, else /etc/tuiq/tuiq.toml."
@@ -102,6 +114,9 @@ def _global_parser() -> argparse.ArgumentParser:
     # For programs that start a runner of their own; see tuiq.runner.lifeline.
     parser.add_argument("--while-fd", metavar="FD", type=_positive)
     parser.add_argument("-v", "--verbose", action="store_true")
+    for flag in _UI_FLAGS:
+        parser.add_argument(f"--{flag.replace('_', '-')}", action="store_true")
+    parser.add_argument("--theme", metavar="NAME", default="")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("words", nargs="...")
@@ -180,6 +195,29 @@ def _unknown(word: str) -> str:
     return f"there is no command {word!r}; {hint}see tuiq --help"
 
 
+def _check_ui_flags(options: argparse.Namespace, word: str) -> None:
+    """Refuse what only the UI takes where something else is asked for."""
+    given = [flag for flag in (*_UI_FLAGS, "theme") if getattr(options, flag)]
+    if given and (word or options.run):
+        flag = given[0].replace("_", "-")
+        raise UsageError(f"--{flag} belongs to tuiq without a command; see tuiq --help")
+
+
+def _open(options: argparse.Namespace) -> int:
+    """Open the UI; where there is no terminal or no spool yet, say how to begin."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _greet(options.config)
+    try:
+        settings = config.load(options.config)
+    except ConfigError:
+        return _greet(options.config)
+    world = importlib.import_module("tuiq.tui.world")
+    start = importlib.import_module("tuiq.tui.start")
+    flags = {flag: getattr(options, flag) for flag in _UI_FLAGS}
+    status: int = start.run(settings, world.Options(theme=options.theme, **flags))
+    return status
+
+
 def _greet(file: str | None) -> int:
     """Say where the spool is and what to do next."""
     print(f"tuiq {tuiq.__version__}, a mail queue you can see and trust\n")
@@ -194,7 +232,8 @@ def _greet(file: str | None) -> int:
         print(printable(f"settings  {settings.source}"))
         smarthost = settings.delivery.smarthost
         print(printable(f"smarthost {smarthost or 'none: nothing is delivered'}"))
-        print("\ntuiq mailq        what is in the queue")
+        print("\ntuiq              on a terminal: all of it on one screen")
+        print("tuiq mailq        what is in the queue")
         print("tuiq status       what the runner is doing")
         print("tuiq --run        deliver")
     print("tuiq --help       everything else")

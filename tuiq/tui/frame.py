@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -98,6 +99,7 @@ class Frame(App[int], inherit_bindings=False):
         """Filters that were switched off, by page."""
         self.stillness = Stillness()
         self._sight: object = None
+        self._last_words = ""
         self._make_bars()
 
     def _wanted_theme(self) -> str:
@@ -163,6 +165,8 @@ class Frame(App[int], inherit_bindings=False):
         self.guarded("reading the queue", self.world.feed.start)
         self.set_interval(self.world.options.tick, self.turn)
         self.turn()
+        gc.freeze()  # what is loaded stays; collections need not walk it
+        gc.enable()
 
     @property
     def main(self) -> MainScreen:
@@ -222,6 +226,19 @@ class Frame(App[int], inherit_bindings=False):
             text = self.troubles.note(doing, error, self.world.clock.now())
             if text:
                 self.tell(text, bad=True)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Keep the traceback of what nothing else caught; Textual ends the UI then."""
+        now = self.world.clock.now()
+        self._last_words = self.troubles.note("the UI", error, now)
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """End with a sentence; a screenful of code and values helps no operator."""
+        where = f"; details are in {self.troubles.log}" if self.troubles.log else ""
+        sentence = f"tuiq: {self._last_words}; mail is not affected{where}"
+        self._exit_renderables.append(sentence)
+        self._close_messages_no_wait()
 
     # -- what pages and dialogs ask for ------------------------------------------
 

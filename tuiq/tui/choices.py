@@ -46,7 +46,7 @@ class Choices:
     keys: dict[str, str] = field(default_factory=dict)
     """Command id -> keys, instead of those it comes with."""
     pane: int = 0
-    """Lines of the detail pane; 0: as it comes."""
+    """Lines of the detail pane; 0: as it comes, -1: closed."""
     toured: bool = False
     hosts: Mapping[str, Any] = field(default_factory=dict)
     """Accents by glob, as people wrote them: see ``look.hosts``."""
@@ -242,8 +242,8 @@ def _texts(value: object) -> str:
 
 
 def _size(value: object) -> str:
-    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1000
-    return "" if good else "must be a number below 1000"
+    good = isinstance(value, int) and not isinstance(value, bool) and -1 <= value < 1000
+    return "" if good else "must be a number from -1 to 999"
 
 
 def _truth(value: object) -> str:

@@ -29,7 +29,7 @@ CHOICES = st.builds(
     filters=st.dictionaries(TEXT, TEXT, max_size=4),
     history=IDS,
     keys=st.dictionaries(TEXT, TEXT, max_size=4),
-    pane=st.integers(0, 999),
+    pane=st.integers(-1, 999),
     toured=st.booleans(),
 )
 

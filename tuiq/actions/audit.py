@@ -44,7 +44,7 @@ from tuiq.spool.answers import Answer, Result
 from tuiq.spool.layout import base32
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tuiq.clock import Clock
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 SUFFIX = ".jsonl"
 _ACTION = re.compile(r"\d{8}-\d{6}-[0-9a-z]{6}")
 _SYNC_EVERY = 1000
+"""Lines that are written in one go, and answers that are synced together."""
 _NEW = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _MORE = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 COUNTED = {
@@ -123,13 +124,14 @@ class ActionLog:
         self._counts: Counter[Result] = Counter()
         self._unsynced = 0
 
-    def start(self, start: Start, items: Iterable[Item] = ()) -> None:
+    def start(self, start: Start, items: Sequence[Item] = ()) -> None:
         """Write down, durably, what is about to be done."""
-        targets = [_target_line(item) for item in items]
         head = asdict(start)
         actor = head.pop("actor")
-        head |= {"action": self.action, "at": self._clock.now(), "count": len(targets)}
-        self._write([{"event": "started", **head, **actor}, *targets])
+        head |= {"action": self.action, "at": self._clock.now(), "count": len(items)}
+        self._write([{"event": "started", **head, **actor}])
+        for at in range(0, len(items), _SYNC_EVERY):
+            self._write([_target_line(item) for item in items[at : at + _SYNC_EVERY]])
         os.fsync(self._fd)
 
     def answer(self, answer: Answer) -> None:

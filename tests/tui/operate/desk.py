@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
 
-from tests.spool.world import SetClock
-from tests.tui.world import NOW, PlantedSpool
+from tests.tui.world import PlantedSpool, open_world
 from tuiq.actions.actor import Actor
 from tuiq.config import load
-from tuiq.spool.pauses import NOTHING
 from tuiq.spool.spool import Spool
 from tuiq.tui.choices import Choices
-from tuiq.tui.index.messages import Row, Stage
+from tuiq.tui.index.feed import Feed
+from tuiq.tui.index.messages import Messages, Stage
+from tuiq.tui.live.lookout import Lookout
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.operate.jobs import Jobs
 from tuiq.tui.operate.operator import Operator
@@ -29,30 +29,8 @@ if TYPE_CHECKING:
 
     from textual.screen import ModalScreen
 
-    from tuiq.clock import Clock
-
 T = TypeVar("T")
 ACTOR = Actor(who="ops", uid=0, user="root", host="mx1.example.net")
-
-
-class Index:
-    """Rows made from the files at once, as the index would have them later."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-
-    def row(self, queue_id: str) -> Row | None:
-        for directory in self._spool.directories:
-            if queue_id in directory.ids():
-                entry = self._spool.entry(queue_id)
-                return Row(
-                    queue_id=queue_id,
-                    directory=entry.directory,
-                    birth=entry.birth,
-                    stage=Stage.READ,
-                    state=entry.state(),
-                )
-        return None
 
 
 class Desk(Page):
@@ -86,6 +64,11 @@ class Floor(App[None]):
         self.palette_now = Palette(name="test")
         self.operator = Operator(self)
 
+    def turn(self) -> None:
+        """Do what the application does in every tick."""
+        self.world.feed.drain(1.0)
+        self.world.feed.see(self.world.lookout.sight.around)
+
     def compose(self) -> Iterator[Desk]:
         yield self.page
 
@@ -110,11 +93,6 @@ class Floor(App[None]):
         """Let these messages be the subject."""
         self.page.picks = [(queue_id, None) for queue_id in ids]
 
-    @property
-    def asked(self) -> str:
-        """Return all that the open dialog says; empty without one."""
-        return shown(self)
-
 
 def shown(app: App[Any]) -> str:
     """Return the text of the screen, dialogs included."""
@@ -124,31 +102,56 @@ def shown(app: App[Any]) -> str:
 
 
 @contextmanager
-def open_desk(
-    path: Path, *, clock: Clock | None = None, **options: Any
-) -> Iterator[Floor]:
-    """Open the spool *path* for an application that acts on it."""
+def open_desk(path: Path, **options: Any) -> Iterator[Floor]:
+    """Open the spool *path*, whose clock stands still, for what acts on it."""
+    with open_world(path, **options) as (world, _clock):
+        yield start(world)
+
+
+@contextmanager
+def open_now(path: Path, **options: Any) -> Iterator[Floor]:
+    """Open the spool *path* under the real clock, as runners beside it do."""
     config = load(str(path / "tuiq.toml"))
-    with Spool(config, clock=clock or SetClock(float(NOW))) as spool:
-        around = SimpleNamespace(pauses=NOTHING, alive=[], runners=())
+    with Spool(config) as spool:
+        messages = Messages()
         world = World(
             config=spool.config,
             spool=spool,
             clock=spool.clock,
             actor=ACTOR,
-            messages=cast("Any", Index(spool)),
-            feed=cast("Any", None),
-            lookout=cast("Any", SimpleNamespace(sight=SimpleNamespace(around=around))),
+            messages=messages,
+            feed=Feed(spool, messages),
+            lookout=Lookout(spool),
             jobs=Jobs(spool, ACTOR),
             runner=RunnerControl(spool.config),
             choices=Choices(),
             options=Options(**options),
         )
         try:
-            yield Floor(world)
+            yield start(world)
         finally:
+            world.feed.stop()
+            world.lookout.stop()
             world.jobs.close(5.0)
             world.runner.close()
+
+
+def start(world: World) -> Floor:
+    """Let the index be read to the end."""
+    world.feed.start()
+    world.lookout.start()
+    ids = [i for directory in world.spool.directories for i in directory.ids()]
+    deadline = time.monotonic() + 20
+    while not all(is_read(world, queue_id) for queue_id in ids):
+        assert time.monotonic() < deadline, "the index is not read"
+        world.feed.drain(1.0)
+        time.sleep(0.005)
+    return Floor(world)
+
+
+def is_read(world: World, queue_id: str) -> bool:
+    row = world.messages.row(queue_id)
+    return row is not None and row.stage is Stage.READ
 
 
 def plant_many(spool: PlantedSpool, count: int, **settings: Any) -> list[str]:
@@ -163,6 +166,7 @@ def plant_many(spool: PlantedSpool, count: int, **settings: Any) -> list[str]:
 async def until(pilot: Any, done: Callable[[], bool], *, seconds: float = 20) -> None:
     """Let the application work until *done*; fail when it never is."""
     for _ in range(int(seconds / 0.01)):
+        pilot.app.turn()
         await pilot.pause(0.01)
         if done():
             return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tuiq.tui.look.dialog import Dialog
     from tuiq.tui.operate.freezing import Frozen
-    from tuiq.tui.operate.jobs import Job
+    from tuiq.tui.operate.job import Job
     from tuiq.tui.pages.page import Subject
     from tuiq.tui.shell import Shell
 
@@ -39,17 +39,17 @@ class Acting:
         """Say whether what the last key meant is still being read."""
         return self._reading is not None and not self._reading.is_over
 
-    def act(self, verb: Verb, subject: Subject) -> None:
-        """Do *verb* to *subject*, asking first where that is due."""
-        self.freeze(subject, lambda frozen: self._ask(verb, frozen))
+    def act(self, verb: Verb, subject: Subject, *, tier: int = 1) -> None:
+        """Do *verb* to *subject*, asking as is due, at least as *tier* wants."""
+        self.freeze(subject, lambda frozen: self._ask(verb, frozen, tier))
 
     def freeze(self, subject: Subject, then: Callable[[Frozen], None]) -> None:
         """Read *subject* in a thread; *then* gets it in the UI thread."""
         self._reading = Reading(self._shell, subject, then)
         self._reading.begin()
 
-    def _ask(self, verb: Verb, frozen: Frozen) -> None:
-        tier = tier_of(verb, frozen.selection.count)
+    def _ask(self, verb: Verb, frozen: Frozen, least: int) -> None:
+        tier = max(least, tier_of(verb, frozen.selection.count))
         if tier == 1:
             self.begin(verb, frozen)
             return

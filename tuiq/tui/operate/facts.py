@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuiq.tui.operate.freezing import Frozen
-    from tuiq.tui.operate.jobs import Job
+    from tuiq.tui.operate.job import Job
 
 _IN_FLIGHT = {
     Verb.HOLD: "held if they defer",
@@ -29,6 +29,7 @@ _IN_FLIGHT = {
     Verb.PURGE: "removed if they defer",
 }
 _LATER = "left alone; try again when the attempt is over"
+_TITLES = {Verb.DELIVERED: "Mark as delivered", Verb.UNDO: "Restore from the trash"}
 OFFERED = 60.0
 """Seconds for which an undo is on offer in the bar."""
 GOING = {
@@ -47,11 +48,12 @@ GOING = {
     "export": "exports",
 }
 """What a job does, after who does it."""
+_PAST = {"flush": "flush requested", "undo": "taken back"}
 
 
 def title(verb: Verb, count: int) -> str:
     """Return ``Delete 1,842 messages``."""
-    doing = "Mark as delivered" if verb is Verb.DELIVERED else verb.value.capitalize()
+    doing = _TITLES.get(verb, verb.value.capitalize())
     return f"{doing}: {plural(count, 'message')}"
 
 
@@ -122,7 +124,7 @@ def _parts(job: Job) -> Iterator[str]:
         if job.outcome.note:
             yield job.outcome.note
     else:
-        yield f"{acted:,} {CARDS[Verb(job.verb)].past.removesuffix(' for')}"
+        yield f"{acted:,} {_PAST.get(job.verb) or CARDS[Verb(job.verb)].past}"
     if counts[Result.GONE]:
         yield f"{counts[Result.GONE]:,} changed since, left alone"
     if counts[Result.IN_FLIGHT]:

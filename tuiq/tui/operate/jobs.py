@@ -9,85 +9,30 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tuiq.actions import verbs
 from tuiq.errors import TuiqError
 from tuiq.log import printable
-from tuiq.spool.answers import Answer, Result, Verb
-from tuiq.tui.operate.outcome import FlushWatch, Outcome
+from tuiq.spool.answers import Result, Verb
+from tuiq.tui.operate.job import Job, Phase
+from tuiq.tui.operate.outcome import FlushWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tuiq.actions.actor import Actor
     from tuiq.actions.selection import Selection
     from tuiq.spool.spool import Spool
+    from tuiq.tui.operate.job import Then, Work
+
+__all__ = ["Job", "Jobs", "Phase"]
 
 REASONS_KEPT = 5
 KEPT = 50
 """Jobs that are over and still listed."""
 _LATE = (Result.GONE, Result.IN_FLIGHT, Result.REFUSED)
-
-
-class Phase(StrEnum):
-    """Where a job stands."""
-
-    WAITING = "waiting"
-    """For the jobs before it."""
-    WORKING = "working"
-    WATCHING = "watching"
-    """Everything was asked for; a flush is followed until it is known how it went."""
-    OVER = "over"
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Job:
-    """One action; the fields are replaced by its thread and read by the UI."""
-
-    number: int
-    verb: str
-    """``hold`` … ``undo``, ``pause``, ``resume``, ``limits``, ``export``."""
-    scope: str
-    """Clean."""
-    of: int
-    done: int = 0
-    counts: Counter[Result] = field(default_factory=Counter)
-    reasons: list[Answer] = field(default_factory=list)
-    """The first answers that were not what was asked for."""
-    action: str = ""
-    """Its id in the audit log; empty before it began."""
-    started: float = 0.0
-    ended: float = 0.0
-    stopped: bool = False
-    """It was stopped before it had done all."""
-    error: str = ""
-    """Why it failed as a whole; clean."""
-    phase: Phase = Phase.WAITING
-    outcome: Outcome | None = None
-    """Of a flush: what became of the messages."""
-    note: str = ""
-    """What it came to, where counts do not say it; clean."""
-    halt: threading.Event = field(default_factory=threading.Event, repr=False)
-
-    @property
-    def is_over(self) -> bool:
-        """Say whether nothing more will happen."""
-        return self.phase is Phase.OVER
-
-    @property
-    def stopping(self) -> bool:
-        """Say whether somebody asked it to stop."""
-        return self.halt.is_set()
-
-
-Work = Callable[[Job], None]
-Then = Callable[[Job], None]
 
 
 class Jobs:
@@ -134,22 +79,25 @@ class Jobs:
         return self._in_turn(job, work, then)
 
     def undo(
-        self, action: str, *, of: int = 0, reason: str = "", then: Then | None = None
+        self, action: str, what: str, *, of: int = 0, then: Then | None = None
     ) -> Job:
-        """Take an action of the audit log back; *of* is about how many messages."""
-        job = self._new(Verb.UNDO.value, f"undo {action}", of)
+        """Take an action of the audit log back.
+
+        *what* says what it was, *of* is about how many messages it changed.
+        """
+        job = self._new(Verb.UNDO.value, what, of)
 
         def work(job: Job) -> None:
             act = verbs.undo(
                 self._spool,
                 action,
                 actor=self._actor,
-                reason=reason,
                 stop=job.halt.is_set,
             )
             if isinstance(act, str):
                 job.action, job.done, job.of = act, 1, 1
                 job.counts[Result.ACTED] += 1
+                job.note = f"took back: {job.scope}"
             else:
                 self._carry_out(job, act, None)
 

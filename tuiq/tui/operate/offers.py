@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuiq.actions.verbs import CARDS
-from tuiq.spool.answers import Result, Verb
+from tuiq.actions.words import plural
+from tuiq.spool.answers import Result
 from tuiq.tui.commands import COMMANDS
 from tuiq.tui.keymap import shown_key
 from tuiq.tui.operate.facts import OFFERED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tuiq.tui.operate.jobs import Job
+    from tuiq.tui.operate.job import Job
 
 _KEPT = 50
-_PAUSING = ("pause", "resume", "limits")
+_PLACES = ("pause", "resume", "limits")
+_UNDOABLE = {card.verb.value for card in CARDS.values() if not card.no_undo}
+_UNDOABLE |= set(_PLACES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +33,20 @@ class Undoable:
 
     def words(self) -> str:
         """Return ``h hold ×2``."""
-        key = shown_key(COMMANDS[self.verb].keys.split(",")[0])
-        times = "" if self.verb in _PAUSING else f" ×{self.count:,}"
-        return f"{key} {self.verb}{times}"
+        command = COMMANDS.get(self.verb)
+        key = f"{shown_key(command.keys.split(',')[0])} " if command else ""
+        return f"{key}{self.verb}{self._times}"
+
+    @property
+    def what(self) -> str:
+        """Return ``hold of 2 messages``."""
+        if self.verb in _PLACES:
+            return self.verb
+        return f"{self.verb} of {plural(self.count, 'message')}"
+
+    @property
+    def _times(self) -> str:
+        return "" if self.verb in _PLACES else f" ×{self.count:,}"
 
 
 class Offers:
@@ -61,9 +75,7 @@ class Offers:
 
     def note(self, job: Job) -> bool:
         """Take note of a job that has ended; say whether it can be taken back."""
-        if job.verb == Verb.UNDO.value:
-            return False
-        if job.verb not in _PAUSING and CARDS[Verb(job.verb)].no_undo:
+        if job.verb not in _UNDOABLE:
             return False
         count = job.counts[Result.ACTED] + job.counts[Result.IN_FLIGHT]
         if not (count and job.action):

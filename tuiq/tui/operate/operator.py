@@ -7,25 +7,38 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 from tuiq.actions.verbs import CARDS, VERY_MANY
-from tuiq.actions.words import age, plural, span
-from tuiq.spool.answers import Verb
+from tuiq.actions.words import age, span
+from tuiq.spool.answers import Result, Verb
+from tuiq.spool.entry import State
 from tuiq.spool.reading import read_entry
 from tuiq.tui.commands import COMMANDS, Group
 from tuiq.tui.operate.acting import Acting
+from tuiq.tui.operate.canary import Canaries
 from tuiq.tui.operate.confirm import Confirm
 from tuiq.tui.operate.dimming import why_not
+from tuiq.tui.operate.elsewhere import elsewhere
+from tuiq.tui.operate.exporting import Exporting
 from tuiq.tui.operate.facts import progress, report
+from tuiq.tui.operate.jobs_dialog import JobsDialog
 from tuiq.tui.operate.offers import Offers, Undoable
+from tuiq.tui.operate.pausing import Pausing
+from tuiq.tui.operate.running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from tuiq.tui.index.messages import Row
-    from tuiq.tui.operate.jobs import Job
+    from tuiq.tui.operate.job import Job
     from tuiq.tui.pages.page import Page, Subject
     from tuiq.tui.shell import Shell
 
 READ_ONLY = "read-only: started with --read-only"
+_CHANGES = frozenset(
+    command.id
+    for command in COMMANDS.values()
+    if command.group in (Group.ACT, Group.RUNNER)
+)
+"""Commands that change something."""
 _ACCESS_FOR = 5.0
 """Seconds for which it is believed whether a directory may be written."""
 
@@ -33,17 +46,18 @@ _ACCESS_FOR = 5.0
 class Operator:
     """Acts on what a page shows; one for the application."""
 
-    handles: ClassVar[frozenset[str]] = frozenset(
-        command.id
-        for command in COMMANDS.values()
-        if command.group in (Group.ACT, Group.RUNNER)
-    )
+    handles: ClassVar[frozenset[str]] = _CHANGES | {"export", "jobs"}
 
     def __init__(self, shell: Shell) -> None:
         """Act through *shell*."""
         self._shell = shell
         self._acting = Acting(shell, self._ended)
         self._offers = Offers()
+        then = self._acting.ended_soon
+        self._canaries = Canaries(shell, self._acting)
+        self._pausing = Pausing(shell, then)
+        self._running = Running(shell, then)
+        self._exporting = Exporting(shell, then)
         self._access: dict[str, tuple[float, bool]] = {}
 
     @property
@@ -54,31 +68,48 @@ class Operator:
     def line(self, now: float) -> str:
         """Return one line on jobs in progress and the undo on offer; clean."""
         jobs = [progress(job) for job in reversed(self._shell.world.jobs.running)]
-        return "  ".join(filter(None, (*jobs, self._offers.line(now))))
+        parts = (*jobs, self._canaries.line, self._offers.line(now), *self._others)
+        return "  ".join(filter(None, parts))
+
+    @property
+    def _others(self) -> Iterator[str]:
+        return elsewhere(self._shell.world)
 
     # -- what can be done ------------------------------------------------------
 
     def why_not(self, command: str, page: Page) -> str:
         """Return why a command cannot work now, as one short phrase; empty: it can."""
-        if self._shell.world.options.read_only:
+        if self._shell.world.options.read_only and command in _CHANGES:
             return READ_ONLY
         if command == "undo":
             return self._why_no_undo(page)
-        if command in _VERBS:
-            return self._why_not_verb(_VERBS[command], page.subject())
-        return ""
+        for part in (self._pausing, self._running):
+            if command in part.commands:
+                return part.why_not(command, page)
+        if command == "jobs":
+            return ""
+        return self._why_not_subject(command, page.subject())
 
     def _why_no_undo(self, page: Page) -> str:
         done = page.done()
         if done is not None:
             return done.why_not
-        if self.last_undo is not None:
+        if self.last_undo is not None or self._restores(page):
             return ""
         return "nothing was done here yet; Activity lists what was done before"
 
-    def _why_not_verb(self, verb: Verb, subject: Subject | None) -> str:
+    def _why_not_subject(self, command: str, subject: Subject | None) -> str:
+        if command == "canary" and self._canaries.is_under_way:
+            return "one is under way; J shows it"
+        if command == "canary" and self._canaries.has_offer:
+            return ""
         if subject is None or not subject.picks:
             return "nothing is focused or marked"
+        if command == "export":
+            return ""
+        return self._why_not_verb(_VERBS[command], subject)
+
+    def _why_not_verb(self, verb: Verb, subject: Subject) -> str:
         if self._acting.is_freezing:
             return "what the last key meant is still being read"
         messages = self._shell.world.messages
@@ -115,46 +146,74 @@ class Operator:
         if reason:
             self._shell.tell(f"{COMMANDS[command].label}: {reason}", bad=True)
             return
-        if command in _VERBS:
-            subject = page.subject()
-            assert subject is not None
-            self._acting.act(_VERBS[command], subject)
-            return
-        do: dict[str, Callable[[Page], None]] = {"undo": self._undo}
-        if command in do:
-            do[command](page)
+        for part in (self._pausing, self._running):
+            if command in part.commands:
+                part.perform(command, page)
+                return
+        if command == "undo":
+            self._undo(page)
+        elif command == "jobs":
+            self._shell.ask(JobsDialog(self._shell.world.jobs))
+        else:
+            self._do(command, page.subject())
 
-    def undo(self, action: str, *, count: int = 0) -> None:
-        """Take back any action of the audit log, of about *count* messages."""
-        self._shell.world.jobs.undo(action, of=count, then=self._acting.ended_soon)
+    def _do(self, command: str, subject: Subject | None) -> None:
+        if command == "canary":
+            self._canaries.perform(subject)
+        elif subject is not None and command == "export":
+            self._exporting.perform(subject)
+        elif subject is not None:
+            self._acting.act(_VERBS[command], subject)
 
     def _undo(self, page: Page) -> None:
-        """Take back the action that *page* has focused, else the last one."""
+        """Take back what *page* has focused, else the last action of this UI."""
         done, last = page.done(), self.last_undo
-        offer = done or last
-        assert offer is not None
-        now = self._shell.world.clock.now()
-        is_last = last is not None and last.action == offer.action
-
-        def answered(agreed: bool | None) -> None:
-            if agreed:
-                self._offers.forget(offer.action)
-                self.undo(offer.action, count=offer.count)
-
-        if is_last and self._offers.is_fresh(now) and offer.count <= VERY_MANY:
-            answered(True)
+        if done is None and self._restores(page):
+            subject = page.subject()
+            assert subject is not None
+            self._acting.act(Verb.UNDO, subject, tier=2)
             return
+        offer = last
+        if done is not None:
+            offer = Undoable(
+                action=done.action, verb=done.verb, count=done.count, at=done.at
+            )
+        assert offer is not None
+        is_last = last is not None and last.action == offer.action
+        if is_last and self._is_fresh and offer.count <= VERY_MANY:
+            self._take_back(offer)
+            return
+        now = self._shell.world.clock.now()
         pairs = [
-            ("Takes back", f"{offer.verb} of {plural(offer.count, 'message')}"),
+            ("Takes back", offer.what),
             ("Done", f"{age(now - offer.at)} ago"),
             ("Action", offer.action),
         ]
-        self._shell.ask(Confirm("Undo", pairs, does="takes it back"), answered)
+        dialog = Confirm("Undo", pairs, does="takes it back")
+        self._shell.ask(dialog, lambda yes: self._take_back(offer) if yes else None)
+
+    def _take_back(self, offer: Undoable) -> None:
+        self._offers.forget(offer.action)
+        then = self._acting.ended_soon
+        self._shell.world.jobs.undo(offer.action, offer.what, of=offer.count, then=then)
+
+    @property
+    def _is_fresh(self) -> bool:
+        return self._offers.is_fresh(self._shell.world.clock.now())
+
+    def _restores(self, page: Page) -> bool:
+        """Say whether ``undo`` means the focused message, which is in the trash."""
+        subject = None if self._is_fresh else page.subject()
+        if subject is None or not subject.picks:
+            return False
+        row = self._shell.world.messages.row(subject.picks[0][0])
+        return row is not None and row.state is State.TRASHED
 
     def _ended(self, job: Job) -> None:
         """Tell how a job went, and offer to take it back."""
         undo = self._promise(job) if self._offers.note(job) else ""
-        self._shell.tell(report(job, undo=undo), bad=bool(job.error))
+        is_bad = bool(job.error) or not (job.counts[Result.ACTED] or job.note)
+        self._shell.tell(report(job, undo=undo), bad=is_bad)
         self._shell.refresh_bars()
 
     def _promise(self, job: Job) -> str:
@@ -165,4 +224,5 @@ class Operator:
 
 
 _VERBS = {verb.value: verb for verb in CARDS if verb is not Verb.UNDO}
+_VERBS["canary"] = Verb.FLUSH
 """By command id."""

@@ -70,7 +70,8 @@ class Recipients:
     def _counts(self, rows: NDArray[np.int32]) -> NDArray[Any]:
         """Return how many lines each message takes."""
         if not self.is_narrow:
-            return np.maximum(self._table["count"][rows], 1)
+            all_of_it: NDArray[Any] = np.maximum(self._table["count"][rows], 1)
+            return all_of_it
         known = self._known()
         counts: NDArray[Any] = known[rows]
         counts[counts < 0] = 1

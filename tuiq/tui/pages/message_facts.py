@@ -9,6 +9,7 @@ from tuiq.actions.explain import recipient_reasons
 from tuiq.actions.filter_text import domain_of
 from tuiq.errors import MessageGone, SpoolError
 from tuiq.mail import headers
+from tuiq.spool.entry import State
 from tuiq.spool.flags import RReq, RState
 from tuiq.spool.journal import FILE, Kind
 from tuiq.spool.reading import read_entry
@@ -198,8 +199,11 @@ _SIGNS = {
 }
 
 
-def recipient_word(view: RecipientView) -> str:
-    """Return the state of a recipient in words, with what was asked for it."""
+def recipient_word(view: RecipientView, message: State | None = None) -> str:
+    """Return the state of a recipient in words, with what was asked for it.
+
+    *message* is the state of its message, which may keep it from being tried.
+    """
     if view.state == RState.CANCELLED and view.code == b"250":
         return "delivered, by operator's word"
     word = _WORDS.get(view.state, f"unknown {clean(view.state)}")
@@ -207,6 +211,8 @@ def recipient_word(view: RecipientView) -> str:
         asked = _ASKED.get(view.request)
         if asked:
             return asked
+        if view.state == RState.TODO and message in (State.HELD, State.PAUSED):
+            return message.value
         if view.state == RState.TODO and view.tries:
             return "deferred"
     return word

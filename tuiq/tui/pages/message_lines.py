@@ -128,7 +128,7 @@ class OneLine(Widget):
         return strip.apply_style(self.rich_style)
 
 
-class Lines(ScrollView, can_focus=True):
+class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     """Lines that are longer than the screen: scrolled by the commands of movement."""
 
     DEFAULT_CSS = """

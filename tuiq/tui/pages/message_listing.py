@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from textual.containers import Vertical
 
 from tuiq.actions.filter_tree import FilterError
+from tuiq.actions.words import plural
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
@@ -71,6 +72,7 @@ class Listing(Page):
         """The last that was in force."""
         self._began = 0.0
         self._delivered: float | None = None
+        self._empty: tuple[object, str] = ((), "")
         self._unchecked: list[Key] = []
 
     noun = "row"
@@ -277,7 +279,10 @@ class Listing(Page):
 
     def matched(self) -> str:
         """Return how many match, and how far the reading for that is."""
-        said = f"{self.view.count:,} of {self.world.messages.count:,}"
+        if self.view.filter:
+            said = f"{self.view.count:,} of {self.world.messages.count:,}"
+        else:
+            said = plural(self.view.count, "message")
         progress = self.view.progress
         if progress is not None and progress.of:
             said += f"  ⌕ {progress.done * 100 // progress.of}%"
@@ -285,10 +290,17 @@ class Listing(Page):
 
     def empty_text(self) -> str:
         """Return why there are no rows."""
-        return empty_text(
-            self.world.messages,
-            self.view,
-            self.world.feed.state,
-            delivered=self._delivered,
-            waited=self.world.clock.now() - self._began,
-        )
+        view, state = self.view, self.world.feed.state
+        # Looking for what is spelt alike takes time; every paint asks.
+        basis = (view.filter, view.progress, state, self._delivered, self.ages)
+        if self._empty[0] != basis:
+            waited = self.world.clock.now() - self._began
+            said = empty_text(
+                self.world.messages,
+                view,
+                state,
+                delivered=self._delivered,
+                waited=waited,
+            )
+            self._empty = basis, said
+        return self._empty[1]

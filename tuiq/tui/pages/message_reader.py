@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
+from tuiq.spool.entry import State
 from tuiq.tui.pages.message_facts import (
     DATA_BYTES,
     Facts,
@@ -42,6 +43,11 @@ class MessageReader(Widget):
     def is_open(self) -> bool:
         """Say whether a message is shown."""
         return bool(self.queue_id)
+
+    def state(self) -> State:
+        """Return the message's state, as the index has it."""
+        row = self._world.messages.row(self.queue_id)
+        return row.state if row else State.DUE
 
     def told(self) -> None:
         """Note that something else is known now."""

@@ -13,7 +13,7 @@ from tuiq.tui.pages.message_slots import SLOT_COLUMNS, Slot
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances
-    from tuiq.spool.entry import RecipientView
+    from tuiq.spool.entry import RecipientView, State
     from tuiq.tui.pages.message_facts import Facts
 
 _ORDERS: Mapping[str, Callable[[Facts, RecipientView], object]] = {
@@ -32,11 +32,13 @@ class SlotRows:
     def __init__(
         self,
         around: Callable[[], Circumstances],
+        state: Callable[[], State],
         *,
         ascii: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Show nothing until ``take``."""
+        """Show nothing until ``take``; *state* is the message's."""
         self._around = around
+        self._state = state
         self._ascii = ascii
         self._facts: Facts | None = None
         self._order: list[int] = []
@@ -98,7 +100,7 @@ class SlotRows:
     def version(self, key: Key) -> int:
         """Return a number that differs whenever a text of the row does."""
         slot = self._slot(key)
-        return hash((slot.view.slot, slot.reply, slot.next)) if slot else 0
+        return slot.version if slot else 0
 
     def cells(self, key: Key, columns: Sequence[str]) -> Sequence[Cell]:
         """Return the texts of one row."""
@@ -118,4 +120,12 @@ class SlotRows:
             return None
         view = facts.recipients[key]
         reply = facts.reasons.get(key, b"")
-        return Slot(facts.entry, view, reply, self._around(), self.now, self._ascii())
+        return Slot(
+            entry=facts.entry,
+            state=self._state(),
+            view=view,
+            reply=reply,
+            around=self._around(),
+            now=self.now,
+            ascii=self._ascii(),
+        )

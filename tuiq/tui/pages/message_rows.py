@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 ROLES: dict[State, Role] = {state: Role(state.value) for state in State}
 """Each state has a role of its name."""
-_RESTING = frozenset({State.DAMAGED, State.TRASHED, State.HELD, State.PAUSED})
+RESTING = frozenset({State.DAMAGED, State.TRASHED, State.HELD, State.PAUSED})
+"""States that time alone does not end."""
 _TROUBLE = frozenset({State.DAMAGED, State.DOUBT, State.FAILED})
 
 
@@ -145,7 +146,7 @@ class MessageRows:
     def _next(self, row: Row) -> str:
         if row.stage is Stage.NAMED:
             return ELLIPSIS
-        if row.state in _RESTING or row.state is State.FAILED or not row.left:
+        if row.state in RESTING or row.state is State.FAILED or not row.left:
             return "-" if self._ascii() else "—"
         return ahead(row.next_attempt - self.now)
 

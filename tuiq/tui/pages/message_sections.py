@@ -13,13 +13,13 @@ from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.message_facts import recipient_word
 from tuiq.tui.pages.message_lines import BLANK, fact, note
-from tuiq.tui.pages.message_rows import ROLES
+from tuiq.tui.pages.message_rows import RESTING, ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuiq.actions.circumstances import Circumstances
-    from tuiq.spool.entry import QueueEntry
+    from tuiq.spool.entry import QueueEntry, State
     from tuiq.tui.pages.message_facts import Facts
     from tuiq.tui.pages.message_lines import Line
 
@@ -45,7 +45,7 @@ def envelope(facts: Facts, around: Circumstances, now: float) -> list[Line]:
         fact("Size", f"{size(entry.size)} ({plural(entry.size, 'byte')})"),
         fact("Queue", clean(entry.directory)),
         fact("Tries", _tries(entry, now)),
-        fact("Next try", _moment(entry.next_attempt, now) or "now"),
+        fact("Next try", _next_try(entry, state, now)),
         fact("Expires", _moment(around.expires(entry), now) or "with the next try"),
         fact("Last reply", clean(entry.last_reply) or "none"),
         fact("Origin", clean(entry.origin)),
@@ -73,6 +73,12 @@ def _tries(entry: QueueEntry, now: float) -> str:
         return "none yet"
     last = f"{instant(entry.last_attempt)} ({age(now - entry.last_attempt)} ago)"
     return f"{entry.tries}, the last at {last}"
+
+
+def _next_try(entry: QueueEntry, state: State, now: float) -> str:
+    if state in RESTING:
+        return f"not while it is {state.value}"
+    return _moment(entry.next_attempt, now) or "now"
 
 
 def _moment(epoch: float, now: float) -> str:

@@ -12,11 +12,11 @@ from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.message_columns import ID_TAIL
 from tuiq.tui.pages.message_facts import recipient_sign, recipient_word
-from tuiq.tui.pages.message_rows import ahead, coarse
+from tuiq.tui.pages.message_rows import RESTING, ahead, coarse
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances
-    from tuiq.spool.entry import QueueEntry, RecipientView
+    from tuiq.spool.entry import QueueEntry, RecipientView, State
 
 _STATE = (
     Column(id="sign", title="", width=1, gloss="✓ delivered, … waits, ✗ failed"),
@@ -120,16 +120,29 @@ RECIPIENT_COLUMNS = (
 """Of the recipients of all messages; they are ordered by message."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """One recipient with what its cells are made of."""
 
     entry: QueueEntry
+    state: State
+    """The state of its message."""
     view: RecipientView
     reply: bytes
     around: Circumstances
     now: float
     ascii: bool
+
+    @property
+    def word(self) -> str:
+        """Return the recipient's state in words."""
+        return recipient_word(self.view, self.state)
+
+    @property
+    def version(self) -> int:
+        """Return a number that differs whenever a text of the row does."""
+        age = coarse(self.now - self.entry.birth)
+        return hash((self.view.slot, self.reply, self.next, self.word, age))
 
     @property
     def _sign(self) -> tuple[str, Role]:
@@ -138,10 +151,19 @@ class Slot:
     @property
     def next(self) -> str:
         """Return the time to the next attempt; a dash when there will be none."""
-        if self.view.state not in b"TA" or self.view.request not in b"-":
+        if not self._is_tried:
             return "-" if self.ascii else "—"
         due = max(self.view.next_attempt, self.entry.next_attempt)
         return ahead(due - self.now)
+
+    @property
+    def _is_tried(self) -> bool:
+        """Say whether time alone brings the next attempt."""
+        view = self.view
+        if self.state in RESTING or view.request not in (b"-", b""):
+            return False
+        waits = view.state == b"U" and self.around.in_doubt != "hold"
+        return waits or view.state in (b"T", b"A")
 
     def cell(self, column: str) -> Cell:
         """Return the text of one column."""
@@ -152,7 +174,7 @@ _CELLS: Mapping[str, Callable[[Slot], Cell]] = {
     "slot": lambda s: (str(s.view.index + 1), Role.DIM),
     "sign": lambda s: s._sign,
     "byte": lambda s: (clean(s.view.state + s.view.request), Role.DIM),
-    "state": lambda s: (recipient_word(s.view), s._sign[1]),
+    "state": lambda s: (s.word, s._sign[1]),
     "address": lambda s: (clean(s.view.address), Role.TEXT),
     "id": lambda s: (s.entry.queue_id[-ID_TAIL:], Role.TEXT),
     "age": lambda s: (coarse(s.now - s.entry.birth), Role.TEXT),

@@ -6,6 +6,8 @@ import time
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from tuiq.actions.explain import explain
 from tuiq.actions.words import age, instant, plural
 from tuiq.spool.entry import State
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from tuiq.tui.pages.message_lines import Line
 
 _LABEL = 11
-_ADDRESS, _WORD = 30, 20
+_ADDRESS, _WORD = 28, 18
 _TIMES = 6
 _BARS = 12
 
@@ -103,7 +105,22 @@ def _recipients(
     left = (view for view in views if view.state in b"TAUF")
     others = (view for view in views if view.state not in b"TAUF")
     shown = list(islice(chain(left, others), room))
-    lines = [_recipient(facts, view, around, ascii=ascii) for view in shown]
+    state = around.state(facts.entry)
+    lines: list[Line] = []
+    for view in shown:
+        sign, role = recipient_sign(view, ascii=ascii)
+        there = clean(facts.destination(view, around))
+        said = clean(facts.reasons.get(view.index, b""))
+        lines.append(
+            [
+                label(""),
+                (f"{sign} ", role),
+                (padded(clean(view.address), _ADDRESS), Role.TEXT),
+                (padded(_word(view, state), _WORD), role),
+                (f"{there}  ", Role.DIM),
+                (said, Role.TEXT),
+            ]
+        )
     lines[0] = [label("Rcpt"), *lines[0][1:]]
     more = len(views) - len(shown)
     if more and space > 1:
@@ -111,22 +128,16 @@ def _recipients(
     return lines
 
 
-def _recipient(
-    facts: Facts, view: RecipientView, around: Circumstances, *, ascii: bool
-) -> Line:
-    sign, role = recipient_sign(view, ascii=ascii)
-    word = recipient_word(view)
-    if view.tries:
-        tries = "1 try" if view.tries == 1 else f"{view.tries} tries"
-        word = f"{word}, {tries}"
-    return [
-        label(""),
-        (f"{sign} ", role),
-        (f"{clean(view.address):<{_ADDRESS}}  ", Role.TEXT),
-        (f"{word:<{_WORD}}  ", role),
-        (f"{clean(facts.destination(view, around))}  ", Role.DIM),
-        (clean(facts.reasons.get(view.index, b"")), Role.TEXT),
-    ]
+def _word(view: RecipientView, state: State) -> str:
+    word = recipient_word(view, state)
+    if not view.tries:
+        return word
+    return f"{word}, " + ("1 try" if view.tries == 1 else f"{view.tries} tries")
+
+
+def padded(text: str, width: int) -> str:
+    """Return clean *text* in *width* cells at least, and two spaces after it."""
+    return text + " " * max(0, width - cell_len(text)) + "  "
 
 
 def _attempts(facts: Facts, now: float, *, ascii: bool) -> Line:

@@ -22,7 +22,7 @@ class Section(Enum):
     TRANSCRIPT = "Transcript"
     ATTEMPTS = "Attempts"
     LOCK = "Lock"
-    WHY = "Why not now"
+    WHY = "Why"
 
 
 JUMPS = {

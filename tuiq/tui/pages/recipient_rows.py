@@ -6,10 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tuiq.spool.entry import State
 from tuiq.tui.grid.model import Cell, Column, Key
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import ELLIPSIS, clean
-from tuiq.tui.pages.message_rows import coarse
 from tuiq.tui.pages.message_slots import RECIPIENT_COLUMNS, Slot
 
 if TYPE_CHECKING:
@@ -130,10 +130,7 @@ class RecipientRows:
     def version(self, key: Key) -> int:
         """Return a number that differs whenever a text of the row does."""
         slot = self.slot(key)
-        if slot is None:
-            return 0
-        age = coarse(self.now - slot.entry.birth)
-        return hash((slot.view.slot, slot.reply, slot.next, age))
+        return slot.version if slot else 0
 
     def cells(self, key: Key, columns: Sequence[str]) -> Sequence[Cell]:
         """Return the texts of one row; what was not read yet is an ellipsis."""
@@ -165,7 +162,16 @@ class RecipientRows:
         if facts is None or not 0 <= number < len(facts.recipients):
             return None
         view, reply = facts.recipients[number], facts.reasons.get(number, b"")
-        return Slot(facts.entry, view, reply, self._around(), self.now, self._ascii())
+        row = self._messages.row(queue_id)
+        return Slot(
+            entry=facts.entry,
+            state=row.state if row else State.DUE,
+            view=view,
+            reply=reply,
+            around=self._around(),
+            now=self.now,
+            ascii=self._ascii(),
+        )
 
     def take(self, read: Iterable[tuple[int, Facts]]) -> None:
         """Keep what was read."""

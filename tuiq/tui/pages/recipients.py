@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from tuiq.actions.filter import parse
 from tuiq.actions.filter_match import RECIPIENT_FIELDS
 from tuiq.actions.filter_tree import terms
+from tuiq.actions.words import plural
+from tuiq.actions.words import plural
 from tuiq.tui.pages.message_facts import HEAD_BYTES, read_facts
 from tuiq.tui.pages.message_list import ListPage
 from tuiq.tui.pages.message_terms import term_of_slot
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tuiq.spool.entry import QueueEntry
     from tuiq.tui.grid.model import Key
     from tuiq.tui.index.messages import Row
-    from tuiq.tui.pages.message_facts import Facts
+from tuiq.tui.pages.message_facts import Facts
 
 _MORE = 200
 """Messages that are read at a time to learn which of their slots fit."""
@@ -139,7 +141,8 @@ class RecipientsPage(ListPage):
 
     def matched(self) -> str:
         """Return how many recipients of how many messages."""
-        said = f"{self.model.count:,} of {self.view.count:,} messages"
+        recipients = plural(self.model.count, "recipient")
+        said = f"{recipients} of {plural(self.view.count, 'message')}"
         left = self.recipients.to_read()
         return f"{said}  ⌕ {left:,} to read" if left else said
 

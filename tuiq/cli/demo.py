@@ -26,15 +26,19 @@ if TYPE_CHECKING:
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``tuiq demo``."""
     parser.description = (
-        "A spool, a runner and an SMTP server that behaves like the world does, for "
-        "half a minute: some mail and a newsletter to 20,000 readers are delivered "
-        "before your eyes. No other spool or setting is touched, nothing leaves this "
-        "machine, and nothing stays. Ctrl+C ends it."
+        "A spool, a runner and an SMTP server that behaves like the world does: some "
+        "mail and a newsletter to 20,000 readers are delivered before your eyes. On a "
+        "terminal it opens the UI, until you leave that (q); else, or with --plain, "
+        "it tells its story in lines, for half a minute. No other spool or setting is "
+        "touched, nothing leaves this machine, and nothing stays."
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="no UI: half a minute, told in lines"
     )
     parser.add_argument(
         "--seconds",
         metavar="N",
-        help="go on for that long (90, 10m), not until everything is settled",
+        help="--plain for that long (90, 10m), not until everything is settled",
     )
     parser.add_argument(
         "--keep", metavar="DIR", help="make the spool in DIR and leave it there"
@@ -50,6 +54,10 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
         seconds=_seconds(args.seconds),
         keep=None if args.keep is None else Path(args.keep),
     )
+    if not args.plain and args.seconds is None and _has_screen():
+        from tuiq.demo.staged import show
+
+        return show(options)
     scene, ending = play(options, view_for(sys.stdout, os.environ))
     print()
     for line in summary(scene, ending):
@@ -57,6 +65,12 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
     if ending.signal in (0, signal.SIGINT):
         return ExitCode.OK
     return 128 + ending.signal
+
+
+def _has_screen() -> bool:
+    """Say whether there is a terminal that the UI can use."""
+    plain = os.environ.get("TERM", "dumb") in {"", "dumb"}
+    return sys.stdin.isatty() and sys.stdout.isatty() and not plain
 
 
 def _seconds(text: str | None) -> float | None:

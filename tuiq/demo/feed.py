@@ -15,6 +15,7 @@ from tuiq.demo.mail import (
     first_samples,
     later_samples,
     newsletter,
+    reminders,
 )
 from tuiq.log import printable
 from tuiq.spool import Verb
@@ -57,6 +58,11 @@ class Feed:
         self._scene.tell(
             f"one newsletter to {NEWSLETTER_SIZE:,} readers queued in {seconds:.1f} s"
         )
+
+    async def reminders(self) -> None:
+        """Hand in mail that will be deferred for as long as the demo lasts."""
+        for sample in reminders():
+            await self._submit(sample)
 
     async def one_more(self) -> None:
         """Hand in a message such as come in all day long."""

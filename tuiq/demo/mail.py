@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEWSLETTER_SIZE = 20_000
+REMINDERS = 214
 HOSTILE_SUBJECT = b"\x1b]0;owned\x07Invoice \xe2\x80\xaefdp.exe\x1b[2J"
 """Would retitle and clear a terminal, and turn the text around."""
 _RUN = 100
@@ -145,6 +146,15 @@ def newsletter() -> Sample:
         subject="Harbor Letter 11: ten books for the long evenings",
         body=_BODY,
     )
+
+
+def reminders() -> Iterator[Sample]:
+    """Yield bills for people whose mailboxes have been full for weeks."""
+    for number in range(REMINDERS):
+        who = f"{_NAMES[-1 - number % 3]}.young{number}@startup.example"
+        yield _mail(
+            "billing@harbor.example", who, f"Reminder for invoice 2610-{number}"
+        )
 
 
 def subscribers() -> list[str]:

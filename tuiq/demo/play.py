@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +53,9 @@ class Options:
     """How long the demo shall last; None: until everything is settled."""
     keep: Path | None = None
     """Where the spool shall be and stay; None: a place of its own, for a while."""
+    staged: bool = False
+    """Whether the UI shows it: there is always something on, and it ends when
+    standard input does."""
 
 
 def play(options: Options, view: View) -> tuple[Scene, Ending]:
@@ -67,10 +72,10 @@ def play(options: Options, view: View) -> tuple[Scene, Ending]:
             directory=directory,
             command=options.command,
             kept=keep,
-            limit=options.seconds,
+            limit=math.inf if options.staged else options.seconds,
         )
         view.show(scene)
-        return asyncio.run(Play(scene, view, process).run())
+        return asyncio.run(Play(scene, view, process, options).run())
     finally:
         if process is not None:
             guard.stop_guard(process, directory, keep=keep)
@@ -82,9 +87,14 @@ class Play:
     """One demo on its way."""
 
     def __init__(
-        self, scene: Scene, view: View, process: subprocess.Popen[bytes]
+        self,
+        scene: Scene,
+        view: View,
+        process: subprocess.Popen[bytes],
+        options: Options,
     ) -> None:
         """Show *scene* in *view*; *process* is the guard."""
+        self._staged = options.staged
         self._scene = scene
         self._view = view
         self._guard = process
@@ -124,8 +134,15 @@ class Play:
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop, number)
+        if self._staged:
+            loop.add_reader(sys.stdin, self._leave_stage)
         assert self._guard.stdout is not None
         loop.add_reader(self._guard.stdout, self._hear_guard)
+
+    def _leave_stage(self) -> None:
+        """End because the UI has: nothing is ever written to this pipe."""
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        self._stop.set()
 
     def _hear_guard(self) -> None:
         """Take note that the runner, or the guard itself, has ended."""
@@ -194,13 +211,16 @@ class Play:
         self._command(guard.RUN)
         await self._pause(1.0)
         await feed.newsletter()
+        if self._staged:
+            await feed.reminders()
         handed_in = 0
         while not self._stop.is_set():
             if handed_in >= LATER and self._scene.limit is None:
                 break
             await feed.one_more()
             handed_in += 1
-            await self._pause(0.8 if handed_in < LATER else 3.0)
+            lively = self._staged or handed_in < LATER
+            await self._pause(0.8 if lively else 3.0)
             self._submitted = handed_in >= LATER
 
     def _command(self, line: bytes) -> None:

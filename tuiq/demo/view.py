@@ -84,6 +84,22 @@ class Region:
         self._height = len(lines)
 
 
+class Unseen:
+    """Nothing: the UI shows the spool itself.  Says where that is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write the line to *stream* once the spool is there."""
+        self._stream = stream
+        self._told = False
+
+    def show(self, scene: Scene) -> None:
+        """Tell where the spool is."""
+        config = scene.directory / "tuiq.toml"
+        if not self._told and config.exists():
+            self._told = True
+            print(config, file=self._stream, flush=True)
+
+
 def view_for(stream: TextIO, environ: Mapping[str, str]) -> View:
     """Return the view that fits *stream*."""
     if not stream.isatty() or environ.get("TERM", "dumb") == "dumb":

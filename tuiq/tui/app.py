@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from tuiq.tui.bars.footer import Hint
-from tuiq.tui.choosers.columns import choose_columns
-from tuiq.tui.choosers.filters import choose_filter
-from tuiq.tui.choosers.sort import choose_sort
-from tuiq.tui.commands import COMMANDS
-from tuiq.tui.dialogs.leave import Leave, Way
+from tuiq.tui.commands import COMMANDS, Group
 from tuiq.tui.driver import TerminalDriver
+from tuiq.tui.frame import PAGES
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.guide import Guide
-from tuiq.tui.operate.operator import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiq.tui.bars.filter_line import FilterLine
+    from tuiq.tui.dialogs.leave import Way
+    from tuiq.tui.operate.operator import Operator
     from tuiq.tui.visits import Visit
 
 _ALWAYS = ("palette", "help", "quit")
@@ -28,13 +26,16 @@ _BY_PAGE = frozenset({"pane", "back"})
 """What the page does where it takes it, and the shell where it does not."""
 
 
+def _is_the_operators(command: str) -> bool:
+    return COMMANDS[command].group in (Group.ACT, Group.RUNNER)
+
+
 class TuiqApp(Guide):
     """tuiq's terminal UI; implements ``shell.Shell``."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Show a world; see ``Frame``."""
         super().__init__(*args, **options)
-        self.operator = Operator(self)
         self._own: dict[str, Callable[[], object]] = {
             "previous": self._go_to_previous,
             "back": self._go_back,
@@ -45,8 +46,8 @@ class TuiqApp(Guide):
             "filter-toggle": self._toggle_filter,
             "filter-clear": lambda: self._narrow(""),
             "filter-save": self._save_filter,
-            "columns": lambda: choose_columns(self, self._grid()),
-            "sort-menu": lambda: choose_sort(self, self._grid()),
+            "columns": self._choose_columns,
+            "sort-menu": self._choose_sort,
             "freeze": self.freeze,
             "rescan": self.world.feed.rescan,
             "redraw": lambda: self.refresh(layout=True),
@@ -59,8 +60,15 @@ class TuiqApp(Guide):
             "tour-end": lambda: None,
             "quit": self._leave,
         }
-        for name in self.pages:
+        for name in PAGES:
             self._own[f"go-{name}"] = partial(self.go, name)
+
+    @cached_property
+    def operator(self) -> Operator:
+        """Return who acts; loaded after the first paint, which needs nobody."""
+        from tuiq.tui.operate.operator import Operator
+
+        return Operator(self)
 
     # -- commands ----------------------------------------------------------------
 
@@ -81,7 +89,7 @@ class TuiqApp(Guide):
 
     def why_not(self, command: str) -> str:
         """Return why a command cannot work now, as one short phrase; empty: it can."""
-        if command in self.operator.handles:
+        if _is_the_operators(command):
             return self.operator.why_not(command, self.page)
         if self._is_the_pages(command):
             return self.page.why_not(command)
@@ -116,7 +124,7 @@ class TuiqApp(Guide):
         return "" if there else why
 
     def _do(self, command: str) -> None:
-        if command in self.operator.handles:
+        if _is_the_operators(command):
             self.operator.perform(command, self.page)
         elif self._is_the_pages(command):
             self.page.perform(command)
@@ -136,6 +144,16 @@ class TuiqApp(Guide):
         """Return the grid that has the keys, or the first one of the page."""
         grids = list(self.page.query(Grid))
         return next((grid for grid in grids if grid.has_focus), grids[0])
+
+    def _choose_columns(self) -> None:
+        from tuiq.tui.choosers.columns import choose_columns
+
+        choose_columns(self, self._grid())
+
+    def _choose_sort(self) -> None:
+        from tuiq.tui.choosers.sort import choose_sort
+
+        choose_sort(self, self._grid())
 
     # -- screens -----------------------------------------------------------------
 
@@ -170,6 +188,8 @@ class TuiqApp(Guide):
             self._narrow(self.dropped.pop(name))
 
     def _save_filter(self) -> None:
+        from tuiq.tui.choosers.filters import choose_filter
+
         choose_filter(self, self.page.filter_text or "", self._narrow)
 
     def on_filter_line_left(self, _event: FilterLine.Left) -> None:
@@ -195,9 +215,13 @@ class TuiqApp(Guide):
         if not jobs and runner.pid is None:
             self.exit()
             return
+        from tuiq.tui.dialogs.leave import Leave
+
         self.ask(Leave(jobs, runner), self._left)
 
     def _left(self, way: Way | None) -> None:
+        from tuiq.tui.dialogs.leave import Way
+
         if way is None:
             return
         if way is Way.LEAVE_RUNNING:
@@ -210,12 +234,12 @@ class TuiqApp(Guide):
         """Return the line on jobs and undo, or what the tour asks for."""
         if self.tour is not None:
             return self.tour.line
-        return self.operator.line(self.world.clock.now())
+        return self.operator.line(self.world.clock.now()) if self.is_up else ""
 
     def here(self) -> list[str]:
         """Return the commands that there are on this screen."""
-        known = self.page.takes | self.operator.handles | self._own.keys()
-        return [id for id in COMMANDS if id in known]
+        known = self.page.takes | self._own.keys()
+        return [id for id in COMMANDS if id in known or _is_the_operators(id)]
 
     def hints(self) -> list[Hint]:
         """Return the keys of the footer, the most useful first."""
@@ -224,7 +248,7 @@ class TuiqApp(Guide):
                 command=command,
                 key=self.key_of(command),
                 label=COMMANDS[command].label,
-                off=bool(self.why_not(command)),
+                off=self.is_up and bool(self.why_not(command)),
             )
             for command in dict.fromkeys((*self.page.footer, *_ALWAYS))
         ]

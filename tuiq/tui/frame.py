@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tuiq.tui.world import World
 
 _T = TypeVar("_T")
-_PAGES = ("queues", "messages", "recipients", "shape", "runner", "activity")
+PAGES = ("queues", "messages", "recipients", "shape", "runner", "activity")
 _START = "messages"
 
 
@@ -92,14 +92,17 @@ class Frame(App[int], inherit_bindings=False):
         appearance.register_all(self)
         self.palette_now: Palette = appearance.palette(self._wanted_theme())
         self.keymap = make_keymap(world.choices.keys)
-        self.pages = {name: _make(name) for name in _PAGES}
-        self.page = self.pages[_START]
+        self.page = _make(_START)
+        self.pages = {_START: self.page}
+        """By name; all of them from ``begin`` on, for the first paint needs one."""
         self.visits = Visits()
         self.dropped: dict[str, str] = {}
         """Filters that were switched off, by page."""
         self.stillness = Stillness()
         self._sight: object = None
         self._last_words = ""
+        self.is_up = False
+        """Whether everything is loaded, not only what the first paint needs."""
         self._make_bars()
 
     def _wanted_theme(self) -> str:
@@ -109,8 +112,12 @@ class Frame(App[int], inherit_bindings=False):
         world = self.world
         self.title_bar = TitleBar(world, id="title")
         tabs = [
-            Tab(name=name, key=self.key_of(f"go-{name}"), title=page.page_title)
-            for name, page in self.pages.items()
+            Tab(
+                name=name,
+                key=self.key_of(f"go-{name}"),
+                title=COMMANDS[f"go-{name}"].label,
+            )
+            for name in PAGES
         ]
         self.tabs = Tabs(world, tabs, id="tabs")
         self.tabs.current = self.page.page_name
@@ -157,13 +164,15 @@ class Frame(App[int], inherit_bindings=False):
     async def begin(self) -> None:
         """Make the other pages, and start everything that moves."""
         self.page.shown()
-        for page in self.pages.values():
-            if page is not self.page:
+        for name in PAGES:
+            if name not in self.pages:
+                self.pages[name] = page = _make(name)
                 page.display = False
                 await self.main.pages.mount(page)
         self.guarded("looking around", self.world.lookout.start)
         self.guarded("reading the queue", self.world.feed.start)
         self.set_interval(self.world.options.tick, self.turn)
+        self.is_up = True
         self.turn()
         gc.freeze()  # what is loaded stays; collections need not walk it
         gc.enable()
@@ -244,7 +253,9 @@ class Frame(App[int], inherit_bindings=False):
 
     def go(self, page: str, *, filter: str | None = None, focus: Any = None) -> None:
         """Show a page by its name, with a filter and a focused row if given."""
-        target = self.pages[page]
+        target = self.pages.get(page)
+        if target is None:
+            return  # a key before the first paint
         before = target.filter_text
         visit = Visit(
             left=self.page.page_name,

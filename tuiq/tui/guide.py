@@ -1,4 +1,7 @@
-"""What finds and explains: the palette, jump labels, help, themes, the tour."""
+"""What finds and explains: the palette, jump labels, help, themes, the tour.
+
+Its dialogs are loaded when they are wanted: the first paint must not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,15 @@ from typing import TYPE_CHECKING
 
 from textual.geometry import Offset
 
-from tuiq.tui.choosers.theme import ThemePicker
 from tuiq.tui.commands import COMMANDS
-from tuiq.tui.dialogs.find import Find
-from tuiq.tui.dialogs.findings import Entry, Findings, command_entries
-from tuiq.tui.dialogs.help import Help, HelpHere
-from tuiq.tui.dialogs.here import explain
-from tuiq.tui.dialogs.jump import Jump, Target
 from tuiq.tui.frame import Frame
-from tuiq.tui.tour import Tour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tuiq.tui.dialogs.findings import Entry
+    from tuiq.tui.dialogs.jump import Target
+    from tuiq.tui.tour import Tour
 
 
 class Guide(Frame):
@@ -40,6 +40,9 @@ class Guide(Frame):
 
     def find(self) -> None:
         """Open the command palette."""
+        from tuiq.tui.dialogs.find import Find
+        from tuiq.tui.dialogs.findings import Findings, command_entries
+
         findings = Findings(
             self,
             page=self.page.page_name,
@@ -59,6 +62,8 @@ class Guide(Frame):
             self.refresh_bars()
 
     def _themes(self) -> Iterator[Entry]:
+        from tuiq.tui.dialogs.findings import Entry
+
         for theme in self.appearance.usable:
             yield Entry(
                 label=f"Theme {theme.name}",
@@ -68,6 +73,8 @@ class Guide(Frame):
 
     def choose_theme(self) -> None:
         """Open the theme picker."""
+        from tuiq.tui.choosers.theme import ThemePicker
+
         worn = self.palette_now.name
         self.ask(ThemePicker(self.appearance, worn, self.wear), self._keep_theme)
 
@@ -81,6 +88,8 @@ class Guide(Frame):
 
     def help(self) -> None:
         """Show the keys of this screen."""
+        from tuiq.tui.dialogs.help import Help
+
         dialog = Help(
             self.page.page_title, self.here(), self.keymap, self.why_not, tour=True
         )
@@ -88,6 +97,9 @@ class Guide(Frame):
 
     def help_here(self) -> None:
         """Explain what is focused; where there is nothing to explain, all keys."""
+        from tuiq.tui.dialogs.help import HelpHere
+        from tuiq.tui.dialogs.here import explain
+
         title, lines = explain(self.focused)
         if lines:
             self.ask(HelpHere(title, lines))
@@ -96,16 +108,22 @@ class Guide(Frame):
 
     def _helped(self, wants: str | None) -> None:
         if wants == "tour":
+            from tuiq.tui.tour import Tour
+
             may_act = not self.world.options.read_only
             self.tour = Tour(may_act=may_act, key_of=self.key_of)
             self.refresh_bars()
 
     def jump(self) -> None:
         """Put labels on everything that can be focused."""
+        from tuiq.tui.dialogs.jump import Jump
+
         self.ask(Jump(self._targets()), self._jumped)
 
     def _targets(self) -> Iterator[Target]:
         """Yield everything that can be focused: tabs, the filter, grids and panes."""
+        from tuiq.tui.dialogs.jump import Target
+
         for x, name in self.tabs.places:
             at = self.tabs.region.offset + Offset(x, 0)
             key = COMMANDS[f"go-{name}"].keys

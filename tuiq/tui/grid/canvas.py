@@ -7,7 +7,6 @@ before ``changed``, so what is on the screen is always one state of things.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import zip_longest
 from typing import TYPE_CHECKING, cast
 
 from textual.geometry import Region
@@ -123,6 +122,7 @@ class Canvas(Widget, can_focus=True):
         position = self.model.position_of(key)
         if position is not None:
             self._to(position)
+            self._paint()
         return position is not None
 
     def changed(
@@ -135,7 +135,8 @@ class Canvas(Widget, can_focus=True):
         cursor goes to the top when its row is not among them.
         """
         if keys is None:
-            self._settle(asked=asked)
+            self._view.asked |= asked
+            self._settle()
         self._paint()
 
     # The screen
@@ -169,7 +170,6 @@ class Canvas(Widget, can_focus=True):
         before = self._view.cursor
         self._view.to(place)
         self._tell(before)
-        self._paint()
 
     def _range(self) -> range:
         """Return the positions between the beginning of the range and the cursor."""
@@ -180,11 +180,10 @@ class Canvas(Widget, can_focus=True):
         here = self._view.place
         return range(min(at, here), max(at, here) + 1)
 
-    def _settle(self, *, asked: bool = False) -> None:
+    def _settle(self, *, tick: bool = True) -> None:
         """Find the cursor and the window again in the model."""
         before = self._view.cursor
-        self._view.asked |= asked
-        self._view.settle()
+        self._view.settle(tick=tick)
         start = self.range_from
         if start is not None and self.model.position_of(start) is None:
             self.range_from = None
@@ -228,6 +227,7 @@ class Canvas(Widget, can_focus=True):
 
 def _differing(before: list[Strip], after: list[Strip]) -> Iterator[int]:
     """Return the numbers of the lines that do not look the same."""
-    for y, (old, new) in enumerate(zip_longest(before, after)):
+    for y, new in enumerate(after):
+        old = before[y] if y < len(before) else None
         if old is not new and old != new:
             yield y

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _WHEEL = 3
 """Lines that one notch of the mouse wheel scrolls."""
+_ON_A_ROW = frozenset({"open", "mark", "mark-range", "mark-down", "mark-up"})
 
 
 class Grid(Canvas):
@@ -32,8 +33,9 @@ class Grid(Canvas):
     def perform(self, command: str) -> None:
         """Do one of ``COMMANDS``; nothing happens where ``why_not`` says why."""
         if not self.why_not(command):
-            self._settle()  # a page that is frozen may not have told of changes
+            self._settle(tick=False)  # a frozen page does not tell of changes
             self._DO[command](self)
+            self._paint()
 
     def why_not(self, command: str) -> str:
         """Return why a command cannot work now; empty: it can."""
@@ -44,6 +46,8 @@ class Grid(Canvas):
             return "" if self.marks else "nothing is marked"
         if command in ("column-left", "column-right", "follow"):
             return ""
+        if command in _ON_A_ROW and self._view.gone:
+            return "the row has just gone"
         return "" if self.model.count else "no rows"
 
     def _step(self, by: int) -> None:
@@ -53,13 +57,12 @@ class Grid(Canvas):
         before = self._view.cursor
         self._view.page(direction)
         self._tell(before)
-        self._paint()
 
     def _side(self, by: int) -> None:
         """Focus another column, also one that had left the screen."""
         ids = [column.id for column in chosen(self.model.columns, self.choice)]
         at = ids.index(self.focused_column) + by
-        self.focused_column = ids[max(min(at, len(ids) - 1), 0)]
+        self._column = ids[max(min(at, len(ids) - 1), 0)]
 
     def _follow(self) -> None:
         self._view.following = not self._view.following
@@ -94,7 +97,6 @@ class Grid(Canvas):
         """Begin a range at the cursor, or mark from its beginning to the cursor."""
         if self.range_from is None:
             self.range_from = self.cursor
-            self._paint()
             return
         ends = self._range()
         self.marks.add(*between(self.model, ends[0], ends[-1]))
@@ -115,7 +117,6 @@ class Grid(Canvas):
         self._marked()
 
     def _marked(self) -> None:
-        self._paint()
         self.post_message(self.MarksChanged(self))
 
     _DO: ClassVar[dict[str, Callable[[Grid], None]]] = {

@@ -62,16 +62,18 @@ class Viewport:
         self.height = max(height, 0)
         self._show(self.place if was else self.top)
 
-    def settle(self) -> None:
+    def settle(self, *, tick: bool = True) -> None:
         """Find everything again after the model changed.
 
         The cursor stays on its row; what is in sight stays on its lines, unless the
         cursor's row is to be followed, or the operator asked for another order.
+        A row that has just gone leaves with the next *tick*.
         """
         seen = self.in_sight(self.place)
         position = None if self.cursor is None else self.model.position_of(self.cursor)
         lost = position is None
-        self.gone = lost and not (self.gone or self.asked or self.cursor is None)
+        leaving = self.gone and tick
+        self.gone = lost and not (leaving or self.asked or self.cursor is None)
         drift = self._drift(closing=self.gone or (lost and seen))
         if position is None:
             place = 0 if self.asked else self.place + drift
@@ -83,13 +85,14 @@ class Viewport:
 
     def _keep_in_sight(self, drift: int, seen: bool) -> None:
         """Move the window along with what it showed."""
-        if (self.following or self.asked) and seen:
-            self.top = self.place - self._line
-        elif self._touched:
-            self.top += drift
-        else:
+        wanted = self.following or self.asked
+        if not self._touched:  # whoever only looks, looks at the top
             self.top = 0
-        if self.following or self.asked or (seen and not self._touched):
+        elif wanted and seen:
+            self.top = self.place - self._line
+        else:
+            self.top += drift
+        if wanted or (seen and not self._touched):
             self._show(self.place)
         self.asked = False
         self._remember()

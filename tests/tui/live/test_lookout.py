@@ -269,7 +269,7 @@ def test_large_directories_are_listed_rarely(
         self._listable = moment[0] + locks_module.PATIENCE
 
     monkeypatch.setattr(locks_module._Names, "_list", slow)
-    monkeypatch.setattr(locks_module.time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr("tuiq.tui.live.locks.monotonic", lambda: moment[0])
     with holding(scene.planted.control_file("aaa")):
         scene.look()
         assert set(scene.lookout.sight.around.locks.messages) == {names[0]}

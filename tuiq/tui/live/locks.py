@@ -8,8 +8,8 @@ takes a small part of the time.
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from tuiq.spool.holders import HeldLock, Holder, LockReader, LockTable
@@ -51,7 +51,7 @@ class _Names:
                 self._known[inode] = name
         self._strangers &= pids.keys()
         unknown = pids.keys() - self._known.keys() - self._strangers
-        if unknown and time.monotonic() >= self._listable:
+        if unknown and monotonic() >= self._listable:
             self._list(pids)
         return self._known
 
@@ -62,7 +62,7 @@ class _Names:
             return 0
 
     def _list(self, pids: dict[int, int]) -> None:
-        began = time.monotonic()
+        began = monotonic()
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         # A descriptor of its own: listing moves the position of the open file.
         fd = os.open(".", flags, dir_fd=self.directory.qf_fd)
@@ -73,7 +73,7 @@ class _Names:
             os.close(fd)
         self._known = {i: name for i, name in here.items() if name[:2] == "qf"}
         self._strangers = frozenset(pids.keys() - self._known.keys())
-        ended = time.monotonic()
+        ended = monotonic()
         self._listable = ended + PATIENCE * (ended - began)
 
 

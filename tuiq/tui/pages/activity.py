@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import Vertical
@@ -240,7 +241,7 @@ class ActivityPage(Board):
 
 def _words(text: str) -> list[str]:
     """Return the words of a filter; quotes keep spaces."""
-    try:
-        return shlex.split(text)
-    except ValueError:  # a quote that is not closed yet
-        return text.split()
+    for closing in ("", '"', "'"):  # one that is still open ends here
+        with suppress(ValueError):
+            return shlex.split(text + closing)
+    return text.split()

@@ -49,7 +49,7 @@ class HolderRow:
     @property
     def since(self) -> float:
         """Return since when it does what it does, epoch seconds; 0: unknown."""
-        return self.connection.since if self.connection else self.holder.since
+        return self.connection.since if self.connection else 0.0
 
 
 def holders(around: Circumstances, now: float) -> dict[str, HolderRow]:
@@ -174,9 +174,8 @@ def advice(row: HolderRow, delivery: DeliveryConfig) -> Cell:
             "it waits for its turn, or for the disk",
             Role.DIM,
         )
-    for_ = f" for {span(row.now - row.since)}" if row.since else ""
     return (
-        f" pid {pid} is not a runner: a tool has the message open{for_}; ending that "
+        f" pid {pid} is not a runner: some tool has the message open; ending that "
         "process is safe, its lock goes with it and the mail stays",
         Role.WARN,
     )

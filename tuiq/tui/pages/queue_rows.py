@@ -244,7 +244,7 @@ def _note(row: QueueRow) -> Cell:
     if not row.pauses:
         return "", Role.TEXT
     if row.facts is None and row.name == "TOTAL":
-        return f"{plural(len(row.pauses), 'pause')} in force", Role.PAUSED
+        return plural(len(row.pauses), "pause"), Role.PAUSED
     return paused(row.pauses[0], row.now), Role.PAUSED
 
 

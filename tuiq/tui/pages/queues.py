@@ -24,7 +24,7 @@ from tuiq.tui.pages.queue_rows import (
     stopping,
 )
 from tuiq.tui.pages.table import Table
-from tuiq.tui.pages.throughput import Throughput, condensed
+from tuiq.tui.pages.throughput import Throughput, scaled
 
 if TYPE_CHECKING:
     from textual import events
@@ -140,7 +140,7 @@ class QueuesPage(Board):
         )
 
     def _spark(self, values: object) -> list[float]:
-        return condensed(values, _SPARK_SECONDS, SPARK)  # type: ignore[arg-type]
+        return scaled(values, _SPARK_SECONDS, SPARK)  # type: ignore[arg-type]
 
     def _tell(self) -> None:
         error = self.world.lookout.sight.error

@@ -10,7 +10,7 @@ from tuiq.spool.status import DESTINATION_STATES
 from tuiq.tui.grid.model import Align, Cell, Column
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.figures import compact, countdown, rate
+from tuiq.tui.pages.figures import countdown, rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,7 +91,7 @@ def _runner_number(row: RunnerRow, column: str) -> str:
     if column == "up":
         return age(row.now - told.started) if told.started else ""
     if column == "fds":
-        return f"{compact(told.fd_used)}/{compact(told.fd_limit)}"
+        return f"{told.fd_used}/{told.fd_limit}"
     if column == "connections":
         limit = told.counters.get("connections_limit")
         used = len(told.connections)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WINDOWS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR)
 WORDS = ("1 min", "5 min", "15 min", "1 h", "6 h")
+_LEAST, _MOST = 5, 10
+"""Lines of a plot."""
 Curve = tuple[str, str, str, Role]
 """Title, unit, the name in the lookout's history, and the role of its colour."""
 
@@ -53,13 +55,18 @@ class Throughput(Container):
         """Make the plots."""
         for title, unit, name, role in self._curves:
             plot = Plot(
-                title, unit, self._series(name), palette=self._palette, role=role
+                title,
+                unit,
+                self._series(name),
+                palette=self._palette,
+                role=role,
+                window=lambda: self.word,
             )
             self.plots.append(plot)
             yield plot
 
     def _series(self, name: str) -> Callable[[int], Sequence[float]]:
-        return lambda points: condensed(
+        return lambda points: scaled(
             self._lookout.history(name, self.seconds), self.seconds, points
         )
 
@@ -97,15 +104,15 @@ class Throughput(Container):
     def fit(self, width: int, lines: int) -> None:
         """Take up to *lines* lines; hide what cannot be drawn in them."""
         columns = 1 if width < 70 else 2
-        rows = min(lines // 5, -(-len(self._curves) // columns))
+        rows = min(lines // _LEAST, -(-len(self._curves) // columns))
         self.display = rows > 0
         self.set_class(columns == 1, "-narrow")
-        self.styles.height = min(lines, rows * 8) if rows else 0
+        self.styles.height = min(lines, rows * _MOST) if rows else 0
         for number, plot in enumerate(self.plots):
             plot.set_class(number >= rows * columns, "-surplus")
 
 
-def condensed(values: Sequence[float], seconds: int, points: int) -> list[float]:
+def scaled(values: Sequence[float], seconds: int, points: int) -> list[float]:
     """Return up to *points* means that stand for *seconds*, the latest last.
 
     A time that nobody looked at has no points, so there may be fewer.

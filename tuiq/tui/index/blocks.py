@@ -16,6 +16,7 @@ from tuiq.actions.filter_match import codes_of, has_codes, open_recipients
 from tuiq.actions.filter_text import domain_of
 from tuiq.spool.entry import State
 from tuiq.spool.flags import MState
+from tuiq.tui.index.reasons import classify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ ELSEWHERE = frozenset(
 )
 """What lies in a directory and is no message of it."""
 
-RECORD = struct.Struct("<19sBHqqQIIIIIIIIIIII")
+RECORD = struct.Struct("<19sBHqqQ14I")
 """One message; the fields are those of ``RECORD_FIELDS``."""
 RECORD_FIELDS = (
     ("id", "S19"),
@@ -46,13 +47,15 @@ RECORD_FIELDS = (
     ("last", "u4"),
     ("base", "u4"),
     ("sender", "u4"),
+    ("sdomain", "u4"),  # the sender's domain
     ("domain", "u4"),
     ("reply", "u4"),
+    ("reason", "u4"),  # the class of the reply
     ("codes", "u4"),
     ("mix", "u4"),  # where its domains stand in ``mixes``, from 1; 0 = only one
     ("length", "u4"),  # of its recipient in ``recipients``
 )
-TEXT_TABLES = ("sender", "domain", "reply", "codes")
+TEXT_TABLES = ("sender", "sdomain", "domain", "reply", "reason", "codes")
 """Fields of a record that are numbers of texts."""
 
 DAMAGE, CORRUPT, HELD, TODO, FLUSH = 1, 2, 4, 8, 16
@@ -185,8 +188,10 @@ class Packer:
                 _soft(entry.last_attempt),
                 _soft(entry.base),
                 self._text("sender", entry.sender),
+                self._text("sdomain", domain_of(entry.sender)),
                 self._text("domain", domain_of(first)),
                 self._text("reply", entry.last_reply),
+                self._text("reason", _class_of(entry.last_reply)),
                 self._text("codes", codes[0] if codes else b""),
                 self._mix(views) if len(views) > 1 else 0,
                 len(first),
@@ -231,6 +236,10 @@ _LATEST = 2**63 - 1
 def _soft(number: int) -> int:
     """Return a number that a file may make up as one that fits a column."""
     return min(max(number, 0), 0xFFFFFFFF)
+
+
+def _class_of(reply: bytes) -> bytes:
+    return classify(reply).pattern.encode("utf-8", "surrogateescape")
 
 
 def _codes(entry: QueueEntry, view: RecipientView) -> bytes:

@@ -12,10 +12,12 @@ A row at ``Stage.NAMED`` is known by name only; asking for it with ``row`` (or w
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuiq.actions.filter import parse
 from tuiq.spool.entry import State
 from tuiq.spool.layout import is_queue_id
 from tuiq.tui.index import folding, ids
@@ -33,6 +35,7 @@ from tuiq.tui.index.ranks import Ranks
 from tuiq.tui.index.scanner import Ask, Check, Read
 from tuiq.tui.index.states import Overlay, unread
 from tuiq.tui.index.table import NAMED, NO_STATE, READ, Table
+from tuiq.tui.index.terms import Condition
 from tuiq.tui.index.view import MessagesView
 from tuiq.tui.index.worker import Worker
 
@@ -209,17 +212,25 @@ class Messages:
     def shape(self, by: str, *, now: float, filter: str = "") -> list[ShapeRow]:
         """Count open recipients by age and *by*: domain, sender, reason or route.
 
-        The total comes first; it is the only row of an empty queue.  For the filter
-        of one cell see ``folding.cell_filter``.
+        The total comes first; of an empty queue it is the only row.  Only the largest
+        rows name reasons.  What *filter* cannot tell before messages are read is left
+        out.  A cell's filter is that of its row with ``age`` terms for its column.
         """
-        return folding.shape(self, by, now=now, text=filter)
+        chosen = parse(filter)
+        condition = Condition(
+            self.table, chosen, now=lambda: now, around=lambda: self.around
+        )
+        rows = folding.live(self.table)
+        fits, _ = condition.look(rows)
+        return folding.shape(self.table, rows[fits], by, now=now, around=self.around)
 
     def reasons(self, view: MessagesView | None = None) -> list[ReasonGroup]:
-        """Fold the last replies of the view's messages into classes, largest first."""
-        return folding.reasons(self.table, self._rows_shown(view))
+        """Fold the last replies of the view's messages into classes, largest first.
 
-    def _rows_shown(self, view: MessagesView | None) -> NDArray[Any]:
-        return folding.live(self.table) if view is None else view.rows
+        Without a view: of all messages that are alive.
+        """
+        rows = folding.live(self.table) if view is None else view.rows
+        return folding.reasons(self.table, rows[self.table["stage"][rows] == READ])
 
     def forecast(self, *, now: float, lifetime: float) -> Forecast:
         """Say what comes due and what expires."""
@@ -262,7 +273,8 @@ class Messages:
     def _rows_in(self, directory: str) -> NDArray[Any]:
         table = self.table
         place = table.place_of(directory)
-        return table.rows[table["place"][table.rows] == place].astype(np.int64)
+        rows: NDArray[Any] = table.rows[table["place"][table.rows] == place]
+        return rows.astype(np.int64)
 
     def _take_block(self, block: Block) -> None:
         table = self.table
@@ -315,7 +327,7 @@ class Messages:
             if 0 < ranks.missing <= FEW_TEXTS and len(ranks.labels):
                 ranks.extend()
             elif ranks.missing and not self._worker.is_busy:
-                self._worker.do(ranks.build, lambda c=column: self._resort(c))
+                self._worker.do(ranks.build, partial(self._resort, column))
 
     def _resort(self, column: str) -> None:
         for view in self._views:

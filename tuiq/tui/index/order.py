@@ -42,7 +42,8 @@ class Key:
 
     def numbers(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return the number that each of *rows* is compared by."""
-        return self._table[self._column][rows]
+        numbers: NDArray[Any] = self._table[self._column][rows]
+        return numbers
 
     def sorted(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return rows, given in the order of their ids, in the order of the key."""
@@ -112,7 +113,8 @@ class TextKey(Key):
         if not len(labels):
             return np.zeros(len(rows), dtype=np.int64)
         known = texts < len(labels)
-        return np.where(known, labels[np.where(known, texts, 0)], 0)
+        numbers: NDArray[Any] = np.where(known, labels[np.where(known, texts, 0)], 0)
+        return numbers
 
 
 def by_id(table: Table, rows: NDArray[Any]) -> NDArray[Any]:

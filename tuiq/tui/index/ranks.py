@@ -6,6 +6,7 @@ between its neighbours and nothing has to be sorted again.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -143,6 +144,4 @@ def _tell_apart(
         words = {number: texts[number].lower() for number in run}
         run.sort(key=words.__getitem__)
         order[first : last + 1] = run
-        same[first:last] = [
-            words[one] == words[other] for one, other in zip(run, run[1:], strict=False)
-        ]
+        same[first:last] = [words[one] == words[other] for one, other in pairwise(run)]

@@ -1,8 +1,9 @@
 """The scanner: lists, watches and reads queue directories, and reports what it found.
 
-It runs in a process of its own (``child``), since reading half a million files in a thread would take the
-interpreter from the UI.  ``Scanner`` itself knows neither pipes nor processes: it is
-given commands, does a little work in each ``step``, and hands reports to *emit*.
+It runs in a process of its own (``child``), since reading half a million files in a
+thread would take the interpreter from the UI.  ``Scanner`` itself knows neither pipes
+nor processes: it is given commands, does a little work in each ``step``, and hands
+reports to *emit*.
 """
 
 from __future__ import annotations
@@ -235,17 +236,14 @@ class Scanner:
 
     def _take(self, packer: Packer, directory: QueueDirectory, queue_id: str) -> None:
         """Read one message into *packer*; whatever is wrong is part of the entry."""
-        try:
-            info = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
-            entry = read_entry(directory, queue_id)
-        except OSError:  # gone, or no descriptor left; then a later round reads it
-            entry = None
+        ctime = _ctime(directory, queue_id)  # before: what changes later is seen later
+        entry = None if ctime is None else read_entry(directory, queue_id)
         if entry is None or entry.mstate in ELSEWHERE:
             packer.add_gone(queue_id)
             if entry is not None and entry.mstate == b"M":
                 self._follow(directory, queue_id)
         else:
-            packer.add(queue_id, entry, info.st_ctime_ns)
+            packer.add(queue_id, entry, ctime or 0)
 
     def _follow(self, left: QueueDirectory, queue_id: str) -> None:
         """Look for a message that was moved away in the other directories."""
@@ -261,13 +259,8 @@ class Scanner:
         directory = self.directories[command.directory]
         stale = []
         for number, queue_id in enumerate(_cut(command)):
-            try:
-                info = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
-            except OSError:
+            if _ctime(directory, queue_id) != command.ctimes[number]:
                 stale.append(queue_id)
-            else:
-                if info.st_ctime_ns != command.ctimes[number]:
-                    stale.append(queue_id)
             if number % SLICE == SLICE - 1:
                 yield
         yield from self._read(command.directory, stale, background=True)
@@ -334,6 +327,17 @@ class Scanner:
 def _cut(command: Read | Check | Ask) -> list[str]:
     text = command.ids.decode("ascii")
     return [text[at : at + ID_LENGTH] for at in range(0, len(text), ID_LENGTH)]
+
+
+def _ctime(directory: QueueDirectory, queue_id: str) -> int | None:
+    """Return the ctime of a control file; None when it is gone, 0 when unknown."""
+    try:
+        info = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return 0
+    return info.st_ctime_ns
 
 
 def _is_control(name: str) -> bool:

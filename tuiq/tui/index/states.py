@@ -109,7 +109,7 @@ class Overlay:
             around.pauses.directory(around.uuids.get(name, "")) is not None
             for name in table.places
         ]
-        paused = np.array([*whole, False], dtype=bool)[table["place"][rows]]
+        paused: NDArray[np.bool_] = np.array([*whole, False])[table["place"][rows]]
         todo = ~paused & (table["flags"][rows] & WAITING != 0)
         paused[todo] = self._stopped_rows(rows[todo])
         return paused
@@ -122,7 +122,9 @@ class Overlay:
         pair = (sender << np.uint64(32)) | table["domain"][rows]
         pairs, which = np.unique(pair, return_inverse=True)
         known = np.array([self._is_stopped(*divmod(int(p), 1 << 32)) for p in pairs])
-        stopped = known[which] if len(rows) else np.zeros(0, dtype=bool)
+        stopped: NDArray[np.bool_] = (
+            known[which] if len(rows) else np.zeros(0, dtype=bool)
+        )
         for place in np.flatnonzero(table["mix"][rows]).tolist():
             row = int(rows[place])
             number = int(sender[place])

@@ -15,6 +15,8 @@ from tuiq.tui.index.blocks import RECORD_FIELDS, TEXT_TABLES
 from tuiq.tui.index.texts import Texts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from tuiq.tui.index.blocks import Block, Names
@@ -151,7 +153,7 @@ class Table:
         texts, lengths = self.texts["recipient"], records["length"]
         if fresh.all():
             return texts.extend(block.recipients, lengths)
-        numbers = self["recipient"][rows]
+        numbers: NDArray[np.uint32] = self["recipient"][rows]
         at = 0
         for place, length in enumerate(lengths.tolist()):
             text = block.recipients[at : at + length]
@@ -192,6 +194,23 @@ class Table:
         at = int(self["mix"][row])
         count = int(self.mixes[at]) if at else 0
         return self.mixes[at + 1 : at + 1 + 3 * count].reshape(-1, 3)
+
+    def domains(
+        self, rows: NDArray[Any]
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+        """Yield the domains of those *rows* that go to several.
+
+        Each time a list of places in *rows*, a domain for each, and its open
+        recipients, until all domains of all were told.
+        """
+        places = np.flatnonzero(self["mix"][rows])
+        at = self["mix"][rows[places]].astype(np.int64)
+        left = self.mixes[at].astype(np.int64)
+        at += 1
+        while len(places):
+            yield places, self.mixes[at], self.mixes[at + 1]
+            more = left > 1
+            places, at, left = places[more], at[more] + 3, left[more] - 1
 
     def touch(self, rows: NDArray[Any]) -> None:
         """Give rows that changed a new version."""

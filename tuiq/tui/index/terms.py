@@ -15,7 +15,7 @@ import numpy as np
 
 from tuiq.actions.filter_match import code_test
 from tuiq.actions.filter_terms import parse_duration, parse_size
-from tuiq.actions.filter_text import domain_of, name_test, text_test
+from tuiq.actions.filter_text import name_test, text_test
 from tuiq.actions.filter_tree import And, Expression, Not, Term, terms
 from tuiq.spool.entry import State
 from tuiq.spool.layout import ALPHABET, ID_LENGTH, is_queue_id
@@ -133,8 +133,7 @@ class Condition:
         return self._texts("sender", text_test(term))
 
     def _sender_domain(self, term: Term) -> Look:
-        fits = name_test(term)
-        return self._texts("sender", lambda sender: fits(domain_of(sender)))
+        return self._texts("sdomain", name_test(term))
 
     def _reply(self, term: Term) -> Look:
         return self._texts("reply", text_test(term))
@@ -208,7 +207,7 @@ class Condition:
         def look(rows: Rows) -> Bounds:
             table = self._table
             low, high = truth.look(table["domain"][rows])
-            for place, domains in _further_domains(table, rows):
+            for place, domains, _open in table.domains(rows):
                 sure, may = truth.look(domains)
                 low[place] |= sure
                 high[place] |= may
@@ -343,18 +342,6 @@ def _joined(join: Any, parts: list[Bounds]) -> Bounds:
 def _where(chosen: NDArray[np.bool_], one: Bounds, other: Bounds) -> Bounds:
     low = np.where(chosen, one[0], other[0])
     return low, np.where(chosen, one[1], other[1])
-
-
-def _further_domains(table: Table, rows: Rows) -> Any:
-    """Yield places in *rows* and a domain of each, until all domains were told."""
-    places = np.flatnonzero(table["mix"][rows])
-    at = table["mix"][rows[places]].astype(np.int64)
-    left = table.mixes[at].astype(np.int64)
-    at += 1
-    while len(places):
-        yield places, table.mixes[at]
-        more = left > 1
-        places, at, left = places[more], at[more] + 3, left[more] - 1
 
 
 _LETTERS = frozenset(ALPHABET.lower())

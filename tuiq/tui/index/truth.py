@@ -105,13 +105,13 @@ class RowTruth:
         self._content[rows] = self._table["content"][rows]
 
     def to_ask(self, rows: NDArray[Any], limit: int) -> NDArray[Any]:
-        """Return those of *rows*, *limit* at most, to ask about; they count as asked."""
+        """Return those of *rows* to ask about, few at a time; they count as asked."""
         self._grow()
         content = self._table["content"]
         unknown = ~(self._content[rows] == content[rows])
         waiting = self._asked[rows] == content[rows]
         room = max(0, limit - int((unknown & waiting).sum()))
-        chosen = rows[unknown & ~waiting][:room]
+        chosen: NDArray[Any] = rows[unknown & ~waiting][:room]
         self._asked[chosen] = content[chosen]
         return chosen
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tuiq.tui.index.messages import Messages
-    from tuiq.tui.index.order import Key
 
 _TRASHED = STATE_NUMBERS[State.TRASHED]
 AGES_EVERY = 1.0

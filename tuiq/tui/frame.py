@@ -29,8 +29,9 @@ from tuiq.tui.troubles import Troubles
 from tuiq.tui.visits import Visit, Visits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from textual.filter import LineFilter
     from textual.screen import ModalScreen, Screen
 
     from tuiq.tui.bars.bar import Bar
@@ -39,22 +40,20 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 PAGES = ("queues", "messages", "recipients", "shape", "runner", "activity")
-_START = "messages"
+START = "messages"
 
 
-class Placeholder(Page):
-    """Stands for a page that is not written yet."""
+class Opening(Page):
+    """Stands where the first page will be, while that is loaded."""
+
+    page_name = START
+    page_title = COMMANDS[f"go-{START}"].label
 
 
 def _make(name: str) -> Page:
     """Return the page called *name*."""
-    try:
-        module = import_module(f"tuiq.tui.pages.{name}")
-        made: Page = getattr(module, f"{name.capitalize()}Page")()
-    except (ImportError, AttributeError):
-        title = COMMANDS[f"go-{name}"].label
-        members = {"page_name": name, "page_title": title}
-        made = type(f"{name.capitalize()}Page", (Placeholder,), members)()
+    module = import_module(f"tuiq.tui.pages.{name}")
+    made: Page = getattr(module, f"{name.capitalize()}Page")()
     if made.id is None:
         made.id = name
     return made
@@ -78,8 +77,9 @@ class Frame(App[int], inherit_bindings=False):
         appearance: Appearance | None = None,
         troubles: Troubles | None = None,
         driver_class: Any = None,
+        late: Callable[[], None] = lambda: None,
     ) -> None:
-        """Show *world*."""
+        """Show *world*; *late* makes the parts that the first paint does without."""
         appearance = appearance or Appearance(
             collection=shipped(), depth=MILLIONS, ascii=world.options.ascii
         )
@@ -92,9 +92,10 @@ class Frame(App[int], inherit_bindings=False):
         appearance.register_all(self)
         self.palette_now: Palette = appearance.palette(self._wanted_theme())
         self.keymap = make_keymap(world.choices.keys)
-        self.page = _make(_START)
-        self.pages = {_START: self.page}
-        """By name; all of them from ``begin`` on, for the first paint needs one."""
+        self._late = late
+        self.page: Page = Opening()
+        self.pages: dict[str, Page] = {}
+        """By name; there are none before the first paint."""
         self.visits = Visits()
         self.dropped: dict[str, str] = {}
         """Filters that were switched off, by page."""
@@ -123,7 +124,7 @@ class Frame(App[int], inherit_bindings=False):
         self.tabs.current = self.page.page_name
         self.filter_line = FilterLine(
             lambda: self.page,
-            world.messages.values,
+            lambda field, prefix: self.world.messages.values(field, prefix),
             world.choices,
             dropped=lambda: self.dropped.get(self.page.page_name, ""),
             id="filter",
@@ -162,17 +163,22 @@ class Frame(App[int], inherit_bindings=False):
         self.call_after_refresh(self.begin)
 
     async def begin(self) -> None:
-        """Make the other pages, and start everything that moves."""
-        self.page.shown()
-        for name in PAGES:
-            if name not in self.pages:
-                self.pages[name] = page = _make(name)
-                page.display = False
-                await self.main.pages.mount(page)
+        """Make the pages, and start everything that moves."""
+        self._late()
+        opening = self.page
+        for name in sorted(PAGES, key=lambda name: name != START):
+            page = _make(name)
+            page.display = name == START
+            await self.main.pages.mount(page)
+            self.pages[name] = page
+            if name == START:
+                self.page = page
+                await opening.remove()
+                page.shown()
         self.guarded("looking around", self.world.lookout.start)
         self.guarded("reading the queue", self.world.feed.start)
+        self.is_up = self.title_bar.is_up = self.tabs.is_up = True
         self.set_interval(self.world.options.tick, self.turn)
-        self.is_up = True
         self.turn()
         gc.freeze()  # what is loaded stays; collections need not walk it
         gc.enable()
@@ -183,6 +189,11 @@ class Frame(App[int], inherit_bindings=False):
         screen = self.screen_stack[0]
         assert isinstance(screen, MainScreen)
         return screen
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line goes through; a theme without colours needs more."""
+        own = self.appearance.filters(self.palette_now.name)
+        return [*own, *super().get_line_filters()]
 
     def wear(self, theme: str) -> None:
         """Put a theme on."""
@@ -253,9 +264,7 @@ class Frame(App[int], inherit_bindings=False):
 
     def go(self, page: str, *, filter: str | None = None, focus: Any = None) -> None:
         """Show a page by its name, with a filter and a focused row if given."""
-        target = self.pages.get(page)
-        if target is None:
-            return  # a key before the first paint
+        target = self.pages[page]
         before = target.filter_text
         visit = Visit(
             left=self.page.page_name,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from textual.filter import LineFilter
     from textual.pilot import Pilot
     from textual.screen import ModalScreen
 
@@ -75,6 +76,10 @@ class Bench(App[None]):
             palette=lambda: self.palette_now,
             choice=self.choices.grid("figures"),
         )
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        own = self.appearance.filters(self.palette_now.name)
+        return [*own, *super().get_line_filters()]
 
     def compose(self) -> ComposeResult:
         yield self.grid

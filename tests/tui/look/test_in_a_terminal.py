@@ -49,6 +49,19 @@ def test_no_color_means_none_whatever_was_chosen(term: str) -> None:
     assert {"1", "7"} <= sent  # the cursor and what is strong are still seen
 
 
+@pytest.mark.parametrize(
+    ("env", "theme"),
+    [({"NO_COLOR": "1"}, ""), ({"COLORTERM": "truecolor"}, "mono"), ({}, "ansi16")],
+)
+def test_the_line_under_the_cursor_stands_out(env: dict[str, str], theme: str) -> None:
+    _, terminal = drawn(theme, **env)
+    at = next(y for y, line in enumerate(terminal.lines) if "number 0" in line)
+    x = terminal.lines[at].index("number 0")
+    lit, dark = (terminal.screen.buffer[y][x] for y in (at, at + 1))
+    assert (lit.reverse, lit.bg) != (dark.reverse, dark.bg)
+    assert lit.reverse or theme == "ansi16"
+
+
 def test_a_terminal_without_colours_gets_none() -> None:
     sent, _ = drawn(TERM="vt220")
     assert sent <= ATTRIBUTES | OWN

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 from tuiq.tui.look import colours
 
@@ -18,6 +19,7 @@ assert "textual" not in sys.modules
 
 from rich.segment import Segment  # noqa: E402
 from textual.app import App, ComposeResult  # noqa: E402
+from textual.filter import LineFilter  # noqa: E402
 from textual.strip import Strip  # noqa: E402
 from textual.widget import Widget  # noqa: E402
 from textual.widgets import Input, OptionList, Static  # noqa: E402
@@ -69,6 +71,11 @@ class Wearer(App[None]):
             collection=themes.shipped(), depth=DECIDED.depth, ascii=DECIDED.ascii
         )
         self.palette_now = self.appearance.palette(ASKED or CHOSEN)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what the application's own does."""
+        own = self.appearance.filters(self.palette_now.name)
+        return [*own, *super().get_line_filters()]
 
     def compose(self) -> ComposeResult:
         """Yield the roles."""

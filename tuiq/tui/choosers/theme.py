@@ -64,7 +64,7 @@ class ThemePicker(Dialog[str]):
     """
 
     DEFAULT_CSS = """
-    ThemePicker { align: right middle; }
+    ThemePicker { align: right middle; background: transparent; }
     ThemePicker > #frame { width: 60; }
     ThemePicker #note { color: $text-muted; }
     """

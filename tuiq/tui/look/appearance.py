@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.color import ANSI_COLOR_NAMES, Color, ColorType
 from textual.theme import Theme as TextualTheme
 
-from tuiq.tui.look.fittings import fit_scrollbars
+from tuiq.tui.look.fittings import ReverseForColour, fit_scrollbars
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.theme import HostAccent, Theme, parse_hosts
@@ -18,11 +18,13 @@ from tuiq.tui.look.themes import DEFAULT, PLAIN, SIXTEEN, Collection
 
 if TYPE_CHECKING:
     from textual.app import App
+    from textual.filter import LineFilter
 
 _FIELDS = frozenset(
     {"primary", "secondary", "warning", "error", "success", "accent", "foreground"}
     | {"background", "surface", "panel", "boost"}
 )
+_REVERSE = ReverseForColour()
 _NAMES = {number: name for name, number in reversed(ANSI_COLOR_NAMES.items())}
 
 
@@ -70,6 +72,11 @@ class Appearance:
         fit_scrollbars(ascii=self.ascii)
         return palette
 
+    def filters(self, theme: str) -> list[LineFilter]:
+        """Return what ``App.get_line_filters`` needs besides Textual's own."""
+        worn = self.collection.themes.get(self.resolve(theme))
+        return [_REVERSE] if worn is not None and worn.needs == 0 else []
+
     def host_accent(
         self, hosts: Mapping[str, Any], host: str, theme: str
     ) -> HostAccent | None:
@@ -111,7 +118,6 @@ def _implied(theme: Theme) -> dict[str, str]:
     over, under = _colours(theme, Role.CURSOR)
     accent, faded = _ink(theme, Role.ACCENT), _ink(theme, Role.DIM)
     raised = _colours(theme, Role.BAR)[1]
-    reverse = bool(theme.styles[Role.CURSOR].reverse)
     return {
         "primary": accent,
         "secondary": _ink(theme, Role.INFO),
@@ -130,7 +136,7 @@ def _implied(theme: Theme) -> dict[str, str]:
         "border-blurred": faded,
         "block-cursor-foreground": over,
         "block-cursor-background": under,
-        "block-cursor-text-style": "bold reverse" if reverse else "bold",
+        "block-cursor-text-style": "bold",
         "block-cursor-blurred-foreground": ink,
         "block-cursor-blurred-background": raised,
         "block-hover-background": raised,

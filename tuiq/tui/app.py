@@ -9,7 +9,6 @@ from tuiq.tui.bars.footer import Hint
 from tuiq.tui.commands import COMMANDS, Group
 from tuiq.tui.driver import TerminalDriver
 from tuiq.tui.frame import PAGES
-from tuiq.tui.grid.grid import Grid
 from tuiq.tui.guide import Guide
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from tuiq.tui.bars.filter_line import FilterLine
     from tuiq.tui.dialogs.leave import Way
+    from tuiq.tui.grid.grid import Grid
     from tuiq.tui.operate.operator import Operator
     from tuiq.tui.visits import Visit
 
@@ -49,7 +49,7 @@ class TuiqApp(Guide):
             "columns": self._choose_columns,
             "sort-menu": self._choose_sort,
             "freeze": self.freeze,
-            "rescan": self.world.feed.rescan,
+            "rescan": lambda: self.world.feed.rescan(),
             "redraw": lambda: self.refresh(layout=True),
             "mouse": self._toggle_mouse,
             "theme": self.choose_theme,
@@ -79,6 +79,8 @@ class TuiqApp(Guide):
     def perform(self, command: str) -> None:
         """Do a command as if its key had been pressed."""
         label = COMMANDS[command].label
+        if not self.is_up and command != "quit":
+            return  # a key before the first paint
         if why := self.why_not(command):
             self.tell(f"{label}: {why}")
             return
@@ -111,8 +113,8 @@ class TuiqApp(Guide):
         if command.startswith("filter") and text is None:
             return f"{title} has no filter"
         missing = {
-            "columns": (self.page.query(Grid), f"{title} has no columns"),
-            "sort-menu": (self.page.query(Grid), f"{title} has no columns"),
+            "columns": (self._grids, f"{title} has no columns"),
+            "sort-menu": (self._grids, f"{title} has no columns"),
             "back": (self._way_back or self._is_astray, "nothing is open"),
             "previous": (self.visits.previous(name), "this is the first screen"),
             "filter-toggle": (text or self._dropped(), "there is no filter"),
@@ -138,12 +140,17 @@ class TuiqApp(Guide):
     @property
     def _is_astray(self) -> bool:
         """Say whether the keys go to something else than a grid of the page."""
-        return self.focused is not None and not isinstance(self.focused, Grid)
+        return self.focused is not None and self.focused not in self._grids
+
+    @property
+    def _grids(self) -> list[Grid]:
+        from tuiq.tui.grid.grid import Grid
+
+        return list(self.page.query(Grid))
 
     def _grid(self) -> Grid:
         """Return the grid that has the keys, or the first one of the page."""
-        grids = list(self.page.query(Grid))
-        return next((grid for grid in grids if grid.has_focus), grids[0])
+        return next((g for g in self._grids if g.has_focus), self._grids[0])
 
     def _choose_columns(self) -> None:
         from tuiq.tui.choosers.columns import choose_columns
@@ -211,6 +218,9 @@ class TuiqApp(Guide):
     # -- leaving -------------------------------------------------------------------
 
     def _leave(self) -> None:
+        if not self.is_up:
+            self.exit()
+            return
         jobs, runner = self.world.jobs.running, self.world.runner
         if not jobs and runner.pid is None:
             self.exit()

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 PAGES = ("queues", "messages", "recipients", "shape", "runner", "activity")
 START = "messages"
+_FIRST_LOOKS = (0.1, 0.25)
+"""Seconds after the start at which rows may be there before the first tick."""
 
 
 class Opening(Page):
@@ -175,10 +177,12 @@ class Frame(App[int], inherit_bindings=False):
                 self.page = page
                 await opening.remove()
                 page.shown()
-        self.guarded("looking around", self.world.lookout.start)
-        self.guarded("reading the queue", self.world.feed.start)
+                self.guarded("reading the queue", self.world.feed.start)
+                self.guarded("looking around", self.world.lookout.start)
         self.is_up = self.title_bar.is_up = self.tabs.is_up = True
         self.set_interval(self.world.options.tick, self.turn)
+        for delay in _FIRST_LOOKS:
+            self.set_timer(delay, self.turn)
         self.turn()
         gc.freeze()  # what is loaded stays; collections need not walk it
         gc.enable()

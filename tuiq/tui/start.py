@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuiq.actions.actor import Actor
 from tuiq.errors import UsageError
@@ -92,27 +92,36 @@ def dress(environ: MutableMapping[str, str], options: Options) -> Colours:
 def make_world(
     spool: Spool, actor: Actor, chosen: choices.Choices, options: Options
 ) -> World:
-    """Return all parts; none of them moves yet."""
+    """Return the world without the parts that ``complete`` adds."""
+    missing: Any = None
+    return World(
+        config=spool.config,
+        spool=spool,
+        clock=spool.clock,
+        actor=actor,
+        messages=missing,
+        feed=missing,
+        lookout=missing,
+        jobs=missing,
+        runner=missing,
+        choices=chosen,
+        options=options,
+    )
+
+
+def complete(world: World) -> None:
+    """Add the parts that take long to load, none of which moves yet."""
     from tuiq.tui.index.feed import Feed
     from tuiq.tui.index.messages import Messages
     from tuiq.tui.live.lookout import Lookout
     from tuiq.tui.operate.jobs import Jobs
     from tuiq.tui.operate.runner import RunnerControl
 
-    messages = Messages()
-    return World(
-        config=spool.config,
-        spool=spool,
-        clock=spool.clock,
-        actor=actor,
-        messages=messages,
-        feed=Feed(spool, messages),
-        lookout=Lookout(spool),
-        jobs=Jobs(spool, actor),
-        runner=RunnerControl(spool.config),
-        choices=chosen,
-        options=options,
-    )
+    world.messages = Messages()
+    world.feed = Feed(world.spool, world.messages)
+    world.lookout = Lookout(world.spool)
+    world.jobs = Jobs(world.spool, world.actor)
+    world.runner = RunnerControl(world.config)
 
 
 def _show(world: World, colours: Colours, troubles: Troubles) -> int:
@@ -137,6 +146,7 @@ def make_app(world: World, colours: Colours, troubles: Troubles) -> TuiqApp:
             collection=collect(folder(), own), depth=colours.depth, ascii=colours.ascii
         ),
         troubles=troubles,
+        late=lambda: complete(world),
         driver_class=TerminalDriver,
     )
 
@@ -149,6 +159,8 @@ def _status(code: int) -> int:
 def _end(world: World) -> None:
     """Stop what moves; say what goes on without the UI."""
     gc.enable()
+    if world.runner is None:
+        return  # left before it was complete
     world.feed.stop()
     world.lookout.stop()
     told = []

@@ -5,14 +5,23 @@ Pure.
 
 from __future__ import annotations
 
-from tuiq.tui.bars.title import Frozen
+from dataclasses import dataclass
 
 _COUNTED = 100_000
 """Changed messages that are told apart."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """Since when the display is held still, and what it does not show."""
+
+    since: float
+    changes: int | None
+    """Messages that changed since; None: more than were counted."""
+
+
 class Stillness:
-    """Whether the display is held still, since when, and what it does not show."""
+    """Holds the display still, and counts what passes by."""
 
     def __init__(self) -> None:
         """Begin moving."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.parts import Part, Spans, joined, part, shrunk, two_sides, width_of
 from tuiq.tui.bars.signs import drawn
+from tuiq.tui.look.plot import sparkline
 from tuiq.tui.look.roles import Role
 
 if TYPE_CHECKING:
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
     from textual import events
 
     from tuiq.tui.world import World
-
-try:
-    from tuiq.tui.look.plot import sparkline
-except ImportError:
-
-    def sparkline(_values, _width, _ascii):
-        """Stand in until there is the real one."""
-        return ""
-
 
 _SHORTEST, _LONGEST = 8, 24
 """Cells of a sparkline."""
@@ -57,6 +49,8 @@ class Tabs(Bar):
         self._world = world
         self.tabs = tuple(tabs)
         self.current = ""
+        self.is_up = False
+        """Whether there are rates to show."""
         self._places: list[tuple[int, int, str]] = []
 
     def spans(self, width: int) -> Spans:
@@ -101,6 +95,8 @@ class Tabs(Bar):
         return line
 
     def _rates(self, spare: int) -> list[Part]:
+        if not self.is_up:
+            return []
         rates = self._world.lookout.sight.rates
         out = sum(rates.get(name, 0.0) for name in ("delivered", "failed"))
         length = max(_SHORTEST, min(_LONGEST, spare // 2 - 14))

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiq.actions.words import age, span
-from tuiq.spool.entry import State
 from tuiq.tui.bars.bar import Bar
-from tuiq.tui.bars.parts import Part, Span, Spans, joined, part, shrunk, two_sides
+from tuiq.tui.bars.parts import Part, Spans, joined, part, shrunk, two_sides
 from tuiq.tui.bars.signs import drawn
-from tuiq.tui.index.feed import FeedState, Freshness
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.style import Style
 
-    from tuiq.actions.circumstances import Circumstances
-    from tuiq.spool.pauses import Pause
     from tuiq.tui.look.theme import HostAccent
+    from tuiq.tui.stillness import Frozen
     from tuiq.tui.world import World
 
-_HOUR = 3600
 _WIDE = 100
 """Columns from which on there is room for two spaces between two statements."""
-_LATE = 900
-"""Seconds after which the age of the last full list is worth saying."""
-_TOTALS = (
-    ("act", State.ACTIVE, Role.ACTIVE, 10),
-    ("due", State.DUE, Role.DUE, 16),
-    ("def", State.DEFERRED, Role.DEFERRED, 11),
-    ("hold", State.HELD, Role.HELD, 12),
-    ("paused", State.PAUSED, Role.PAUSED, 17),
-    ("doubt", State.DOUBT, Role.DOUBT, 9),
-    ("failed", State.FAILED, Role.FAILED, 13),
-    ("damaged", State.DAMAGED, Role.DAMAGED, 13),
-)
-_ALWAYS = frozenset({State.ACTIVE, State.DEFERRED, State.HELD})
-"""Said even when there are none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frozen:
-    """A display that is held still."""
-
-    since: float
-    changes: int | None
-    """Messages that changed since; None: more than were counted."""
 
 
 class TitleBar(Bar):
@@ -62,24 +31,25 @@ class TitleBar(Bar):
         self.frozen: Frozen | None = None
         self.accent: HostAccent | None = None
         """How this host is told from others; None: like any."""
+        self.is_up = False
+        """Whether all parts of the world are there."""
 
     def spans(self, width: int) -> Spans:
         """Return the title, its least important parts shortened."""
-        world = self._world
-        now = world.clock.now()
-        around = world.lookout.sight.around
         left = [
             part((" tuiq", Role.STRONG), (" ", Role.DIM), rank=8),
             self._host(),
-            part((clean(str(world.spool.path)), Role.DIM), None, rank=20),
-            fresh_part(world.feed.state, self.frozen, now),
-            *pause_parts(around.pauses.spool, now),
-            *_read_only(world),
+            part((clean(str(self._world.spool.path)), Role.DIM), None, rank=20),
         ]
-        right = [
-            runner_part(around, world.runner.word),
-            *total_parts(world.messages.tally(), world.messages.count),
-        ]
+        right: list[Part] = []
+        if self.is_up:
+            from tuiq.tui.bars.title_parts import facts
+
+            more, right = facts(self._world, self.frozen)
+            left += more
+        else:
+            left.append(part(("◐ opening", Role.INFO), rank=15))
+        left += _read_only(self._world)
         gap = 2 if width >= _WIDE else 1
         forms = shrunk([*left, *right], width - 2, gap=gap)
         ends = (*joined(forms[len(left) :], gap=gap), (" ", Role.DIM))
@@ -106,102 +76,3 @@ def host_part(host: str, label: str = "", role: Role | Style = Role.ACCENT) -> P
     return part(
         (f"{name}{word}", role), (f"{name.partition('.')[0]}{word}", role), rank=19
     )
-
-
-def fresh_part(state: FeedState, frozen: Frozen | None, now: float) -> Part:
-    """Return how far the lists can be relied on."""
-    if frozen is not None:
-        since = clock(now - frozen.since)
-        changes = "many" if frozen.changes is None else f"{frozen.changes:,}"
-        return part(
-            (f"❄ frozen {since}, {changes} changes waiting", Role.INFO),
-            (f"❄ frozen {since}, {changes} waiting", Role.INFO),
-            (f"❄ {since}", Role.INFO),
-            rank=15,
-        )
-    backlog = f", {state.backlog:,} behind" if state.backlog > 1 else ""
-    match state.freshness:
-        case Freshness.SCANNING:
-            return _scanning(state)
-        case Freshness.POLLING:
-            every = f"{state.interval:.0f} s" if state.interval else ""
-            long = f"○ poll {every}".rstrip()
-            return part((long + backlog, Role.INFO), (long, Role.INFO), rank=15)
-        case Freshness.STALE:
-            looked = (
-                f", listed {age(now - state.scanned)} ago"
-                if state.scanned and now - state.scanned > _LATE
-                else ""
-            )
-            long = f"⚠ stale{backlog or looked}"
-            return part((long, Role.WARN), ("⚠ stale", Role.WARN), rank=15)
-        case Freshness.LIVE:
-            return part(("● live" + backlog, Role.GOOD), ("● live", Role.GOOD), rank=3)
-
-
-def _scanning(state: FeedState) -> Part:
-    if state.share > 0.0:
-        short = f"◐ rescan {state.share * 100:.0f} %"
-    else:
-        short = f"◐ scan {state.read:,}"
-    long = f"{short}, {state.read:,} read" if state.share and state.read else short
-    return part((long, Role.INFO), (short, Role.INFO), rank=15)
-
-
-def pause_parts(pause: Pause | None, now: float) -> list[Part]:
-    """Return that the whole spool stands still, who said so, and how long."""
-    if pause is None:
-        return []
-    who = f" by {clean(pause.who)}" if pause.who else ""
-    left = f"{clock(pause.until - now)} left" if pause.until else "until resumed"
-    why = f": {clean(pause.reason)}" if pause.reason else ""
-    warn = Role.PAUSED
-    return [
-        part(
-            (f"⏸ paused{who}, {left}{why}", warn),
-            (f"⏸ paused{who}, {left}", warn),
-            (f"⏸ paused, {left}", warn),
-            ("⏸ paused", warn),
-            rank=14,
-        )
-    ]
-
-
-def runner_part(around: Circumstances, word: str) -> Part:
-    """Return who delivers: connections in use and allowed, or why nobody does."""
-    if word in ("starting", "draining"):
-        return part((f"runner {word}", Role.WARN), (word, Role.WARN), rank=18)
-    alive = around.alive
-    if not alive:
-        said = f"runner ■ none ({clean(word)})" if word not in ("", "running") else ""
-        forms = [("runner ■ none", Role.WARN), ("■ none", Role.WARN)]
-        return part(*([(said, Role.WARN)] if said else []), *forms, rank=18)
-    if all(runner.phase == "draining" for runner in alive):
-        return part(("runner ⏸ draining", Role.WARN), ("⏸ drain", Role.WARN), rank=18)
-    used = len(around.connections())
-    limits = [d.limit for runner in alive for d in runner.destinations]
-    said = f"▶ {used}/{sum(limits)}" if limits else f"▶ {used}"
-    return part((f"runner {said}", Role.GOOD), (said, Role.GOOD), rank=18)
-
-
-def total_parts(tally: Mapping[State, int], count: int) -> list[Part]:
-    """Return the number of messages, and how many are in which state."""
-    parts = [part(_total("q", count, Role.STRONG), rank=0)]
-    for word, state, role, rank in _TOTALS:
-        number = tally.get(state, 0)
-        if number or state in _ALWAYS:
-            parts.append(part(_total(word, number, role), None, rank=rank))
-    return parts
-
-
-def _total(word: str, number: int, role: Role) -> Spans:
-    shown: Span = (f"{number:,}", role if number else Role.DIM)
-    return ((f"{word} ", Role.DIM), shown)
-
-
-def clock(seconds: float) -> str:
-    """Return a span that is watched: ``14:59``, from an hour on ``2 h 05 min``."""
-    whole = max(0, int(seconds))
-    if whole >= _HOUR:
-        return span(whole)
-    return f"{whole // 60:02}:{whole % 60:02}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.color import ANSI_COLOR_NAMES, Color, ColorType
 from textual.theme import Theme as TextualTheme
 
+from tuiq.log import printable
 from tuiq.tui.look.fittings import ReverseForColour, fit_scrollbars
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
@@ -50,6 +51,23 @@ class Appearance:
             if one in names:
                 return one
         return ""
+
+    def why_not(self, name: str) -> str:
+        """Return why another theme is worn than *name*; empty: it is, or none is asked.
+
+        To be told of what the command line asks for; a choice of once is no demand.
+        """
+        instead = self.resolve(name)
+        if name in ("", instead):
+            return ""
+        theme = self.collection.themes.get(name)
+        if theme is None:
+            there = ", ".join(theme.name for theme in self.usable)
+            return f'there is no theme "{printable(name)}"; there are {there}'
+        return (
+            f"theme {name} needs {theme.needs} colours, and this terminal has "
+            f"{self.depth or 'none'}; {instead} is worn instead"
+        )
 
     def palette(self, name: str) -> Palette:
         """Return the styles of the theme worn for *name*."""

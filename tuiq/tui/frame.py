@@ -29,7 +29,7 @@ from tuiq.tui.troubles import Troubles
 from tuiq.tui.visits import Visit, Visits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from textual.filter import LineFilter
     from textual.screen import ModalScreen, Screen
@@ -184,8 +184,18 @@ class Frame(App[int], inherit_bindings=False):
         for delay in _FIRST_LOOKS:
             self.set_timer(delay, self.turn)
         self.turn()
+        if complaints := "\n".join(self._complaints()):
+            self.tell(complaints, bad=True)
         gc.freeze()  # what is loaded stays; collections need not walk it
         gc.enable()
+
+    def _complaints(self) -> Iterator[str]:
+        """Yield what of the user's wishes cannot be, one sentence each."""
+        yield from self.world.choices.complaints
+        yield from self.keymap.complaints
+        yield from self.appearance.collection.complaints
+        if why := self.appearance.why_not(self.world.options.theme):
+            yield why
 
     @property
     def main(self) -> MainScreen:

@@ -275,7 +275,7 @@ async def test_without_any_filter_it_says_how_to_have_one() -> None:
     async with bench.run_test() as pilot:
         choose_filter(bench, "", lambda _: None)
         await pilot.pause()
-        assert "None yet: filter with /" in shown(pilot)
+        assert "None yet: filter first" in shown(pilot)
         await pilot.press("D", "r", "u", "tab", "escape")
         await pilot.pause()
         assert len(bench.screen_stack) == 1

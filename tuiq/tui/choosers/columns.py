@@ -43,6 +43,10 @@ def choose_columns(shell: Shell, grid: Grid) -> None:
 class ColumnChooser(Dialog[bool]):
     """Answers True when the arrangement is to be kept."""
 
+    DEFAULT_CSS = """
+    ColumnChooser { align: center bottom; background: transparent; }
+    ColumnChooser > #frame { max-height: 70%; min-height: 8; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "show_or_hide", show=False),
         Binding("J,shift+down", "move(1)", show=False),
@@ -131,4 +135,5 @@ class ColumnChooser(Dialog[bool]):
         sign = "[x]" if self._arrangement.is_shown(at) else "[ ]"
         width = self._arrangement.width(at)
         cells = f"{width} cells" if width else ""
-        return f"{sign} {fit(column.title, 14)} {fit(cells, 9)} {column.gloss}".rstrip()
+        title = fit(column.title or column.id, 14)
+        return f"{sign} {title} {fit(cells, 9)} {column.gloss}".rstrip()

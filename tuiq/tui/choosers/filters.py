@@ -158,7 +158,7 @@ class SavedFilters(Dialog[str]):
     def _leave_name(self) -> None:
         """Go to the list; without the filter in force there is no field."""
         self._renaming = ""
-        none_yet = "None yet: filter with /, then keep it with this key."
+        none_yet = "None yet: filter first, then come back to keep it."
         text = f"Keep  {self._now}  as" if self._now else none_yet
         self._about("" if self._names and not self._now else text)
         self._field.display = bool(self._now)

@@ -8,12 +8,12 @@ _BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 def compact(number: float) -> str:
-    """Return a count in up to five characters: ``901``, ``4.1k``, ``417k``."""
+    """Return a count in up to four characters: ``901``, ``4.1k``, ``417k``."""
     if number < 1000:
         return str(int(number))
     for unit in "kMG":
         number /= 1000
-        if number < 99.95:
+        if number < 9.95:
             return f"{number:.1f}{unit}"
         if number < 999.5:
             return f"{number:.0f}{unit}"

@@ -1,4 +1,4 @@
-"""Queue directories as rows: what each cell says, and the lines about one of them."""
+"""Queue directories as rows: what each cell says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tuiq.actions.words import age, instant, plural, size
+from tuiq.actions.words import age, plural, size
 from tuiq.spool.census import STANDING
 from tuiq.spool.entry import State
 from tuiq.spool.pauses import Scope
@@ -19,7 +19,6 @@ from tuiq.tui.pages.figures import countdown, gauge, percent, rate
 if TYPE_CHECKING:
     from tuiq.spool.pauses import Pause, PauseSet
     from tuiq.tui.live.lookout import DirectoryFacts
-    from tuiq.tui.pages.lines import Line
 
 SPARK = 10
 """Cells of a sparkline, and seconds for each."""
@@ -277,53 +276,3 @@ def stopping(pauses: PauseSet, uuid: str) -> tuple[Pause, ...]:
     """Return the pauses of a whole directory, the widest first."""
     found = (pauses.spool, pauses.directory(uuid))
     return tuple(pause for pause in found if pause is not None)
-
-
-def about(row: QueueRow) -> list[Line]:
-    """Return the lines on the focused directory."""
-    if row.facts is None:
-        return [_total(row)]
-    facts = row.facts
-    real = f" -> {facts.real}" if facts.real else ""
-    who = f"served by {clean(facts.runner)}" if facts.runner else "served by nobody"
-    first: Line = [
-        (f" {facts.path}{real}", Role.STRONG),
-        (f"   {who}", Role.TEXT if facts.runner else Role.WARN),
-    ]
-    return [first, _room(facts), *_warnings(row)]
-
-
-def _total(row: QueueRow) -> Line:
-    moving = plural(row.moving, "message")
-    return [(f" {moving} on the way; Enter lists all messages", Role.DIM)]
-
-
-def _room(facts: DirectoryFacts) -> Line:
-    if not facts.total_bytes:
-        return []
-    free = percent(facts.free_bytes / facts.total_bytes)
-    disk = f"{size(facts.free_bytes)} of {size(facts.total_bytes)} free ({free})"
-    counted = "inodes are not counted there"
-    if facts.total_inodes:
-        share = percent(facts.free_inodes / facts.total_inodes)
-        counted = f"{facts.free_inodes:,} inodes free ({share})"
-    return [(f" disk {disk} · {counted}", Role.DIM)]
-
-
-def _warnings(row: QueueRow) -> list[Line]:
-    facts = row.facts
-    assert facts is not None
-    lines: list[Line] = []
-    if facts.error:
-        lines.append([(f" {row.name} {facts.error}", Role.BAD)])
-    if facts.suspect:
-        lines.append([(f" suspect: {facts.suspect}", Role.BAD)])
-    if facts.low:
-        text = f" low disk: {facts.low}; nothing is sent from here: free some space"
-        lines.append([(text, Role.BAD)])
-    for pause in row.pauses:
-        end = f", ends {instant(pause.until)}" if pause.until else ""
-        who = f" by {clean(pause.who)}" if pause.who else ""
-        text = f" {paused(pause, row.now)}{who}{end}; p ends it"
-        lines.append([(text, Role.PAUSED)])
-    return lines

@@ -14,15 +14,8 @@ from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.board import GRID, Board
 from tuiq.tui.pages.lines import Lines
-from tuiq.tui.pages.queue_rows import (
-    COLUMNS,
-    SPARK,
-    QueueRow,
-    about,
-    cell,
-    rank,
-    stopping,
-)
+from tuiq.tui.pages.queue_about import about
+from tuiq.tui.pages.queue_rows import COLUMNS, SPARK, QueueRow, cell, rank, stopping
 from tuiq.tui.pages.table import Table
 from tuiq.tui.pages.throughput import Throughput, scaled
 

@@ -9,13 +9,13 @@ from textual.containers import Vertical
 
 from tuiq.actions.filter import FilterError, parse
 from tuiq.actions.words import plural
-from tuiq.spool.census import STANDING
+from tuiq.tui.grid import news
 from tuiq.tui.grid.grid import Grid
-from tuiq.tui.look.roles import Role
 from tuiq.tui.pages import shape_rows as rows
 from tuiq.tui.pages.board import GRID, Board
-from tuiq.tui.pages.lines import Lines
+from tuiq.tui.pages.lines import Line, Lines
 from tuiq.tui.pages.page import Subject
+from tuiq.tui.pages.shape_forecast import outlook
 from tuiq.tui.pages.shape_rows import HeatRow, ReasonRow
 from tuiq.tui.pages.table import Table
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 EVERY = 5.0
 """Seconds between two counts at least."""
+SOON = 0.5
+"""The same while nothing was found: the queue may just be read for the first time."""
 _SHARE = 20.0
 """How many times as long as a count took nothing is counted."""
 _FRESH = 2.0
@@ -58,7 +60,7 @@ class ShapePage(Board):
     ShapePage #reasons { height: 2fr; min-height: 2; }
     ShapePage.-low #reasons { height: 2; }
     ShapePage.-low #reasons:focus { height: 3fr; }
-    ShapePage #shape-forecast { height: 2; }
+    ShapePage #shape-forecast { height: 3; }
     """
 
     def __init__(self) -> None:
@@ -67,8 +69,9 @@ class ShapePage(Board):
         self.by = rows.BY[0]
         self._filter = ""
         self._view: MessagesView | None = None
-        self._counted = float("-inf")
         self._next_count = float("-inf")
+        # What is going to happen, as it was worked out last.
+        self._forecast: list[Line] = []
         # What an action would be applied to: for which focus, when, and the set.
         self._meant: tuple[object, float, Subject | None] | None = None
 
@@ -85,23 +88,27 @@ class ShapePage(Board):
         )
         self.heat_grid = self.make_grid(self.heat, "shape")
         self.reason_grid = self.make_grid(self.groups, "reasons")
-        self.forecast = Lines(self.palette, id="shape-forecast")
-        yield Vertical(self.heat_grid, self.forecast, self.reason_grid)
+        self.detail = Lines(self.palette, id="shape-forecast")
+        yield Vertical(self.heat_grid, self.detail, self.reason_grid)
 
     def on_resize(self, event: events.Resize) -> None:
         """Give both parts their lines, or most to the one that has the keys."""
         self.set_class(event.size.height < 20, "-low")
-        self.forecast.display = event.size.height >= 8
+        self.detail.display = event.size.height >= 8
 
     # -- what is shown -----------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Count again when it is time."""
         moment = time.monotonic()
-        if self.is_mounted and moment >= self._next_count:
+        if not self.is_mounted:
+            return
+        if moment >= self._next_count:
             self.count(now)
             took = time.monotonic() - moment
-            self._next_count = moment + max(EVERY, _SHARE * took)
+            pause = EVERY if self.groups.count else SOON
+            self._next_count = moment + max(pause, _SHARE * took)
+        self._tell()
 
     def count(self, now: float) -> None:
         """Count everything, and show it."""
@@ -113,30 +120,27 @@ class ShapePage(Board):
         groups = messages.reasons(self._narrowed())
         self.groups.show({g.label: ReasonRow(group=g, now=now) for g in groups})
         self.reason_grid.changed()
-        self._counted = now
-        self._foretell(now)
+        self._forecast = outlook(self.world, now)
 
-    def _foretell(self, now: float) -> None:
-        world = self.world
-        sight, history = world.lookout.sight, world.lookout.history
-        tally = world.messages.tally()
-        moving = sum(n for state, n in tally.items() if state not in STANDING)
-        drain = rows.drain(
-            moving,
-            history("in", 60),
-            history("out", 60),
-            is_served=bool(sight.around.alive),
-        )
-        lifetime = world.config.retry.lifetime
-        forecast = world.messages.forecast(now=now, lifetime=lifetime)
-        expiring = rows.expiring(forecast)
-        role = Role.WARN if forecast.expiring_24h else Role.DIM
-        self.forecast.say(
-            [
-                [(f" {drain}", Role.TEXT)],
-                [(f" {rows.due(forecast)}", Role.DIM), (f" · {expiring}", role)],
-            ]
-        )
+    def _tell(self) -> None:
+        """Say what is focused, and what is going to happen."""
+        grid = self.active
+        line: Line = []
+        if grid is self.reason_grid:
+            group = self.groups.value(grid.cursor)
+            line = rows.about_group(group.group) if group else []
+        elif value := self.heat.value(grid.cursor):
+            line = rows.about(value, rows.bucket_of(grid.focused_column))
+        self.detail.say([line, *self._forecast])
+
+    def on_grid_moved(self, _event: news.Moved) -> None:
+        """Tell about the row that is focused now."""
+        self._tell()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Tell about the part that has the keys now."""
+        super().on_descendant_focus(event)
+        self._tell()
 
     def again(self) -> None:
         """Count at once: something else is asked for."""
@@ -159,7 +163,7 @@ class ShapePage(Board):
         """Return what is counted and what the focused cell is."""
         grid = self.active
         order = grid.model.sorted_by[0]
-        return f"by {rows.WORDS[self.by]}   {self._place()}   sort {order}"
+        return f"by {rows.WORDS[self.by]}   sort {order}"
 
     # -- the filter ----------------------------------------------------------------
 
@@ -192,36 +196,32 @@ class ShapePage(Board):
     # -- cells ---------------------------------------------------------------------
 
     def _cell(self) -> tuple[str, str]:
-        """Return the filter of what is focused, and what that is in words."""
+        """Return the filter of what is focused, and what follows ``3 messages``."""
         grid = self.active
         key = grid.cursor
         if grid is self.reason_grid:
             group = self.groups.value(key)
-            return (group.group.filter, group.group.label) if group else ("", "")
+            if group is None:
+                return "", ""
+            said = f" {rows.TO['reason']} {group.group.label}"
+            return self._joined(group.group.filter), said
         value = self.heat.value(key)
         if value is None:
             return "", ""
         number = rows.bucket_of(grid.focused_column)
         ages = "" if number is None else rows.bounds(number)
-        named = "" if value.is_total else value.row.name
-        words = [named, "" if number is None else rows.ages(number)]
-        return self._joined(value.row.filter, ages), ", ".join(filter(None, words))
+        named = "" if value.is_total else f" {rows.TO[self.by]} {value.row.name}"
+        old = "" if number is None else f", {rows.ages(number)}"
+        return self._joined(value.row.filter, ages), named + old
 
     def _joined(self, *terms: str) -> str:
         """Return one filter: that of the page, and *terms*."""
         own = f"({self._filter})" if " | " in self._filter else self._filter
         return " ".join(filter(None, (own, *terms)))
 
-    def _place(self) -> str:
-        words = self._cell()[1]
-        return words if self.active.cursor is not None else ""
-
     def opened(self, grid: Grid, key: Key) -> None:
         """Show the messages of the cell."""
-        text, _ = self._cell()
-        if grid is self.reason_grid:
-            text = self._joined(text)
-        self.shell.go("messages", filter=text)
+        self.shell.go("messages", filter=self._cell()[0])
 
     def subject(self) -> Subject | None:
         """Return all messages of the focused cell or group."""
@@ -241,8 +241,6 @@ class ShapePage(Board):
     def _frozen(self) -> Subject | None:
         """Return every message of the focused cell, as of now."""
         text, words = self._cell()
-        if self.active is self.reason_grid:
-            text = self._joined(text)
         view = self.world.messages.view()
         try:
             view.narrow(text)
@@ -251,9 +249,9 @@ class ShapePage(Board):
             view.close()
         if not ids:
             return None
-        what = f": {words}" if words else ""
+        messages = plural(len(ids), "message")
         return Subject(
-            scope=f"{plural(len(ids), 'message')}{what}",
+            scope=f"{messages}{words}" if words else f"all {messages}",
             filter=canonical,
             picks=tuple((queue_id, None) for queue_id in ids),
         )
@@ -279,6 +277,7 @@ class ShapePage(Board):
             do[command]()
         else:
             super().perform(command)
+            self._tell()
 
     def _next_grouping(self) -> None:
         at = rows.BY.index(self.by)

@@ -1,20 +1,20 @@
-"""Domains by age, and reasons, as rows; and what the queue is going to do, in words."""
+"""Domains by age, and reasons, as rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_terms import format_duration
-from tuiq.actions.words import age, plural, span
+from tuiq.actions.words import age, plural
 from tuiq.tui.grid.model import Align, Cell, Column
 from tuiq.tui.look.roles import HEAT, Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.figures import compact, percent, rate
+from tuiq.tui.pages.figures import compact, percent
 
 if TYPE_CHECKING:
-    from tuiq.tui.index.messages import Forecast, ReasonGroup, ShapeRow
+    from tuiq.tui.index.messages import ReasonGroup, ShapeRow
+    from tuiq.tui.pages.lines import Line
 
 BUCKETS = 10
 BOUNDS = tuple(300 * 2**n for n in range(BUCKETS - 1))
@@ -26,23 +26,24 @@ WORDS = {
     "reason": "reason",
     "route": "route",
 }
+TO = {"domain": "to", "sender": "from", "reason": "told", "route": "through"}
+"""What stands between messages and the name of a row."""
 _WARM = (0.0, 0.01, 0.05, 0.20)
 """Shares of the whole queue above which a cell is a shade hotter."""
+_TITLES = (
+    "<5m", "10m", "20m", "40m", "80m", "160m", "320m", "640m", "21h", "old"
+)  # fmt: skip
+"""The age at which each ends."""
 
 
 def _bucket(number: int) -> Column:
-    if number == BUCKETS - 1:
-        title, gloss = "older", f"older than {format_duration(BOUNDS[-1])}"
-    else:
-        title = ("<" if number == 0 else "") + f"{BOUNDS[number] // 60}m"
-        gloss = ages(number)
     return Column(
         id=f"age-{number}",
-        title=title,
-        width=5,
+        title=_TITLES[number],
+        width=4,
         align=Align.RIGHT,
         sortable=True,
-        gloss=f"open recipients, {gloss}",
+        gloss=f"open recipients, {ages(number)}",
     )
 
 
@@ -72,12 +73,19 @@ def bucket_of(column: str) -> int | None:
 
 
 COLUMNS = (
-    Column(id="name", title="BY", width=11, flex=2, sortable=True, gloss="what counts"),
+    Column(
+        id="name",
+        title="BY",
+        width=9,
+        flex=3,
+        sortable=True,
+        gloss="the domain, reason or route; d counts by another",
+    ),
     Column(
         id="reasons",
         title="REASONS",
-        width=24,
-        flex=3,
+        width=14,
+        flex=2,
         priority=9,
         gloss="what servers said last, with the share of each",
     ),
@@ -127,6 +135,29 @@ def rank(value: HeatRow, column: str) -> object:
     if number is not None:
         return value.row.buckets[number]
     return value.row.total if column == "total" else value.row.name
+
+
+def about(value: HeatRow, number: int | None) -> Line:
+    """Return the line on the focused cell."""
+    row = value.row
+    count, which = row.total, ""
+    if number is not None:
+        count, which = row.buckets[number], f" {ages(number)}"
+    said = " · ".join(f"{clean(label)} {percent(n)}" for label, n in row.reasons)
+    return [
+        (f" {row.name}", Role.STRONG),
+        (f"  {plural(count, 'open recipient')}{which}", Role.TEXT),
+        (f"  {said}", Role.DIM),
+    ]
+
+
+def about_group(group: ReasonGroup) -> Line:
+    """Return the line on the focused reason."""
+    return [
+        (f" {group.label}", Role.STRONG),
+        (f"  {plural(group.count, 'message')}", Role.TEXT),
+        (f"  {clean(group.sample)}", Role.DIM),
+    ]
 
 
 def _heat(count: int, whole: int) -> Cell:
@@ -210,39 +241,3 @@ def reason_rank(value: ReasonRow, column: str) -> object:
     if column in ("count", "recipients"):
         return getattr(group, column)
     return group.label if column == "label" else clean(group.sample)
-
-
-def drain(
-    moving: int, came: Sequence[float], left: Sequence[float], *, is_served: bool
-) -> str:
-    """Say when the queue is empty if all goes on as in the last minute.
-
-    *came* and *left* are messages a second, one value for each second.
-    """
-    if not moving:
-        return "nothing waits to leave"
-    if not is_served:
-        return f"{plural(moving, 'message')} on the way, and no runner is running"
-    if len(left) < 10:
-        return "how fast mail leaves is being measured"
-    per_second = sum(left) / len(left), sum(came) / len(came)
-    out, into = per_second
-    pace = f"{rate(into)}/s come in, {rate(out)}/s go out"
-    if out <= into:
-        return f"never empty at this rate: {pace}"
-    return f"empty in {span(moving / (out - into))} at this rate: {pace}"
-
-
-def due(forecast: Forecast) -> str:
-    """Say how many tries come due, and what expires."""
-    return (
-        f"tries due: {forecast.due_now:,} now, {forecast.due_5m:,} in 5 min, "
-        f"{forecast.due_15m:,} in 15 min, {forecast.due_60m:,} in 60 min"
-    )
-
-
-def expiring(forecast: Forecast) -> str:
-    """Say how many messages are given up soon."""
-    return f"{plural(forecast.expiring_24h, 'message')} expire within 24 h".replace(
-        "message expire", "message expires"
-    )

@@ -1,0 +1,66 @@
+"""The lines about the focused queue directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiq.actions.words import instant, plural, size
+from tuiq.tui.look.roles import Role
+from tuiq.tui.look.text import clean
+from tuiq.tui.pages.figures import percent
+from tuiq.tui.pages.queue_rows import paused
+
+if TYPE_CHECKING:
+    from tuiq.tui.live.lookout import DirectoryFacts
+    from tuiq.tui.pages.lines import Line
+    from tuiq.tui.pages.queue_rows import QueueRow
+
+
+def about(row: QueueRow) -> list[Line]:
+    """Return the lines on the focused directory."""
+    if row.facts is None:
+        return [_total(row)]
+    facts = row.facts
+    real = f" -> {facts.real}" if facts.real else ""
+    who = f"served by {clean(facts.runner)}" if facts.runner else "served by nobody"
+    first: Line = [
+        (f" {facts.path}{real}", Role.STRONG),
+        (f"   {who}", Role.TEXT if facts.runner else Role.WARN),
+    ]
+    return [first, _room(facts), *_warnings(row)]
+
+
+def _total(row: QueueRow) -> Line:
+    moving = plural(row.moving, "message")
+    return [(f" {moving} on the way; Enter lists all messages", Role.DIM)]
+
+
+def _room(facts: DirectoryFacts) -> Line:
+    if not facts.total_bytes:
+        return []
+    free = percent(facts.free_bytes / facts.total_bytes)
+    disk = f"{size(facts.free_bytes)} of {size(facts.total_bytes)} free ({free})"
+    counted = "inodes are not counted there"
+    if facts.total_inodes:
+        share = percent(facts.free_inodes / facts.total_inodes)
+        counted = f"{facts.free_inodes:,} inodes free ({share})"
+    return [(f" disk {disk} · {counted}", Role.DIM)]
+
+
+def _warnings(row: QueueRow) -> list[Line]:
+    facts = row.facts
+    assert facts is not None
+    lines: list[Line] = []
+    if facts.error:
+        lines.append([(f" {row.name} {facts.error}", Role.BAD)])
+    if facts.suspect:
+        lines.append([(f" suspect: {facts.suspect}", Role.BAD)])
+    if facts.low:
+        text = f" low disk: {facts.low}; nothing is sent from here: free some space"
+        lines.append([(text, Role.BAD)])
+    for pause in row.pauses:
+        end = f", ends {instant(pause.until)}" if pause.until else ""
+        who = f" by {clean(pause.who)}" if pause.who else ""
+        text = f" {paused(pause, row.now)}{who}{end}; p ends it"
+        lines.append([(text, Role.PAUSED)])
+    return lines

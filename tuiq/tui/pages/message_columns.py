@@ -67,7 +67,7 @@ COLUMNS = (
     Column(
         id="recipient",
         title="RECIPIENT (+n)",
-        width=20,
+        width=19,
         flex=3,
         sortable=True,
         gloss="the first that is not settled, and how many others there are",

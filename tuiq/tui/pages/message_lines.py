@@ -36,8 +36,8 @@ def note(text: str, role: Role = Role.DIM) -> Line:
     return [(f" {text}", role)]
 
 
-def strip_of(line: Line, width: int, palette: Palette) -> Strip:
-    """Return *line* in exactly *width* cells, cut with an ellipsis."""
+def strip_of(line: Line, width: int, palette: Palette, rest: str = " ") -> Strip:
+    """Return *line* in exactly *width* cells, cut with an ellipsis; *rest* fills it."""
     segments: list[Segment] = []
     left = width
     for text, role in line:
@@ -50,7 +50,8 @@ def strip_of(line: Line, width: int, palette: Palette) -> Strip:
         if left <= 0:
             break
     if left > 0:
-        segments.append(Segment(" " * left, palette[Role.TEXT]))
+        role = Role.TEXT if rest == " " else Role.DIM
+        segments.append(Segment(rest * left, palette[role]))
     return Strip(segments, width)
 
 
@@ -105,10 +106,13 @@ class OneLine(Widget):
 
     DEFAULT_CSS = "OneLine { height: 1; }"
 
-    def __init__(self, palette: Callable[[], Palette], **options: Any) -> None:
-        """Show nothing yet."""
+    def __init__(
+        self, palette: Callable[[], Palette], *, ruled: bool = False, **options: Any
+    ) -> None:
+        """Show nothing yet; when *ruled*, a rule goes on to the end of the line."""
         super().__init__(**options)
         self._palette = palette
+        self._ruled = ruled
         self._line: Line = ()
 
     @property
@@ -124,15 +128,19 @@ class OneLine(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return the line."""
-        strip = strip_of(self._line if y == 0 else (), self.size.width, self._palette())
+        palette = self._palette()
+        rest = "-" if palette.ascii else "─"
+        strip = strip_of(
+            self._line, self.size.width, palette, rest if self._ruled else " "
+        )
         return strip.apply_style(self.rich_style)
 
 
-class Lines(ScrollView, can_focus=True, inherit_bindings=False):
-    """Lines that are longer than the screen: scrolled by the commands of movement."""
+class LongText(ScrollView, can_focus=True, inherit_bindings=False):
+    """Lines that may be more than fit; the commands of movement scroll them."""
 
     DEFAULT_CSS = """
-    Lines { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    LongText { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
     """
     COMMANDS: ClassVar[frozenset[str]] = frozenset(
         {"down", "up", "page-down", "page-up", "first", "last"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuiq.actions.filter_tree import FilterError
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.message_lines import Lines
+from tuiq.tui.pages.message_lines import LongText
 from tuiq.tui.pages.message_listing import STEP, Listing
 from tuiq.tui.pages.message_rows import route_of
 from tuiq.tui.pages.message_tabs import JUMPS, Section
@@ -57,7 +57,8 @@ class ListPage(Listing):
         if self.message.is_open and command in MessageView.COMMANDS:
             return self.message.why_not(command)
         if command == "back":
-            return "" if self.message.is_open else "nothing is open"
+            is_away = self.message.is_open or self.pane.lines.has_focus
+            return "" if is_away else "nothing is open"
         if command in _OF_ROWS and not self.queue_id:
             return f"no {self.noun} is focused"
         if command in {"next-match", "previous-match"} and not self._sought:
@@ -70,7 +71,7 @@ class ListPage(Listing):
         """Do one of the commands in ``takes``."""
         if self.message.is_open and command in MessageView.COMMANDS:
             self.message.perform(command)
-        elif self.pane.lines.has_focus and command in Lines.COMMANDS:
+        elif self.pane.lines.has_focus and command in LongText.COMMANDS:
             self.pane.lines.perform(command)
         elif command in _DO:
             _DO[command](self)
@@ -98,13 +99,22 @@ class ListPage(Listing):
     def back(self) -> None:
         """Leave the view; the list is as it was."""
         if not self.message.is_open:
-            self.grid.focus()
+            self.grid.focus()  # from the pane
             return
         self.message.close()
         self.remove_class("-view")
         self.grid.focus()
         self.tick(self.world.clock.now())
         self.shell.refresh_bars()
+
+    def other_pane(self) -> None:
+        """Give the keys to the pane, or back to the grid; in the view: go on."""
+        if self.message.is_open:
+            self.message.perform("column-right")
+        elif self.pane.lines.has_focus or not self.pane.display:
+            self.grid.focus()
+        else:
+            self.pane.lines.focus()
 
     def copy(self) -> None:
         """Put the whole queue id on the terminal's clipboard."""
@@ -239,6 +249,7 @@ _DO: Mapping[str, Callable[[ListPage], None]] = {
     "copy": ListPage.copy,
     "filter-cell": lambda page: page.filter_by_cell(excluding=False),
     "filter-not-cell": lambda page: page.filter_by_cell(excluding=True),
+    "pane": ListPage.other_pane,
     "next-match": lambda page: page._match(1),
     "previous-match": lambda page: page._match(-1),
     "pane-bigger": lambda page: page.resize_pane(STEP),

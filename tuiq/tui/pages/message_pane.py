@@ -17,7 +17,7 @@ from tuiq.tui.pages.message_facts import (
     read_facts,
     read_history,
 )
-from tuiq.tui.pages.message_lines import Lines, OneLine
+from tuiq.tui.pages.message_lines import LongText, OneLine
 from tuiq.tui.pages.message_summary import pane_lines, pane_title
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class MessagePane(Vertical):
         super().__init__()
         self._world = world
         self._palette = palette
-        self.title = OneLine(palette)
-        self.lines = Lines(palette, wrap=False)
+        self.title = OneLine(palette, ruled=True)
+        self.lines = LongText(palette, wrap=False)
         self.facts: Facts | None = None
         """What is shown."""
         self._aim: tuple[str, int] | None = None
@@ -109,12 +109,13 @@ class MessagePane(Vertical):
             self.lines.show([])
             return
         around = self._world.lookout.sight.around
-        self.title.show(pane_title(self.facts, around))
+        ascii = self._palette().ascii
+        self.title.show(pane_title(self.facts, around, ascii=ascii))
         lines = pane_lines(
             self.facts,
             around,
             now=self._world.clock.now(),
             room=self.lines.size.height or 1,
-            ascii=self._palette().ascii,
+            ascii=ascii,
         )
         self.lines.show(lines, again=True)

@@ -34,12 +34,13 @@ _TIMES = 6
 _BARS = 12
 
 
-def pane_title(facts: Facts, around: Circumstances) -> Line:
+def pane_title(facts: Facts, around: Circumstances, *, ascii: bool) -> Line:
     """Return id, state and what is left."""
     entry = facts.entry
     state = around.state(entry)
     left = f"{entry.left:,} of {plural(entry.count, 'recipient')} left"
     return [
+        ("──" if not ascii else "--", Role.DIM),
         (f" {entry.queue_id} ", Role.STRONG),
         ("· ", Role.DIM),
         (state.value, ROLES[state]),

@@ -13,7 +13,7 @@ from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages import message_content, message_history, message_sections
 from tuiq.tui.pages.message_facts import DATA_BYTES, Facts
-from tuiq.tui.pages.message_lines import Lines, OneLine, note
+from tuiq.tui.pages.message_lines import LongText, OneLine, note
 from tuiq.tui.pages.message_reader import MessageReader
 from tuiq.tui.pages.message_recipients import SlotRows
 from tuiq.tui.pages.message_summary import pane_title
@@ -44,10 +44,10 @@ class MessageView(MessageReader):
     MessageView { layout: vertical; height: 1fr; }
     MessageView > Grid { display: none; }
     MessageView.-slots > Grid { display: block; }
-    MessageView.-slots > Lines { display: none; }
+    MessageView.-slots > LongText { display: none; }
     """
     COMMANDS: ClassVar[frozenset[str]] = (
-        Lines.COMMANDS
+        LongText.COMMANDS
         | Grid.COMMANDS
         | JUMPS.keys()
         | {"column-left", "column-right", "next-match", "previous-match"}
@@ -70,9 +70,9 @@ class MessageView(MessageReader):
 
     def compose(self) -> ComposeResult:
         """Make title, tabs, text and the grid of recipients."""
-        self.title = OneLine(self._palette)
+        self.title = OneLine(self._palette, ruled=True)
         self.tabs = OneLine(self._palette)
-        self.lines = Lines(self._palette)
+        self.lines = LongText(self._palette)
         self.grid = Grid(self.rows, palette=self._palette, empty=self._no_recipients)
         yield self.title
         yield self.tabs
@@ -142,12 +142,10 @@ class MessageView(MessageReader):
             said = "it is no longer in the queue" if self.gone else "reading …"
             self.title.show([(f" {self.queue_id} · {said}", Role.STRONG)])
             return
-        line = list(pane_title(self.facts, self._world.lookout.sight.around))
+        around, ascii = self._world.lookout.sight.around, self._palette().ascii
+        line = list(pane_title(self.facts, around, ascii=ascii))
         if self.gone:
-            line = [
-                line[0],
-                ("· left the queue since; shown as it was read last", Role.WARN),
-            ]
+            line[2:] = [("· left the queue; shown as it was read last ", Role.WARN)]
         self.title.show(line)
 
     def _show_tabs(self) -> None:
@@ -211,14 +209,14 @@ class MessageView(MessageReader):
             self._turn_page(1 if command == "next-match" else -1)
         elif self.section is Section.RECIPIENTS:
             self.grid.perform(command)
-        elif command in Lines.COMMANDS:
+        elif command in LongText.COMMANDS:
             self.lines.perform(command)
 
     def why_not(self, command: str) -> str:
         """Return why a command cannot work now; empty: it can."""
         if command in {"next-match", "previous-match"}:
             return "" if self.section is Section.RAW else "only Raw has further parts"
-        is_row = command in Grid.COMMANDS and command not in Lines.COMMANDS
+        is_row = command in Grid.COMMANDS and command not in LongText.COMMANDS
         if is_row and not command.startswith("column-"):
             if self.section is not Section.RECIPIENTS:
                 return "only in the section Recipients"

@@ -11,7 +11,6 @@ from tuiq.actions.filter import parse
 from tuiq.actions.filter_match import RECIPIENT_FIELDS
 from tuiq.actions.filter_tree import terms
 from tuiq.actions.words import plural
-from tuiq.actions.words import plural
 from tuiq.tui.pages.message_facts import HEAD_BYTES, read_facts
 from tuiq.tui.pages.message_list import ListPage
 from tuiq.tui.pages.message_terms import term_of_slot

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from tuiq.tui.look.dialog import Dialog
@@ -41,7 +42,51 @@ class Facts(Static):
         super().__init__("\n".join(lines), markup=False)
 
 
-class Confirm(Dialog[bool]):
+class Question(Dialog[bool]):
+    """What every question shows: facts that scroll, and a list of all that is meant."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "list_all", "list all", show=False, priority=True),
+        Binding("down,pagedown", "scroll(1)", show=False),
+        Binding("up,pageup", "scroll(-1)", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        pairs: Iterable[tuple[str, str]],
+        *,
+        show_all: Callable[[], Dialog[None]] | None,
+        danger: bool,
+    ) -> None:
+        """Show *pairs*; *show_all* makes the dialog that lists everything meant."""
+        self._pairs = list(pairs)
+        self._show_all = show_all
+        hints = self.hints_now()
+        if show_all is not None:
+            hints.append(("v", "lists all"))
+        classes = "-wide -danger" if danger else "-wide"
+        super().__init__(title, hints=hints, classes=classes)
+
+    def hints_now(self) -> list[tuple[str, str]]:
+        """Return what the keys do that answer."""
+        raise NotImplementedError
+
+    def body(self) -> ComposeResult:
+        """Show what would be done to what."""
+        yield Facts(self._pairs)
+
+    def action_scroll(self, by: int) -> None:
+        """Show more of the facts."""
+        self.query_one("#body").scroll_relative(y=by, animate=False)
+
+    def action_list_all(self) -> None:
+        """Show everything that is meant."""
+        if self._show_all is not None:
+            self.app.push_screen(self._show_all())
+
+
+class Confirm(Question):
     """A question that one key answers; any other key but Esc does nothing."""
 
     def __init__(
@@ -54,32 +99,23 @@ class Confirm(Dialog[bool]):
         show_all: Callable[[], Dialog[None]] | None = None,
         danger: bool = False,
     ) -> None:
-        """Ask whether to do what *pairs* describe; *does*: ``deletes 3 messages``.
-
-        *show_all* makes the dialog that lists everything that is meant.
-        """
+        """Ask whether to do what *pairs* describe; *does*: ``deletes 3 messages``."""
         self.key = key
-        self._pairs = list(pairs)
-        self._show_all = show_all
-        hints = [(key, does), ("escape", "leaves it alone")]
-        if show_all is not None:
-            hints.insert(1, ("v", "lists all"))
-        classes = "-wide -danger" if danger else "-wide"
-        super().__init__(title, hints=hints, classes=classes)
+        self._does = does
+        super().__init__(title, pairs, show_all=show_all, danger=danger)
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "list_all", "list all", show=False, priority=True),
         # Explicit, so that nothing below ever takes it for a yes.
         Binding("enter", "nothing", "nothing", show=False),
     ]
 
+    def hints_now(self) -> list[tuple[str, str]]:
+        """Return which key says yes."""
+        return [(self.key, self._does), ("escape", "leaves it alone")]
+
     def on_mount(self) -> None:
         """Take the key."""
         self._bindings.bind(self.key, "yes", "yes", show=False)
-
-    def body(self) -> ComposeResult:
-        """Show what would be done to what."""
-        yield Facts(self._pairs)
 
     def action_yes(self) -> None:
         """Agree."""
@@ -88,14 +124,32 @@ class Confirm(Dialog[bool]):
     def action_nothing(self) -> None:
         """Do nothing."""
 
-    def action_list_all(self) -> None:
-        """Show everything that is meant."""
-        if self._show_all is not None:
-            self.app.push_screen(self._show_all())
+
+class CountInput(Input):
+    """A field for digits, which leaves other keys to its dialog."""
+
+    def __init__(self) -> None:
+        """Take as many digits as a queue can need."""
+        super().__init__(restrict=r"[0-9]*", max_length=12, id="count")
+
+    def on_mount(self) -> None:
+        """Let the number be typed at once, and be seen."""
+        self.focus()
+        self.call_after_refresh(self.scroll_visible, animate=False)
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Say whether a key is for the field."""
+        return character is not None and character.isdecimal()
 
 
-class TypeCount(Dialog[bool]):
+class TypeCount(Question):
     """A question that is answered by typing how many messages there are."""
+
+    DEFAULT_CSS = """
+    TypeCount #typing { height: 1; margin-top: 1; }
+    TypeCount #typing Static { width: auto; }
+    TypeCount #typing Input { width: 1fr; }
+    """
 
     def __init__(
         self,
@@ -107,58 +161,37 @@ class TypeCount(Dialog[bool]):
         show_all: Callable[[], Dialog[None]] | None = None,
     ) -> None:
         """Ask for *count*; *does*: ``deletes``."""
-        self._pairs = list(pairs)
         self._count = count
         self._does = does
-        self._show_all = show_all
-        super().__init__(title, hints=self._hints_for(False), classes="-wide -danger")
+        self.is_right = False
+        super().__init__(title, pairs, show_all=show_all, danger=True)
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "list_all", "list all", show=False, priority=True),
-    ]
+    def hints_now(self) -> list[tuple[str, str]]:
+        """Return what Enter does, if it does anything."""
+        hints = [("escape", "leaves it alone")]
+        return [("enter", f"{self._does} them"), *hints] if self.is_right else hints
 
     def body(self) -> ComposeResult:
         """Show what would be done to what, and ask for the number."""
-        yield Facts(self._pairs)
-        yield Static("")
-        yield Static(f"Type {self._count} to agree:", markup=False)
-        yield Input(restrict=r"[0-9]*", max_length=12, id="count")
-
-    def on_mount(self) -> None:
-        """Let the number be typed at once."""
-        self.query_one(Input).focus()
-
-    @property
-    def is_right(self) -> bool:
-        """Say whether the number stands there, whole."""
-        return self.query_one(Input).value == str(self._count)
+        yield from super().body()
+        with Horizontal(id="typing"):
+            yield Static(f"Type {self._count} to agree: ", markup=False)
+            yield CountInput()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Say what Enter does now."""
         event.stop()
         self.complain("")
-        self.show_hints(self._hints_for(self.is_right))
+        self.is_right = event.value == str(self._count)
+        self.show_hints(self.hints_now())
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Agree if the number is right."""
+        """Agree if the number is right, whole."""
         event.stop()
-        if self.is_right:
+        if event.value == str(self._count):
             self.dismiss(True)
         else:
             self.complain(f"That is not {self._count}: nothing was done.")
-
-    def action_list_all(self) -> None:
-        """Show everything that is meant."""
-        if self._show_all is not None:
-            self.app.push_screen(self._show_all())
-
-    def _hints_for(self, is_right: bool) -> list[tuple[str, str]]:
-        hints = [("escape", "leaves it alone")]
-        if is_right:
-            hints.insert(0, ("enter", f"{self._does} them"))
-        if self._show_all is not None:
-            hints.append(("v", "lists all"))
-        return hints
 
 
 class Listing(Dialog[None]):

@@ -42,8 +42,10 @@ def why_not(
     deadline = time.perf_counter() + BUDGET
     first = ""
     for row in rows:
+        if first and time.perf_counter() > deadline:
+            return ""
         reason = "" if row is None else _why_not(verb, row, is_held)
-        if not reason or time.perf_counter() > deadline:
+        if not reason:
             return ""
         first = first or reason
     return first

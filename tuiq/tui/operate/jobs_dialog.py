@@ -46,11 +46,11 @@ class JobsDialog(Dialog[None]):
 
     def body(self) -> ComposeResult:
         """Show the list."""
-        yield Static(markup=False, id="jobs")
+        self._shown = "\n".join(self._lines())
+        yield Static(self._shown, markup=False, id="jobs")
 
     def on_mount(self) -> None:
         """Keep the list up to date."""
-        self._show()
         self.set_interval(0.5, self._show)
 
     @property

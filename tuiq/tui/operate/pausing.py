@@ -84,13 +84,11 @@ class PauseDialog(Dialog[Wish]):
     def body(self) -> ComposeResult:
         """Show the choices, and where to write."""
         yield Static(self._text(), markup=False, id="choices")
-        yield Input(placeholder="90s, 30m, 2h, 3d …", id="span")
+        other = Input(placeholder="90s, 30m, 2h, 3d …", id="span")
+        other.display = False  # before it is wanted
+        yield other
         yield Static("Why (others read it; Enter pauses):", id="why")
         yield Input(max_length=200, id="reason")
-
-    def on_mount(self) -> None:
-        """Show no field before it is wanted."""
-        self.query_one("#span").display = False
 
     def _text(self) -> str:
         mark = ">" if self.shell.palette_now.ascii else "▸"

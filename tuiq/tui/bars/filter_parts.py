@@ -10,8 +10,8 @@ from textual.widgets import Input
 
 from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.parts import Spans, two_sides, width_of
-from tuiq.tui.bars.signs import drawn
 from tuiq.tui.look.roles import Role
+from tuiq.tui.look.signs import drawn
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.parts import Spans, cut, two_sides, width_of
-from tuiq.tui.bars.signs import drawn
 from tuiq.tui.look.roles import Role
+from tuiq.tui.look.signs import drawn
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.parts import Part, Spans, joined, part, shrunk, two_sides, width_of
-from tuiq.tui.bars.signs import drawn
 from tuiq.tui.look.plot import sparkline
 from tuiq.tui.look.roles import Role
+from tuiq.tui.look.signs import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

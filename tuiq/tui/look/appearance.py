@@ -11,7 +11,7 @@ from rich.color import ANSI_COLOR_NAMES, Color, ColorType
 from textual.theme import Theme as TextualTheme
 
 from tuiq.log import printable
-from tuiq.tui.look.fittings import ReverseForColour, fit_scrollbars
+from tuiq.tui.look.fittings import AsciiSigns, ReverseForColour, fit_scrollbars
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.theme import HostAccent, Theme, parse_hosts
@@ -25,7 +25,7 @@ _FIELDS = frozenset(
     {"primary", "secondary", "warning", "error", "success", "accent", "foreground"}
     | {"background", "surface", "panel", "boost"}
 )
-_REVERSE = ReverseForColour()
+_SIGNS, _REVERSE = (AsciiSigns(),), (ReverseForColour(),)
 _NAMES = {number: name for name, number in reversed(ANSI_COLOR_NAMES.items())}
 
 
@@ -86,14 +86,14 @@ class Appearance:
         palette = self.palette(name)
         if palette.name:
             app.theme = palette.name
-        app.set_class(self.ascii, "-ascii")
         fit_scrollbars(ascii=self.ascii)
         return palette
 
     def filters(self, theme: str) -> list[LineFilter]:
         """Return what ``App.get_line_filters`` needs besides Textual's own."""
         worn = self.collection.themes.get(self.resolve(theme))
-        return [_REVERSE] if worn is not None and worn.needs == 0 else []
+        colourless = worn is not None and worn.needs == 0
+        return [*_SIGNS[: self.ascii], *_REVERSE[:colourless]]
 
     def host_accent(
         self, hosts: Mapping[str, Any], host: str, theme: str

@@ -49,8 +49,6 @@ class Dialog(ModalScreen[_T]):
     }
     Dialog.-wide > #frame { width: 100; }
     Dialog.-danger > #frame { border: round $error; border-title-color: $error; }
-    Dialog.-ascii > #frame { border: ascii $border; }
-    Dialog.-ascii.-danger > #frame { border: ascii $error; }
     Dialog #body { height: auto; max-height: 1fr; scrollbar-size-vertical: 1; }
     Dialog #foot { dock: bottom; height: auto; }
     Dialog #complaint { display: none; height: auto; color: $error; }
@@ -87,8 +85,6 @@ class Dialog(ModalScreen[_T]):
 
     def compose(self) -> ComposeResult:
         """Put the frame around the body."""
-        ascii_only = self.shell.palette_now.ascii
-        self.set_class(ascii_only, "-ascii")
         frame = Vertical(id="frame")
         frame.border_title = Content(self._title)
         with frame:

@@ -12,6 +12,8 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
+from tuiq.tui.look.signs import drawn
+
 APP_CSS = """
 Toast {
     max-width: 90%;
@@ -20,11 +22,8 @@ Toast {
     color: $foreground;
     &:ansi { background: $panel; }
 }
-.-ascii Toast.-information { border-left: ascii $success; }
-.-ascii Toast.-warning { border-left: ascii $warning; }
-.-ascii Toast.-error { border-left: ascii $error; }
 """
-"""For ``App.CSS``; the application has the class ``-ascii`` where it is needed."""
+"""For ``App.CSS``."""
 
 
 class _WholeCells(ScrollBarRender):
@@ -37,6 +36,17 @@ class _WholeCells(ScrollBarRender):
 def fit_scrollbars(*, ascii: bool) -> None:
     """Choose how scrollbars are drawn in this process."""
     ScrollBar.renderer = _WholeCells if ascii else ScrollBarRender
+
+
+class AsciiSigns(LineFilter):
+    """Draws the house's signs and Textual's frames with ASCII alone."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the segments with stand-ins."""
+        return [
+            Segment(drawn(text, ascii=True), style, control)
+            for text, style, control in segments
+        ]
 
 
 class ReverseForColour(LineFilter):

@@ -44,6 +44,9 @@ class Row:
     damage: bool = False
     version: int = 0
     """Grows with every change of the row."""
+    stamp: int = 0
+    """The change time of its file in nanoseconds; also differs when something changed
+    that no other field tells, such as what was asked for one recipient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

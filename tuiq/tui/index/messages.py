@@ -144,6 +144,7 @@ class Messages:
             reply=texts["reply"][value("reply")],
             damage=bool(value("flags") & DAMAGE),
             version=value("version"),
+            stamp=value("ctime"),
         )
 
     def version(self, queue_id: str) -> int:

@@ -308,11 +308,22 @@ async def test_it_fits_every_terminal_with_its_hints(opener, size) -> None:  # t
 @pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
 async def test_it_needs_no_sign_beyond_ascii(opener) -> None:  # type: ignore[no-untyped-def]
     bench = Bench(ascii=True)
-    bench.choices.filters = {f"name {n}": "age>1d" for n in range(30)}
-    async with bench.run_test(size=(60, 16)) as pilot:
+    bench.choices.filters = {f"name {n}": "age>1d " * 20 for n in range(30)}
+    async with bench.run_test(size=(48, 16), notifications=True) as pilot:
         opener(bench)
         await pilot.pause()
+        bench.notify("a toast", markup=False)
+        await settle(pilot, lambda: "a toast" in shown(pilot))
         assert shown(pilot).isascii()
+
+
+async def test_what_is_cut_is_cut_with_ascii_too() -> None:
+    bench = Bench(ascii=True)
+    bench.choices.filters = {"name": "age>1d " * 20}
+    async with bench.run_test(size=(48, 16)) as pilot:
+        choose_filter(bench, "", lambda _: None)
+        await pilot.pause()
+        assert "age>1d ag~ |" in shown(pilot)
 
 
 async def test_a_hostile_filter_shows_harmless() -> None:

@@ -43,7 +43,7 @@ class SavedFilters(Dialog[str]):
 
     DEFAULT_CSS = """
     SavedFilters #about { color: $text-muted; }
-    SavedFilters Menu { margin: 1 0 0 0; }
+    SavedFilters Input { margin: 0 0 1 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab,shift+tab", "other", show=False, priority=True),

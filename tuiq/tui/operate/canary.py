@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from tuiq.tui.shell import Shell
 
 STEPS = (1, 5, 50)
+_ABOUT = (
+    "How many go first? They go in steps of 1, 5 and 50; the first refusal ends it "
+    "after its step. Nothing else is flushed without another word from you."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +43,9 @@ class Choice:
     def words(self) -> str:
         """Return the line that offers it."""
         if self.count == 1:
-            return "1: the oldest"
-        order = "one of each destination in turn" if self.spread else "the oldest"
-        return f"{self.count}: {order}"
+            return "1, the oldest"
+        order = "spread over destinations" if self.spread else "the oldest"
+        return f"{self.count}, {order}"
 
 
 def choices(count: int) -> list[Choice]:
@@ -178,7 +182,8 @@ class Canaries:
                 self._last = Canary(self._shell, frozen, offered[number], self._over)
                 self._last.step()
 
-        self._shell.ask(Choose(title, [c.words() for c in offered]), chosen)
+        lines = [choice.words() for choice in offered]
+        self._shell.ask(Choose(title, lines, about=_ABOUT), chosen)
 
     def _over(self) -> None:
         if self._last is not None and not self._last.rest.count:
@@ -201,4 +206,5 @@ class Canaries:
             elif number == 2:
                 self.perform(subject)
 
-        self._shell.ask(Choose(last.words(), lines), chosen)
+        dialog = Choose("Canary flush", lines, about=last.words())
+        self._shell.ask(dialog, chosen)

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.look.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from textual.app import ComposeResult
 
+    from tuiq.tui.look.palette import Palette
+
 _YES = ("y", "o", "k")
+_LOUD = {"No undo": Role.BAD, "In flight": Role.WARN, "Gone": Role.WARN}
+"""Labels whose line is to be seen."""
 
 
 def yes_key(action_keys: str) -> str:
@@ -30,16 +36,23 @@ def yes_key(action_keys: str) -> str:
 
 
 class Facts(Static):
-    """Labels and what they say, in two columns that wrap."""
+    """Labels and what they say, in two columns; what is too long wraps in its own."""
 
     DEFAULT_CSS = "Facts { height: auto; }"
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, str]], palette: Palette) -> None:
         """Show *pairs*, all of it clean."""
-        self._pairs = list(pairs)
-        width = max((cell_len(label) for label, _ in self._pairs), default=0)
-        lines = [f"{label.ljust(width)}  {text}" for label, text in self._pairs]
-        super().__init__("\n".join(lines), markup=False)
+        rows = Table.grid(padding=(0, 2, 0, 0))
+        rows.add_column(no_wrap=True)
+        rows.add_column(overflow="fold")
+        label = ""
+        for name, text in pairs:
+            label = name or label
+            style = palette[_LOUD.get(label, Role.TEXT)]
+            is_sample = label == "Sample"
+            line = Text(text, style=style, overflow="ellipsis", no_wrap=is_sample)
+            rows.add_row(Text(name, style=palette[Role.DIM]), line)
+        super().__init__(rows, markup=False)
 
 
 class Question(Dialog[bool]):
@@ -74,7 +87,7 @@ class Question(Dialog[bool]):
 
     def body(self) -> ComposeResult:
         """Show what would be done to what."""
-        yield Facts(self._pairs)
+        yield Facts(self._pairs, self.shell.palette_now)
 
     def action_scroll(self, by: int) -> None:
         """Show more of the facts."""

@@ -86,7 +86,7 @@ def facts(verb: Verb, frozen: Frozen, *, keep: float) -> Iterator[tuple[str, str
 
 def _size(frozen: Frozen) -> str:
     selection = frozen.selection
-    parts = [size(selection.size), plural(selection.recipients, "recipient")]
+    parts = [f"{size(selection.size)} bytes", plural(selection.recipients, "recipient")]
     if selection.oldest is not None:
         parts.append(f"oldest {age(frozen.at - selection.oldest)}")
     parts.append(plural(frozen.senders, "sender"))

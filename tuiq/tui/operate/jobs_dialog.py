@@ -100,14 +100,13 @@ class JobsDialog(Dialog[None]):
         yield from elsewhere(self.shell.world)
 
     def _job(self, job: Job, *, is_chosen: bool) -> Iterator[str]:
-        ascii_only = self.shell.palette_now.ascii
-        mark = (">" if ascii_only else "▸") if is_chosen else " "
+        mark = "▸" if is_chosen else " "
         at = clock_time(job.started) if job.started else "waiting "
         yield f"{mark} {job.number:>3}  {at}  {job.verb}: {job.scope}"
         if job.is_over:
             yield f"       {report(job)}"
         else:
-            yield f"       {bar(job, ascii_only=ascii_only)}  {progress(job)}"
+            yield f"       {bar(job)}  {progress(job)}"
         for answer in job.reasons if is_chosen else ():
             text = printable(answer.text)
             yield f"       {answer.target.queue_id}  {answer.result}: {text}"
@@ -115,11 +114,10 @@ class JobsDialog(Dialog[None]):
             yield f"       action {job.action}"
 
 
-def bar(job: Job, *, ascii_only: bool) -> str:
+def bar(job: Job) -> str:
     """Return how far a job is as a bar of text."""
     done, of = job.done, job.of
     if job.outcome is not None:
         done, of = job.outcome.of - job.outcome.waiting, job.outcome.of
     full = min(BAR, BAR * done // of) if of else 0
-    signs = "#." if ascii_only else "█░"
-    return signs[0] * full + signs[1] * (BAR - full)
+    return "█" * full + "░" * (BAR - full)

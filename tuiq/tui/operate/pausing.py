@@ -16,7 +16,7 @@ from tuiq.errors import UsageError
 from tuiq.spool.answers import Result
 from tuiq.spool.pauses import Scope, file_name
 from tuiq.tui.look.dialog import Dialog
-from tuiq.tui.operate.choose import Choose
+from tuiq.tui.operate.choose import Choose, numbered
 from tuiq.tui.operate.confirm import Confirm
 
 if TYPE_CHECKING:
@@ -91,15 +91,11 @@ class PauseDialog(Dialog[Wish]):
         yield Input(max_length=200, id="reason")
 
     def _text(self) -> str:
-        mark = ">" if self.shell.palette_now.ascii else "▸"
         at = time.strftime("%a %H:%M", time.localtime(morning(self._now)))
         labels = [label for label, _ in _SPANS]
         labels += [f"until {at}", "another time", "no end: until somebody resumes it"]
-        lines = [f"What  {self._places[self._place]}{self._more()}", ""]
-        for number, label in enumerate(labels):
-            sign = mark if number == self._chosen else " "
-            lines.append(f"{sign} {number + 1} {label}")
-        return "\n".join(lines)
+        place = f"What  {self._places[self._place]}{self._more()}"
+        return f"{place}\n\n{numbered(labels, self._chosen)}"
 
     def _more(self) -> str:
         count = len(self._places)
@@ -122,6 +118,7 @@ class PauseDialog(Dialog[Wish]):
     def _refresh(self) -> None:
         self.query_one("#choices", Static).update(self._text())
         self.query_one("#span").display = self._chosen == _OTHER
+        self.query_one("#body").scroll_to(y=self._chosen, animate=False)
         self.complain("")
 
     def action_next(self) -> None:

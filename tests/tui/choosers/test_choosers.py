@@ -119,6 +119,18 @@ async def test_reset_and_own_width_take_choices_back() -> None:
         assert bench.headings == ["id", "age", "size", "sender"]
 
 
+async def test_a_column_that_fills_the_line_changes_from_the_width_it_has() -> None:
+    bench = Bench()
+    async with bench.run_test(size=(80, 24)) as pilot:
+        heading = shown(pilot).splitlines()[0]
+        filled = 80 - heading.index("SENDER")
+        choose_columns(bench, bench.grid)
+        await pilot.pause()
+        await pilot.press("j", "j", "j", "less_than_sign", "less_than_sign")
+        (width,) = bench.grid.choice.widths.values()
+        assert filled - 5 < width < filled
+
+
 async def test_the_last_column_stays_and_the_chooser_says_so() -> None:
     bench = Bench()
     bench.choices.grid("figures").columns = ["age"]

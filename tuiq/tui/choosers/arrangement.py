@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuiq.tui.choices import GridChoice
@@ -16,13 +16,19 @@ NARROWEST, WIDEST = 3, 200
 class Arrangement:
     """All columns in order; those that are shown come first when it is made."""
 
-    def __init__(self, columns: Sequence[Column], choice: GridChoice) -> None:
-        """Begin with what *choice* says."""
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        choice: GridChoice,
+        drawn: Mapping[str, int] | None = None,
+    ) -> None:
+        """Begin with what *choice* says; *drawn* are the widths on the screen now."""
         self._columns = {column.id: column for column in columns}
         known = [id for id in dict.fromkeys(choice.columns) if id in self._columns]
         shown = known or self._usual()
         self.order = [*shown, *(id for id in self._columns if id not in shown)]
         self._shown = set(shown)
+        self._drawn = drawn or {}
         self._widths = {
             id: width for id, width in choice.widths.items() if id in self._columns
         }
@@ -56,9 +62,10 @@ class Arrangement:
         return to
 
     def widen(self, at: int, by: int) -> None:
-        """Make the column wider or narrower."""
-        width = (self.width(at) or self.column(at).width) + by
-        self._widths[self.order[at]] = max(min(width, WIDEST), NARROWEST)
+        """Make the column wider or narrower than it is."""
+        column = self.column(at)
+        width = self.width(at) or self._drawn.get(column.id, column.width)
+        self._widths[column.id] = max(min(width + by, WIDEST), NARROWEST)
 
     def unwiden(self, at: int) -> None:
         """Let the column be as wide as it comes."""

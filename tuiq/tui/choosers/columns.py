@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from tuiq.tui.choosers.arrangement import Arrangement
 from tuiq.tui.choosers.menu import Menu
+from tuiq.tui.grid.layout import arrange, chosen
 from tuiq.tui.look.dialog import Dialog
 from tuiq.tui.look.text import fit
 
@@ -37,7 +38,10 @@ def choose_columns(shell: Shell, grid: Grid) -> None:
         elif complaint := shell.world.choices.save():
             shell.tell(complaint, bad=True)
 
-    shell.ask(ColumnChooser(Arrangement(grid.model.columns, choice), show), then)
+    columns = grid.model.columns
+    layout = arrange(chosen(columns, choice), grid.size.width, grid.focused_column)
+    drawn = {placed.column.id: placed.width for placed in layout.drawn}
+    shell.ask(ColumnChooser(Arrangement(columns, choice, drawn), show), then)
 
 
 class ColumnChooser(Dialog[bool]):

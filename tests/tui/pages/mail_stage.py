@@ -64,7 +64,11 @@ class MailStage(Generic[P]):
 
     async def sees(self, *texts: str) -> None:
         """Wait until all *texts* are on the screen."""
-        await self.until(lambda: all(text in self.text for text in texts))
+        try:
+            await self.until(lambda: all(text in self.text for text in texts))
+        except AssertionError:
+            missing = [text for text in texts if text not in self.text]
+            raise AssertionError(f"{missing} not in\n{self.text}") from None
 
     async def do(self, *commands: str) -> None:
         """Do commands as their keys do."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuiq.tui.index import ids
-from tuiq.tui.index.blocks import MANY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +34,7 @@ class Recipients:
         """Grows when rows came, went or changed places."""
         self.is_narrow = False
         """Whether only the slots that fit the filter are listed."""
-        # Queue id -> version of the message, and its slots that fit.
+        # Queue id -> the stamp of what was read, and the slots that fit.
         self._fits: dict[str, tuple[int, tuple[int, ...]]] = {}
         self._rows: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
         self._ends: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -48,9 +47,9 @@ class Recipients:
         self._fits.clear()
         self._news += 1
 
-    def fit(self, queue_id: str, version: int, slots: Sequence[int]) -> None:
-        """Take in which slots of a message fit, as of its *version*."""
-        self._fits[queue_id] = version, tuple(slots)
+    def fit(self, queue_id: str, stamp: int, slots: Sequence[int]) -> None:
+        """Take in which slots of a message fit, as of its row's *stamp*."""
+        self._fits[queue_id] = stamp, tuple(slots)
         self._news += 1
 
     def bring(self) -> bool:
@@ -86,7 +85,7 @@ class Recipients:
         where = self._table.find(*ids.parse("".join(names).encode()))
         told = np.array([v for v, _ in self._fits.values()], dtype=np.int64)
         sizes = np.array([len(s) for _, s in self._fits.values()], dtype=np.int32)
-        current = (where >= 0) & (self._table["version"][where] == told)
+        current = (where >= 0) & (self._table["ctime"][where] == told)
         known[where[current]] = sizes[current]
         for place in np.flatnonzero(~current).tolist():
             del self._fits[names[place]]
@@ -148,20 +147,15 @@ class Recipients:
                 yield queue_id, self._slot(queue_id, row, number)
 
     def unknown(self, limit: int) -> list[str]:
-        """Return messages of which it has to be read which slots fit, in order.
-
-        Those of which one fits at most take their one line without it.
-        """
-        if not self.is_narrow:
-            return []
-        several = (self._table["flags"][self._rows] & MANY) != 0
-        rows = self._rows[several]
-        rows = rows[self._known()[rows] < 0][:limit]
-        return self._table.spell(rows)
+        """Return messages of which it has to be read which slots fit, in order."""
+        return self._table.spell(self._undecided()[:limit])
 
     def to_read(self) -> int:
-        """Return how many messages ``unknown`` has left to tell."""
+        """Return of how many messages it is not known which slots fit."""
+        return len(self._undecided())
+
+    def _undecided(self) -> NDArray[np.int32]:
         if not self.is_narrow:
-            return 0
-        several = (self._table["flags"][self._rows] & MANY) != 0
-        return int((self._known()[self._rows[several]] < 0).sum())
+            return np.zeros(0, dtype=np.int32)
+        rows = self._rows[self._table["count"][self._rows] > 1]
+        return rows[self._known()[rows] < 0]

@@ -208,12 +208,13 @@ class ListPage(Listing):
         marked = bool(keys)
         if not keys and grid.cursor is not None and grid.cursor_position is not None:
             keys = [grid.cursor]
-        if not keys:
+        picks = self.picks(keys)
+        if not picks:
             return None
         return Subject(
             scope=self.scope(keys, marked=marked),
             filter=self.view.filter,
-            picks=self.picks(keys),
+            picks=picks,
             hidden=grid.marks.hidden(self.model),
         )
 

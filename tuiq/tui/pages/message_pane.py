@@ -45,7 +45,7 @@ class MessagePane(Vertical):
         self.lines = LongText(palette, wrap=False)
         self.facts: Facts | None = None
         """What is shown."""
-        self._aim: tuple[str, int] | None = None
+        self._aim: tuple[str, int, int] | None = None
         self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -61,7 +61,7 @@ class MessagePane(Vertical):
 
     def aim(self, row: Row | None, *, at_once: bool = False) -> None:
         """Show a message as soon as the cursor has rested on it for a moment."""
-        wanted = None if row is None else (row.queue_id, row.version)
+        wanted = None if row is None else (row.queue_id, row.version, row.stamp)
         if wanted == self._aim or not self.display:
             return
         moved = wanted is None or self._aim is None or wanted[0] != self._aim[0]

@@ -35,7 +35,7 @@ class MessageReader(Widget):
         """What the journal tells; None before it was asked for and read."""
         self.gone = False
         """Whether the message has left the queue since it was opened."""
-        self._version: int | None = None
+        self._read_as: tuple[int, int] | None = None
         self._directory = ""
         self._stop = threading.Event()
 
@@ -57,7 +57,7 @@ class MessageReader(Widget):
         row = self._world.messages.row(queue_id)
         self.queue_id = queue_id
         self._directory = row.directory if row else ""
-        self._version = row.version if row else None
+        self._read_as = (row.version, row.stamp) if row else None
         self._read()
 
     def end(self) -> None:
@@ -112,9 +112,9 @@ class MessageReader(Widget):
         if row is None:
             self._leave()
             return self.gone
-        if row.version == self._version and not self.gone:
+        if (row.version, row.stamp) == self._read_as and not self.gone:
             return False
-        self._version, self._directory = row.version, row.directory
+        self._read_as, self._directory = (row.version, row.stamp), row.directory
         self.gone = False
         self.history = None
         self._read()

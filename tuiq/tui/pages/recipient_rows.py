@@ -27,7 +27,7 @@ _BY_COLUMN = {name: column for column, name in _BY_MESSAGE.items()}
 
 
 class Known:
-    """Messages that were read lately, with the version that was read."""
+    """Messages that were read lately, with the stamp of what was read."""
 
     def __init__(self) -> None:
         """Know none."""
@@ -42,14 +42,14 @@ class Known:
     def is_current(self, row: Row) -> bool:
         """Say whether what was read of a message is what it is now."""
         found = self._facts.get(row.queue_id)
-        return found is not None and found[0] == row.version
+        return found is not None and found[0] == row.stamp
 
-    def put(self, version: int, facts: Facts) -> None:
+    def put(self, stamp: int, facts: Facts) -> None:
         """Keep what was read, and forget what was not needed for longest."""
         queue_id = facts.entry.queue_id
         old = self._facts.pop(queue_id, None)
         self._recipients -= len(old[1].recipients) if old else 0
-        self._facts[queue_id] = version, facts
+        self._facts[queue_id] = stamp, facts
         self._recipients += len(facts.recipients)
         while len(self._facts) > 1 and (
             len(self._facts) > _KEPT or self._recipients > _KEPT_RECIPIENTS
@@ -175,5 +175,5 @@ class RecipientRows:
 
     def take(self, read: Iterable[tuple[int, Facts]]) -> None:
         """Keep what was read."""
-        for version, facts in read:
-            self.known.put(version, facts)
+        for stamp, facts in read:
+            self.known.put(stamp, facts)

@@ -24,6 +24,8 @@ from tuiq.tui.pages.message_facts import Facts
 
 _MORE = 200
 """Messages that are read at a time to learn which of their slots fit."""
+_OF_MANY = frozenset({"mark-all", "mark-range", "mark-invert"})
+_OF_ONE = frozenset({"mark", "mark-down", "mark-up"})
 Fits = Callable[["QueueEntry"], "tuple[int, ...] | None"]
 
 
@@ -100,9 +102,9 @@ class RecipientsPage(ListPage):
     ) -> None:
         for row, (facts, slots) in zip(rows, read, strict=True):
             if facts is not None:
-                self.model.take([(row.version, facts)])
+                self.model.take([(row.stamp, facts)])
             if slots is not None:
-                self.recipients.fit(row.queue_id, row.version, slots)
+                self.recipients.fit(row.queue_id, row.stamp, slots)
         self.recipients.bring()
         self.grid.changed()
 
@@ -152,6 +154,16 @@ class RecipientsPage(ListPage):
         return found or super().term(column, row)
 
     # Actions.
+
+    def why_not(self, command: str) -> str:
+        """Return why a command cannot work now: no row is marked before it is known."""
+        if command in _OF_MANY and not self.message.is_open:
+            left = self.recipients.to_read()
+            if left:
+                return f"{plural(left, 'message')} must be read first, for the filter"
+        if command in _OF_ONE and self.meant(self.grid.cursor)[1] is None:
+            return "the row is still being read"
+        return super().why_not(command)
 
     def picks(self, keys: list[Key]) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Return each message once, with the slots that are meant."""

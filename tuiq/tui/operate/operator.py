@@ -88,7 +88,7 @@ class Operator:
                 return part.why_not(command, page)
         if command == "jobs":
             return ""
-        return self._why_not_subject(command, page.subject())
+        return self._why_not_subject(command, page.sample())
 
     def _why_no_undo(self, page: Page) -> str:
         done = page.done()
@@ -203,7 +203,7 @@ class Operator:
 
     def _restores(self, page: Page) -> bool:
         """Say whether ``undo`` means the focused message, which is in the trash."""
-        subject = None if self._is_fresh else page.subject()
+        subject = None if self._is_fresh else page.sample()
         if subject is None or not subject.picks:
             return False
         row = self._shell.world.messages.row(subject.picks[0][0])

@@ -94,6 +94,13 @@ class Page(Widget, can_focus=False):
         """Return what an action would be applied to; None: nothing is there."""
         return None
 
+    def sample(self) -> Subject | None:
+        """Return what tells cheaply whether an action could work now.
+
+        Some of the messages of ``subject()`` where listing all of them takes long.
+        """
+        return self.subject()
+
     def done(self) -> Done | None:
         """Return the action that ``undo`` means here; None: the last one."""
         return None

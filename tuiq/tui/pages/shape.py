@@ -33,7 +33,8 @@ SOON = 0.5
 _SHARE = 20.0
 """How many times as long as a count took nothing is counted."""
 _FRESH = 2.0
-"""Seconds for which a set of messages is good that an action would be applied to."""
+"""Seconds for which a sample of what an action would be applied to is good."""
+_SAMPLE = 200
 TOTAL = ""
 """Key of the line of sums; the others go by their filters."""
 
@@ -72,8 +73,8 @@ class ShapePage(Board):
         self._next_count = float("-inf")
         # What is going to happen, as it was worked out last.
         self._forecast: list[Line] = []
-        # What an action would be applied to: for which focus, when, and the set.
-        self._meant: tuple[object, float, Subject | None] | None = None
+        # Some of what an action would be applied to: for which focus, until when.
+        self._sampled: tuple[object, float, Subject | None] | None = None
 
     def compose(self) -> ComposeResult:
         """Make both grids and the forecast."""
@@ -224,32 +225,35 @@ class ShapePage(Board):
         self.shell.go("messages", filter=self._cell()[0])
 
     def subject(self) -> Subject | None:
-        """Return all messages of the focused cell or group."""
-        grid = self.active
-        key = grid.cursor
-        focus = (grid.id, key, grid.focused_column, self._filter, self.by)
-        now = time.monotonic()
-        if self._meant is not None:
-            known, until, subject = self._meant
-            if known == focus and now < until:
-                return subject
-        subject = None if key is None else self._frozen()
-        took = time.monotonic() - now
-        self._meant = focus, now + max(_FRESH, _SHARE * took), subject
-        return subject
+        """Return all messages of the focused cell or group, as of now."""
+        return self._meaning(None)
 
-    def _frozen(self) -> Subject | None:
-        """Return every message of the focused cell, as of now."""
+    def sample(self) -> Subject | None:
+        """Return a few of them, for a while the same."""
+        grid = self.active
+        focus = (grid.id, grid.cursor, grid.focused_column, self._filter, self.by)
+        now = time.monotonic()
+        if self._sampled is None or self._sampled[0] != focus or now > self._sampled[1]:
+            subject = self._meaning(_SAMPLE)
+            took = time.monotonic() - now
+            self._sampled = focus, now + max(_FRESH, _SHARE * took), subject
+        return self._sampled[2]
+
+    def _meaning(self, most: int | None) -> Subject | None:
+        """Return up to *most* messages of what is focused; None: all."""
+        if self.active.cursor is None:
+            return None
         text, words = self._cell()
         view = self.world.messages.view()
         try:
             view.narrow(text)
-            ids, canonical = view.ids(), view.filter
+            ids = view.ids() if most is None else _first(view, most)
+            count, canonical = view.count, view.filter
         finally:
             view.close()
         if not ids:
             return None
-        messages = plural(len(ids), "message")
+        messages = plural(count, "message")
         return Subject(
             scope=f"{messages}{words}" if words else f"all {messages}",
             filter=canonical,
@@ -289,3 +293,8 @@ class ShapePage(Board):
         if self.active is self.heat_grid:
             other = self.reason_grid
         other.focus()
+
+
+def _first(view: MessagesView, most: int) -> list[str]:
+    ids = (view.id_at(place) for place in range(min(view.count, most)))
+    return [queue_id for queue_id in ids if queue_id is not None]

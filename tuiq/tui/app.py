@@ -6,10 +6,11 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from tuiq.tui.bars.footer import Hint
-from tuiq.tui.commands import COMMANDS, Group
+from tuiq.tui.commands import COMMANDS
 from tuiq.tui.driver import TerminalDriver
 from tuiq.tui.frame import PAGES
 from tuiq.tui.guide import Guide
+from tuiq.tui.pages.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,17 @@ _BY_PAGE = frozenset({"pane", "back"})
 """What the page does where it takes it, and the shell where it does not."""
 
 
-def _is_the_operators(command: str) -> bool:
-    return COMMANDS[command].group in (Group.ACT, Group.RUNNER)
+class Elsewhere(Page):
+    """Stands for a page that has one place focused, and nothing else."""
+
+    def __init__(self, place: list[str]) -> None:
+        """Focus *place*."""
+        super().__init__()
+        self._place = place
+
+    def pausable(self) -> list[list[str]]:
+        """Return the place."""
+        return [self._place]
 
 
 class TuiqApp(Guide):
@@ -53,7 +63,6 @@ class TuiqApp(Guide):
             "redraw": lambda: self.refresh(layout=True),
             "mouse": self._toggle_mouse,
             "theme": self.choose_theme,
-            "jobs": lambda: self.go("activity"),
             "help": self.help,
             "help-here": self.help_here,
             "tour-next": lambda: None,
@@ -85,13 +94,12 @@ class TuiqApp(Guide):
             self.tell(f"{label}: {why}")
             return
         self.guarded(label, lambda: self._do(command))
-        if self.tour is not None and self.tour.performed(command):
-            self.tour = None if self.tour.is_over else self.tour
+        self.go_on_with_tour(command)
         self.refresh_bars()
 
     def why_not(self, command: str) -> str:
         """Return why a command cannot work now, as one short phrase; empty: it can."""
-        if _is_the_operators(command):
+        if command in self.operator.handles:
             return self.operator.why_not(command, self.page)
         if self._is_the_pages(command):
             return self.page.why_not(command)
@@ -126,7 +134,7 @@ class TuiqApp(Guide):
         return "" if there else why
 
     def _do(self, command: str) -> None:
-        if _is_the_operators(command):
+        if command in self.operator.handles:
             self.operator.perform(command, self.page)
         elif self._is_the_pages(command):
             self.page.perform(command)
@@ -203,6 +211,14 @@ class TuiqApp(Guide):
         """Give the keys back to the page."""
         self.page.shown()
 
+    def pause(self, place: list[str]) -> None:
+        """Ask about pausing a place that no page has focused."""
+        elsewhere = Elsewhere(place)
+        if why := self.operator.why_not("pause", elsewhere):
+            self.tell(f"Pause: {why}")
+        else:
+            self.operator.perform("pause", elsewhere)
+
     # -- the terminal -------------------------------------------------------------
 
     def _toggle_mouse(self) -> None:
@@ -241,15 +257,13 @@ class TuiqApp(Guide):
     # -- words ---------------------------------------------------------------------
 
     def doing(self) -> str:
-        """Return the line on jobs and undo, or what the tour asks for."""
-        if self.tour is not None:
-            return self.tour.line
+        """Return the line on jobs and undo."""
         return self.operator.line(self.world.clock.now()) if self.is_up else ""
 
     def here(self) -> list[str]:
         """Return the commands that there are on this screen."""
-        known = self.page.takes | self._own.keys()
-        return [id for id in COMMANDS if id in known or _is_the_operators(id)]
+        known = self.page.takes | self.operator.handles | self._own.keys()
+        return [id for id in COMMANDS if id in known]
 
     def hints(self) -> list[Hint]:
         """Return the keys of the footer, the most useful first."""

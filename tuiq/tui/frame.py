@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.widgets import Static
 
 from tuiq.tui.bars.filter_line import FilterLine
 from tuiq.tui.bars.footer import Footer, Hint
@@ -89,7 +90,7 @@ class Frame(App[int], inherit_bindings=False):
         super().__init__(driver_class=driver_class, ansi_color=ansi)
         self.world = world
         self.appearance = appearance
-        self.troubles = troubles or Troubles(None)
+        self.troubles = Troubles(None) if troubles is None else troubles
         fit_scrollbars(ascii=appearance.ascii)
         appearance.register_all(self)
         self.palette_now: Palette = appearance.palette(self._wanted_theme())
@@ -135,6 +136,8 @@ class Frame(App[int], inherit_bindings=False):
             lambda: self.page.status(), self.doing, id="status"
         )
         self.jobs_line = JobsLine(self.doing, self.status_line, id="jobs")
+        self.tour_line = Static(id="tour", classes="bar", markup=False)
+        self.tour_line.display = False
         self.footer = Footer(self.hints, id="footer")
         self.bars: list[Bar | FilterLine] = [
             self.title_bar, self.tabs, self.filter_line, self.status_line,
@@ -155,7 +158,13 @@ class Frame(App[int], inherit_bindings=False):
                 Rule(),
             ],
             first=self.page,
-            below=[Rule(), self.jobs_line, self.status_line, self.footer],
+            below=[
+                Rule(),
+                self.tour_line,
+                self.jobs_line,
+                self.status_line,
+                self.footer,
+            ],
         )
 
     def on_mount(self) -> None:

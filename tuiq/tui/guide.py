@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from textual.geometry import Offset
 
-from tuiq.tui.commands import COMMANDS
 from tuiq.tui.frame import Frame
 
 if TYPE_CHECKING:
@@ -34,6 +33,10 @@ class Guide(Frame):
         """Return why a command cannot work now; empty: it can."""
         raise NotImplementedError
 
+    def pause(self, place: list[str]) -> None:
+        """Ask about pausing a place, in words for ``pausing.place``."""
+        raise NotImplementedError
+
     def here(self) -> list[str]:
         """Return the commands that there are on this screen."""
         raise NotImplementedError
@@ -53,6 +56,7 @@ class Guide(Frame):
             ],
             commands=command_entries(self.here(), self, self.key_of, self.why_not),
             others=list(self._themes()),
+            pause=self.pause,
         )
         self.ask(Find(findings), self._found)
 
@@ -112,7 +116,18 @@ class Guide(Frame):
 
             may_act = not self.world.options.read_only
             self.tour = Tour(may_act=may_act, key_of=self.key_of)
-            self.refresh_bars()
+            self._show_tour()
+
+    def go_on_with_tour(self, command: str) -> None:
+        """Go to the tour's next step if *command* was what it waits for."""
+        if self.tour is not None and self.tour.performed(command):
+            if self.tour.is_over:
+                self.tour = None
+            self._show_tour()
+
+    def _show_tour(self) -> None:
+        self.tour_line.display = self.tour is not None
+        self.tour_line.update(self.tour.line if self.tour else "")
 
     def jump(self) -> None:
         """Put labels on everything that can be focused."""
@@ -126,11 +141,12 @@ class Guide(Frame):
 
         for x, name in self.tabs.places:
             at = self.tabs.region.offset + Offset(x, 0)
-            key = COMMANDS[f"go-{name}"].keys
+            key = next(iter(self.keymap.keys[f"go-{name}"]), "")
             yield Target(at=at, go=partial(self.go, name), key=key)
         if self.page.filter_text is not None:
             at = self.filter_line.region.offset
-            yield Target(at=at, go=self.filter_line.edit, key="slash")
+            key = next(iter(self.keymap.keys["filter"]), "")
+            yield Target(at=at, go=self.filter_line.edit, key=key)
         for widget in self.page.query("*"):
             if widget.focusable and widget.region:
                 yield Target(at=widget.region.offset, go=widget.focus)

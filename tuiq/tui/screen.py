@@ -46,6 +46,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
     MainScreen > #pages > * { height: 1fr; }
     MainScreen.-bare > Bar, MainScreen.-bare > .bar { display: none; }
     MainScreen.-bare > .bar.-editing { display: block; }
+    MainScreen > #tour {
+        height: auto; padding: 0 1; background: $panel; color: $accent;
+    }
     MainScreen.-tiny > #pages { display: none; }
     MainScreen.-tiny > #title { display: block; }
     MainScreen Rule { display: none; }

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _HIDDEN = frozenset({"palette", "down", "up", "page-down", "page-up", "first", "last"})
 """Nobody looks these up to have them done."""
+_TELLING = 2
+"""Letters of a screen's name that are enough before a filter."""
+_DESTINATIONS = 8
+"""Completions of a destination; more letters find the others."""
 _SIGNS = frozenset(":=<>|/!()\"'")
 """What makes a text a filter rather than a name."""
 
@@ -47,12 +51,17 @@ class Findings:
         pages: Sequence[tuple[str, str]],
         commands: Iterable[Entry],
         others: Sequence[Entry] = (),
+        pause: Callable[[list[str]], object],
     ) -> None:
-        """Look on the screen *page*; *pages* are names and titles of lists."""
+        """Look on the screen *page*; *pages* are names and titles of lists.
+
+        *pause* asks about pausing a place, in words for ``pausing.place``.
+        """
         self._shell = shell
         self._page = page
-        self._pages = tuple(pages)
+        self._titles = dict(pages)
         self._entries = [*commands, *self._filters(), *others]
+        self._pause = pause
         self._search = FuzzySearch()
 
     def match(self, text: str) -> list[Entry]:
@@ -65,8 +74,12 @@ class Findings:
             for number, entry in enumerate(self._entries)
         ]
         found = [entry for score, _, entry in sorted(scored, key=_rank) if score > 0]
-        typed = list(self._typed(text))
-        return [*typed, *found] if _SIGNS & set(text) else [*found, *typed]
+        as_filter = [self._narrowing(self._target(), text)]
+        if _SIGNS & set(text):
+            found = [*as_filter, *found]
+        else:
+            found += as_filter
+        return [*self._directed(text), *found]
 
     def _score(self, text: str, entry: Entry) -> float:
         label, _ = self._search.match(text, entry.label)
@@ -84,25 +97,38 @@ class Findings:
 
     def _target(self) -> str:
         """Return the screen on which a filter is put by its text alone."""
-        return self._page if self._page in dict(self._pages) else "messages"
+        return self._page if self._page in self._titles else "messages"
 
-    def _typed(self, text: str) -> Iterator[Entry]:
-        """Yield what *text* means as a filter, with a screen before it or alone."""
+    def _directed(self, text: str) -> Iterator[Entry]:
+        """Yield what *text* means when its first word says where it belongs."""
         word, _, rest = text.partition(" ")
-        for name, title in self._pages:
-            if rest.strip() and name.startswith(word.lower()):
-                yield self._narrowing(name, title, rest.strip())
-        target = self._target()
-        yield self._narrowing(target, dict(self._pages).get(target, target), text)
+        word, rest = word.lower(), rest.strip()
+        if len(word) < _TELLING or not rest:
+            return
+        for name in self._titles:
+            if name.startswith(word):
+                yield self._narrowing(name, rest)
+        if "pause".startswith(word):
+            yield from self._pausing(rest.lower())
 
-    def _narrowing(self, page: str, title: str, text: str) -> Entry:
+    def _pausing(self, name: str) -> Iterator[Entry]:
+        """Yield destinations that begin with *name*, and *name* itself."""
+        known = self._shell.world.messages.values("dom", name, _DESTINATIONS)
+        for one in dict.fromkeys((*known, name)):
+            yield Entry(
+                label=f"Pause {clean(one)}",
+                gloss="start no attempts there for a while",
+                run=lambda one=one: self._pause(["destination", one]),
+            )
+
+    def _narrowing(self, page: str, text: str) -> Entry:
         why = ""
         try:
             parse(text)
         except FilterError as error:
             why = error.reason
         return Entry(
-            label=f"{title}: {clean(text)}",
+            label=f"{self._titles.get(page, page)}: {clean(text)}",
             gloss="show only what matches",
             why=clean(why),
             run=lambda: self._shell.go(page, filter=text),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import groupby
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -12,6 +14,7 @@ from textual.widgets import Static
 
 from tuiq.tui.commands import COMMANDS, Command
 from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.look.text import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 
     from tuiq.tui.keymap import KeyMap
 
-_KEYS, _LABEL = 16, 16
+_LABEL = 16
+_WIDEST, _FRAME, _SHORTEST = 100, 6, 16
+"""Columns of the dialog, of what is around its text, of the shortest line."""
 _Line = tuple[str | tuple[str, str], ...]
 
 
@@ -69,29 +74,45 @@ class Help(Scrolled):
 
     def body(self) -> ComposeResult:
         """Yield all keys in one text."""
+        shown = {one.id: self._keys(one) for one in self._commands}
+        width = max(map(cell_len, shown.values())) + 3
         lines: list[_Line] = []
         for group, commands in groupby(self._commands, key=lambda one: one.group):
-            lines += [((group.value, "bold $accent"),), *map(self._line, commands), ()]
+            lines.append(((group.value, "bold $accent"),))
+            for one in commands:
+                lines += self._lines(one, fit(f" {shown[one.id]}", width))
+            lines.append(())
         if self._tour:
-            tour = " Tour            two minutes over the real keys, here: press t"
-            lines += [(tour,)]
+            lines += self._said(
+                fit(" t", width), fit("Tour", _LABEL), "two minutes over these keys"
+            )
         yield Static(_text(lines), markup=False)
 
-    def _line(self, command: Command) -> _Line:
+    def _keys(self, command: Command) -> str:
         ascii_only = self.shell.palette_now.ascii
-        keys = (
-            " ".join(self._keymap.all_shown(command.id, ascii=ascii_only)) or "no key"
-        )
+        shown = self._keymap.all_shown(command.id, ascii=ascii_only)
+        return " ".join(shown) or "no key"
+
+    def _lines(self, command: Command, keys: str) -> list[_Line]:
         changed = " (changed)" if command.id in self._keymap.overrides else ""
         why = self._why_not(command.id)
-        said = f"{command.gloss}{changed}"
-        style = "$text-muted" if why else "bold"
-        return (
-            (f" {keys:<{_KEYS}}", style),
-            (f"{command.label:<{_LABEL}}", style),
-            (said, "$text-muted" if why else ""),
-            (f" – not now: {why}" if why else "", "$text-muted italic"),
-        )
+        later = f"; not now: {why}" if why else ""
+        said = f"{command.gloss}{changed}{later}"
+        return self._said(keys, fit(command.label, _LABEL), said, dim=bool(why))
+
+    def _said(
+        self, keys: str, label: str, said: str, *, dim: bool = False
+    ) -> list[_Line]:
+        """Return a line, or more where the sentence is too long for one."""
+        indent = cell_len(keys) + cell_len(label)
+        spare = min(_WIDEST, self.app.size.width) - _FRAME - indent
+        first, *rest = wrap(said, max(_SHORTEST, spare))
+        style, strong = ("$text-muted", "$text-muted") if dim else ("", "bold")
+        begin = (f"{keys}{label}", strong)
+        return [
+            (begin, (first, style)),
+            *(((" " * indent + line, style),) for line in rest),
+        ]
 
     def action_tour(self) -> None:
         """Leave for the tour."""

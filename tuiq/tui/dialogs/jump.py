@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tuiq.tui.keymap import shown_key
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -26,7 +28,7 @@ class Target:
     at: Offset
     go: Callable[[], object]
     key: str = ""
-    """The letter or digit it is known by; empty: the next that is free."""
+    """The key it is known by, as Textual names it; empty: a letter that is free."""
 
 
 class Jump(ModalScreen[Target]):
@@ -49,7 +51,8 @@ class Jump(ModalScreen[Target]):
     def compose(self) -> ComposeResult:
         """Put a label at each target."""
         for key, target in self._targets.items():
-            label = Static(key, classes="label", markup=False)
+            shown = shown_key(key, ascii=True)
+            label = Static(shown, classes="label", markup=False)
             label.styles.offset = target.at
             yield label
 

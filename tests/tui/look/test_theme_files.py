@@ -137,8 +137,18 @@ def test_the_title_bar_knows_production_by_its_name() -> None:
     assert plain is not None
     assert (plain.label, plain.style) == ("", Style.parse("#7fd88f"))
     assert appearance.host_accent(hosts, "elsewhere", "tuiq-dark") is None
-    with pytest.raises(ValueError, match="'rde' is no colour"):
-        appearance.host_accent({"x": "rde"}, "x", "tuiq-dark")
+    with pytest.raises(ValueError, match="knows style and label, no 'color'"):
+        appearance.host_accent({"x": {"color": "red"}}, "x", "tuiq-dark")
+
+
+@pytest.mark.parametrize("theme", themes.shipped().themes)
+def test_production_is_noticed_in_every_theme(theme: str) -> None:
+    appearance = Appearance(collection=themes.shipped(), depth=MILLIONS)
+    hosts = {"mx*": {"style": "ground on red bold", "label": "PRODUCTION"}}
+    accent = appearance.host_accent(hosts, "mx1", theme)
+    assert accent is not None
+    assert accent.label == "PRODUCTION"
+    assert accent.style.bgcolor is not None or accent.style.reverse
 
 
 def test_a_theme_may_know_hosts_too(tmp_path: Path) -> None:

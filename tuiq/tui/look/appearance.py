@@ -100,12 +100,13 @@ class Appearance:
     ) -> HostAccent | None:
         """Return how the title bar shows *host*: as ui.toml's *hosts* or the theme say.
 
-        The first glob that matches counts.  Raises ValueError about *hosts*.
+        The first glob that matches counts; a colour that the theme does not have is
+        drawn reversed.  Raises ValueError about *hosts*.
         """
         worn = self.collection.themes.get(self.resolve(theme))
         colors = worn.colors if worn else {}
         known = worn.hosts if worn else {}
-        for accents in (parse_hosts(hosts, colors), known):
+        for accents in (parse_hosts(hosts, colors, strict=False), known):
             for glob, accent in accents.items():
                 if fnmatch.fnmatchcase(host.lower(), glob.lower()):
                     return accent

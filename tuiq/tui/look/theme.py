@@ -9,12 +9,14 @@ from typing import Any
 from rich.color import ANSI_COLOR_NAMES, Color, ColorParseError, ColorType
 from rich.style import Style
 
+from tuiq.log import printable
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
 
 _ATTRIBUTES = frozenset(
     {"bold", "dim", "italic", "underline", "blink", "reverse", "strike"}
 )
+_UNMISTAKABLE = Style(bold=True, reverse=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +80,26 @@ def parse_style(text: str, colors: Mapping[str, str]) -> Style:
 
 
 def parse_hosts(
-    table: Mapping[str, Any], colors: Mapping[str, str]
+    table: Mapping[str, Any], colors: Mapping[str, str], *, strict: bool = True
 ) -> dict[str, HostAccent]:
     """Return the accents of ``[hosts]``; ValueError names what is wrong.
 
-    A value is a style, or a table with ``style`` and ``label``.
+    A value is a style, or a table with ``style`` and ``label``.  Unless *strict*, a
+    style that these *colors* cannot draw is drawn reversed: the host must be noticed.
     """
     accents = {}
     for glob, value in table.items():
         given = value if isinstance(value, dict) else {"style": value}
         if unknown := set(given) - {"style", "label"}:
             raise ValueError(f"{glob}: knows style and label, no {min(unknown)!r}")
-        style = parse_style(str(given.get("style", "")), colors)
-        accents[glob] = HostAccent(label=str(given.get("label", "")), style=style)
+        try:
+            style = parse_style(str(given.get("style", "")), colors)
+        except ValueError:
+            if strict:
+                raise
+            style = _UNMISTAKABLE
+        label = printable(str(given.get("label", "")))
+        accents[glob] = HostAccent(label=label, style=style)
     return accents
 
 

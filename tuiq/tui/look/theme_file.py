@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from rich.style import Style
 
 from tuiq.errors import ConfigError
+from tuiq.log import printable
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.theme import HostAccent, Theme, parse_color, parse_hosts, parse_style
 
@@ -33,7 +34,7 @@ def read(path: Path) -> Theme:
     colors = tables.colors()
     return Theme(
         name=name,
-        description=tables.text("description", ""),
+        description=printable(tables.text("description", "")),
         dark=dark,
         colors=colors,
         styles=tables.styles(colors),

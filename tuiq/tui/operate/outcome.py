@@ -6,6 +6,7 @@ message's own file says, so that a lost line costs a word and never an end.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from tuiq.spool.answers import Answer, Result
 from tuiq.spool.flags import RState
 from tuiq.spool.journal import Kind
 from tuiq.spool.reading import read_entry
+from tuiq.tui.operate.freezing import GC_STEP
 from tuiq.tui.operate.tail import Tail
 
 if TYPE_CHECKING:
@@ -155,6 +157,8 @@ class FlushWatch:
             target = answer.target
             self._open[target.queue_id] = _Met(target.recipients)
             self.outcome.of = len(self._open)
+            if self.outcome.of % GC_STEP == 0:
+                gc.freeze()
 
     def follow(self, halt: threading.Event) -> None:
         """Look until everything was tried, or nobody is going to, or *halt* is set."""

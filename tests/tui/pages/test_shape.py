@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 
 async def counted(scene: Scene[ShapePage]) -> Scene[ShapePage]:
     await scene.until(lambda: scene.world.feed.state.scanned > 0)
+    return await recounted(scene)
+
+
+async def recounted(scene: Scene[ShapePage]) -> Scene[ShapePage]:
+    """Let every part be counted."""
     scene.page.again()
-    await scene.pilot.pause()
+    for _ in range(3):
+        await scene.turn()
     return scene
 
 
@@ -93,6 +99,27 @@ async def test_a_cell_means_its_messages_and_no_others(tmp_path: Path) -> None:
         assert all(slots is None for _, slots in subject.picks)
 
 
+async def test_a_sample_is_taken_once_and_again_for_another_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with board(tmp_path / "s", ShapePage()) as scene:
+        await counted(scene)
+        await scene.do("first")
+        first = scene.page.sample()
+        assert first is not None
+        assert first.count == 12
+        assert scene.page.sample() is first
+        await scene.do("down")
+        second = scene.page.sample()
+        assert second is not None
+        assert second.count == 5
+        monkeypatch.setattr("tuiq.tui.pages.shape._SAMPLE", 2)
+        await scene.do("up")
+        third = scene.page.sample()
+        assert third is not None
+        assert (third.count, third.scope) == (2, "all 12 messages")
+
+
 async def test_an_empty_cell_means_nothing(tmp_path: Path) -> None:
     async with board(tmp_path / "s", ShapePage()) as scene:
         await counted(scene)
@@ -132,7 +159,7 @@ async def test_a_filter_narrows_both_parts_and_goes_with_the_cell(
     async with board(tmp_path / "s", ShapePage()) as scene:
         await counted(scene)
         assert scene.page.set_filter("tries>=2 | is:held") == ""
-        await scene.pilot.pause()
+        await recounted(scene)
         assert scene.line("full.example").split()[-11] == "4"
         assert "452 4.2.2" in scene.line("× 4")
         await scene.do("first", "down", "open")
@@ -149,7 +176,7 @@ async def test_counting_is_rare_while_nobody_asks(
     async with board(tmp_path / "s", ShapePage()) as scene:
         await counted(scene)
         counts: list[float] = []
-        monkeypatch.setattr(scene.page, "count", counts.append)
+        monkeypatch.setattr(scene.page, "_count_shape", counts.append)
         for _ in range(20):
             await scene.turn(1)
         assert counts == []
@@ -168,6 +195,7 @@ async def test_text_from_mail_is_escaped(tmp_path: Path) -> None:
 
 async def test_an_empty_queue_says_so(tmp_path: Path) -> None:
     async with board(tmp_path / "s", ShapePage(), read=False) as scene:
+        await recounted(scene)
         assert "Nothing waits in the queue" in scene.text
         assert "nothing waits to leave" in scene.text
         assert scene.page.subject() is None
@@ -183,8 +211,7 @@ async def test_the_outlook_is_that_of_the_last_minute(tmp_path: Path) -> None:
                 scene.world.spool.journal.append([gone] * 2)
                 scene.clock.time += 1
                 scene.world.lookout.look()
-            scene.page.again()
-            await scene.pilot.pause()
+            await recounted(scene)
             assert "empty in 5 s at this rate: 0/s come in, " in scene.text
 
 

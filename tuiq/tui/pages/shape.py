@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.containers import Vertical
 
 from tuiq.actions.filter import FilterError, parse
-from tuiq.actions.words import plural
 from tuiq.tui.grid import news
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.pages import shape_rows as rows
 from tuiq.tui.pages.board import GRID, Board
 from tuiq.tui.pages.lines import Line, Lines
-from tuiq.tui.pages.page import Subject
 from tuiq.tui.pages.shape_forecast import outlook
+from tuiq.tui.pages.shape_meaning import meaning
 from tuiq.tui.pages.shape_rows import HeatRow, ReasonRow
 from tuiq.tui.pages.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual import events
     from textual.app import ComposeResult
 
     from tuiq.tui.grid.model import Key
     from tuiq.tui.index.messages import MessagesView
+    from tuiq.tui.pages.page import Subject
 
 EVERY = 5.0
 """Seconds between two counts at least."""
@@ -71,6 +73,9 @@ class ShapePage(Board):
         self._filter = ""
         self._view: MessagesView | None = None
         self._next_count = float("-inf")
+        # What is still to be counted in this turn, and how long that took so far.
+        self._parts: list[Callable[[float], None]] = []
+        self._took = 0.0
         # What is going to happen, as it was worked out last.
         self._forecast: list[Line] = []
         # Some of what an action would be applied to: for which focus, until when.
@@ -100,27 +105,33 @@ class ShapePage(Board):
     # -- what is shown -----------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """Count again when it is time."""
-        moment = time.monotonic()
+        """Count a part again when it is time; the next tick counts the next."""
         if not self.is_mounted:
             return
-        if moment >= self._next_count:
-            self.count(now)
-            took = time.monotonic() - moment
+        began = time.monotonic()
+        if not self._parts and began >= self._next_count:
+            self._parts = [self._count_shape, self._count_reasons, self._look_ahead]
+            self._took = 0.0
+        if self._parts:
+            self._parts.pop(0)(now)
+            ended = time.monotonic()
+            self._took += ended - began
             pause = EVERY if self.groups.count else SOON
-            self._next_count = moment + max(pause, _SHARE * took)
+            self._next_count = ended + max(pause, _SHARE * self._took)
         self._tell()
 
-    def count(self, now: float) -> None:
-        """Count everything, and show it."""
-        messages = self.world.messages
-        shape = messages.shape(self.by, now=now, filter=self._filter)
+    def _count_shape(self, now: float) -> None:
+        shape = self.world.messages.shape(self.by, now=now, filter=self._filter)
         whole = shape[0].total if shape else 0
         self.heat.show({row.filter: HeatRow(row=row, whole=whole) for row in shape})
         self.heat_grid.changed()
-        groups = messages.reasons(self._narrowed())
+
+    def _count_reasons(self, now: float) -> None:
+        groups = self.world.messages.reasons(self._narrowed())
         self.groups.show({g.label: ReasonRow(group=g, now=now) for g in groups})
         self.reason_grid.changed()
+
+    def _look_ahead(self, now: float) -> None:
         self._forecast = outlook(self.world, now)
 
     def _tell(self) -> None:
@@ -146,6 +157,7 @@ class ShapePage(Board):
     def again(self) -> None:
         """Count at once: something else is asked for."""
         self._next_count = float("-inf")
+        self._parts.clear()
         self.tick(self.world.clock.now())
 
     def hidden(self) -> None:
@@ -240,25 +252,10 @@ class ShapePage(Board):
         return self._sampled[2]
 
     def _meaning(self, most: int | None) -> Subject | None:
-        """Return up to *most* messages of what is focused; None: all."""
         if self.active.cursor is None:
             return None
         text, words = self._cell()
-        view = self.world.messages.view()
-        try:
-            view.narrow(text)
-            ids = view.ids() if most is None else _first(view, most)
-            count, canonical = view.count, view.filter
-        finally:
-            view.close()
-        if not ids:
-            return None
-        messages = plural(count, "message")
-        return Subject(
-            scope=f"{messages}{words}" if words else f"all {messages}",
-            filter=canonical,
-            picks=tuple((queue_id, None) for queue_id in ids),
-        )
+        return meaning(self.world.messages, text, words, most=most)
 
     def pausable(self) -> list[list[str]]:
         """Return the focused domain or route, then the whole spool."""
@@ -293,8 +290,3 @@ class ShapePage(Board):
         if self.active is self.heat_grid:
             other = self.reason_grid
         other.focus()
-
-
-def _first(view: MessagesView, most: int) -> list[str]:
-    ids = (view.id_at(place) for place in range(min(view.count, most)))
-    return [queue_id for queue_id in ids if queue_id is not None]

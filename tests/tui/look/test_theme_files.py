@@ -157,3 +157,25 @@ def test_a_theme_may_know_hosts_too(tmp_path: Path) -> None:
     accent = appearance.host_accent({}, "mx1", "mine")
     assert accent is not None
     assert accent.style == Style.parse("#ff8a80")
+
+
+def test_what_a_theme_says_of_itself_is_harmless(tmp_path: Path) -> None:
+    text = mine("Quiet slate", "\\u001b]0;owned\\u0007")
+    hosts = '[hosts]\nx = { label = "\\u001b" }\n[roles]'
+    theme = read(written(tmp_path, text.replace("[roles]", hosts)))
+    assert theme.description.startswith("\\x1b]0;owned\\x07")
+    assert theme.hosts["x"].label == "\\x1b"
+
+
+def test_a_theme_that_is_not_worn_says_why() -> None:
+    appearance = Appearance(collection=themes.shipped(), depth=16)
+    assert appearance.why_not("") == appearance.why_not("ansi16") == ""
+    assert appearance.why_not("x\x1b") == (
+        'there is no theme "x\\x1b"; there are ansi16, mono'
+    )
+    assert appearance.why_not("postcard") == (
+        "theme postcard needs 256 colours, and this terminal has 16; ansi16 is worn "
+        "instead"
+    )
+    bare = Appearance(collection=themes.shipped(), depth=0)
+    assert "this terminal has none; mono" in bare.why_not("postcard")

@@ -199,7 +199,7 @@ async def test_plain_words_narrow_the_list(tmp_path: Path) -> None:
             shown = {row.scope.split()[-1] for row in scene.page.table.values.values()}
             assert shown == left, words
         assert scene.page.matched().startswith("2 of ")
-        await scene.do("filter-clear")
+        assert scene.page.set_filter("") == ""
         assert scene.page.filter_text == ""
 
 

@@ -19,7 +19,7 @@ from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages import activity_rows as rows
 from tuiq.tui.pages.activity_rows import ActivityRow
-from tuiq.tui.pages.board import GRID, Board
+from tuiq.tui.pages.board import Board
 from tuiq.tui.pages.lines import Line, Lines
 from tuiq.tui.pages.table import Table
 
@@ -43,7 +43,6 @@ class ActivityPage(Board):
     page_name = "activity"
     page_title = "Activity"
     footer: ClassVar[tuple[str, ...]] = ("open", "undo", "filter", "sort", "columns")
-    takes: ClassVar[frozenset[str]] = GRID | {"filter", "filter-clear", "columns"}
     DEFAULT_CSS = """
     ActivityPage #activity-about { height: 2; }
     """
@@ -191,13 +190,6 @@ class ActivityPage(Board):
             return None
         keep = self.world.config.spool.trash_keep
         return rows.undoing(row, now=self._now, keep=keep)
-
-    def perform(self, command: str) -> None:
-        """Do one of the commands in ``takes``."""
-        if command == "filter-clear":
-            self.set_filter("")
-        else:
-            super().perform(command)
 
     def opened(self, grid: Grid, key: Key) -> None:
         """Show the messages that an action was applied to."""

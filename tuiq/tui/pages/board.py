@@ -93,6 +93,8 @@ class Board(Page):
             choice = event.grid.choice
             choice.sort, choice.reverse = event.column, event.reverse
             event.grid.changed(asked=True)
+            if complaint := self.world.choices.save():
+                self.shell.tell(complaint, bad=True)
 
     @on(news.Opened)
     def _opened(self, event: news.Opened) -> None:

@@ -54,7 +54,7 @@ class QueuesPage(Board):
         "runner-start",
         "freeze",
     )
-    takes: ClassVar[frozenset[str]] = GRID | {"plot-shorter", "plot-longer", "columns"}
+    takes: ClassVar[frozenset[str]] = GRID | {"plot-shorter", "plot-longer"}
     DEFAULT_CSS = """
     QueuesPage { layout: vertical; }
     QueuesPage #queues-about { height: 3; }

@@ -57,7 +57,7 @@ class ShapePage(Board):
         "filter",
         "sort",
     )
-    takes: ClassVar[frozenset[str]] = GRID | {"group", "pane", "filter", "filter-clear"}
+    takes: ClassVar[frozenset[str]] = GRID | {"group", "pane"}
     DEFAULT_CSS = """
     ShapePage #shape { height: 3fr; }
     ShapePage #reasons { height: 2fr; min-height: 2; }
@@ -272,7 +272,6 @@ class ShapePage(Board):
         do: dict[str, Any] = {
             "group": self._next_grouping,
             "pane": self._other_part,
-            "filter-clear": lambda: self.set_filter(""),
         }
         if command in do:
             do[command]()

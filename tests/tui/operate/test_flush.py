@@ -9,7 +9,7 @@ import pytest
 
 from tests.runner.world import World
 from tests.tui.operate.desk import Floor, open_now, shown, until
-from tuiq.demo.script import Script
+from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
 from tuiq.spool import control
 from tuiq.tui.operate.choose import Choose
@@ -155,3 +155,41 @@ async def test_the_first_refusal_stops_the_canaries(
     assert "stopped, 4 more canaries stayed" in told
     assert "C goes on with the rest (5)" in told
     assert not server.received
+
+
+async def test_a_second_drain_stops_hard_after_an_explanation(world: World) -> None:
+    world.submit(b"ok@x.invalid")
+    async with ScriptedServer(Script(verdict=Act(reply=b""))) as server:
+        world.serve_by(server)
+        with open_now(world.path) as floor:
+            runner = floor.world.runner
+            async with floor.run_test(size=(100, 30)) as pilot:
+                await run_runner(floor, pilot)
+                await until(pilot, lambda: bool(server.received))
+                floor.perform("runner-drain")
+                assert "T again stops it hard" in floor.told[-1]
+                assert runner.word == "draining"
+                floor.perform("runner-drain")
+                await until(pilot, lambda: "may then be sent a second" in shown(floor))
+                await pilot.press("enter")
+                assert runner.pid is not None
+                await pilot.press("y")
+                await until(pilot, lambda: runner.pid is None)
+                await until(pilot, lambda: runner.word == "ended with SIGKILL")
+
+
+async def test_a_flush_waits_for_an_answer_that_is_slow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuiq.tui.operate.outcome.SHORT_PATIENCE", 0.2)
+    monkeypatch.setattr("tuiq.tui.operate.outcome.PATIENCE", 0.4)
+    queue_id = defer(world, b"ok@x.invalid")
+    async with ScriptedServer(Script(verdict=Act(delay=1.5))) as server:
+        world.serve_by(server)
+        with open_now(world.path) as floor:
+            async with floor.run_test() as pilot:
+                await run_runner(floor, pilot)
+                floor.mean(queue_id)
+                floor.perform("flush")
+                await until(pilot, lambda: bool(floor.told))
+    assert floor.told == ["1 flushed: 1 sent"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tui.operate.desk import Floor, open_desk, plant_many, until
+from tests.tui.operate.desk import Floor, open_desk, plant_many, shown, until
 from tests.tui.world import PlantedSpool, furnish
+from tuiq.spool.claim import lock_message
 from tuiq.spool.flags import MHold
 from tuiq.tui.operate.confirm import Confirm, TypeCount
 
@@ -87,3 +89,43 @@ async def test_a_delete_of_many_wants_their_number(
         await pilot.press("enter")
         await until(pilot, lambda: bool(floor.told))
         assert floor.told[0].startswith("21 deleted")
+
+
+async def test_a_message_in_flight_is_told_and_its_delete_taken_back(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    new = planted.ids["NEW"]
+    directory = floor.world.spool.find(new)
+    assert directory is not None
+    planted.slot("NEW", 0, b"U")  # its dot is out
+    async with floor.run_test(size=(120, 36)) as pilot:
+        with closing(lock_message(directory, new)):
+            floor.mean(new)
+            floor.perform("delete")
+            await until(pilot, lambda: isinstance(floor.screen, Confirm))
+            words = "1 is being worked on now: cancelled if deferred"
+            await until(pilot, lambda: words in shown(floor))
+            await pilot.press("y")
+            await until(pilot, lambda: bool(floor.told))
+            undo = "u undoes (1 d 00 h left)"
+            assert floor.told == [f"0 deleted · 1 in flight · {undo}"]
+        planted.slot("NEW", 0, b"T")  # it was deferred after all
+        floor.perform("undo")
+        await until(pilot, lambda: len(floor.told) == 2)
+    entry = floor.world.spool.entry(new)
+    assert (entry.states, entry.request) == (b"T", b"-")
+
+
+async def test_a_job_outlives_the_dialogs_and_pages_around_it(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    ids = plant_many(planted, 30)
+    async with floor.run_test(size=(120, 36)) as pilot:
+        floor.mean(*ids)
+        floor.perform("hold")
+        await floor.page.remove()
+        floor.perform("jobs")
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(floor.told))
+    assert floor.told == ["30 held · u undoes"]
+    assert all(floor.world.spool.entry(i).is_held for i in ids)

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from tuiq.tui.operate.job import Job
 
 _IN_FLIGHT = {
-    Verb.HOLD: "held if they defer",
+    Verb.HOLD: "held if deferred",
     Verb.RELEASE: "released at once",
     Verb.FLUSH: "tried again after that",
-    Verb.DELETE: "cancelled if they defer",
-    Verb.BOUNCE: "bounced if they defer",
-    Verb.PURGE: "removed if they defer",
+    Verb.DELETE: "cancelled if deferred",
+    Verb.BOUNCE: "bounced if deferred",
+    Verb.PURGE: "removed if deferred",
 }
 _LATER = "left alone; try again when the attempt is over"
 _TITLES = {Verb.DELIVERED: "Mark as delivered", Verb.UNDO: "Restore from the trash"}

@@ -38,9 +38,11 @@ INTERVAL = 0.25
 ROUND = 500
 """Files that are read in one look beside those that the journal told of."""
 PATIENCE = 60.0
-"""Seconds without any news after which what was not tried is left."""
+"""Seconds without any news after which what nobody works on is left."""
 SHORT_PATIENCE = 3.0
 """The same where it is clear that nobody is going to try."""
+SAMPLE = 20
+"""Messages that stand for all that were not tried when the reason is looked for."""
 LABEL = 48
 LABELS = 3
 """Reply classes that are named."""
@@ -252,14 +254,15 @@ class FlushWatch:
 
     def _is_hopeless(self, silent: float) -> bool:
         """Say whether nobody is going to try the rest, and why."""
-        first = next(islice(self._open, 1), None)
-        entry = self._read(first) if first is not None else None
-        if entry is None:
+        around = look_around(self._spool)
+        found = (self._read(queue_id) for queue_id in islice(self._open, SAMPLE))
+        reasons = [explain(entry, around) for entry in found if entry is not None]
+        causes = {reason.cause for reason in reasons}
+        if not reasons or Cause.LOCKED in causes:
             return False
-        reason = explain(entry, look_around(self._spool))
-        if reason.cause in _HOPELESS or silent > PATIENCE:
-            self.outcome.note = reason.text
-            if reason.cause is Cause.NO_RUNNER:
-                self.outcome.note = "no runner is alive that would try; S starts one"
-            return True
-        return False
+        if not (causes <= _HOPELESS or silent > PATIENCE):
+            return False
+        self.outcome.note = reasons[0].text
+        if reasons[0].cause is Cause.NO_RUNNER:
+            self.outcome.note = "no runner is alive that would try; S starts one"
+        return True

@@ -47,6 +47,8 @@ class Terminal:
         self.screen = pyte.Screen(*size)
         """What stands on the terminal, cell by cell."""
         self._stream = pyte.ByteStream(self.screen)
+        self.drawn = True
+        """Whether what comes is drawn on the screen, which takes longer than that."""
         self._unread = b""
         self._master, slave = pty.openpty()
         self.size = size
@@ -160,6 +162,24 @@ class Terminal:
                 self._read(0.05)
         return self._process.returncode
 
+    def answer(self, keys: str, *, quiet: float = 0.1) -> tuple[float, int]:
+        """Press *keys*; return the seconds to the last byte that follows, and bytes.
+
+        The last one is that after which nothing comes for *quiet* seconds.
+        """
+        before, start = self.sent, time.monotonic()
+        self.press(keys)
+        last, wait = start, 20.0
+        while self._read(wait):
+            last, wait = time.monotonic(), quiet
+        return last - start, self.sent - before
+
+    def memory(self) -> int:
+        """Return the program's resident memory in bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return int(found[1]) * 1024 if found else 0
+
     def state(self) -> str:
         """Return the kernel's letter for what the process does; ``T``: stopped."""
         return self._stat()[0]
@@ -203,7 +223,8 @@ class Terminal:
         self.output += data
         if _SYNC_QUERY in data:
             os.write(self._master, _SYNC_ANSWER)
-        self._draw(data)
+        if self.drawn:
+            self._draw(data)
         return True
 
     def _draw(self, data: bytes) -> None:

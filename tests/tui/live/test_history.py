@@ -77,3 +77,55 @@ def test_no_window_is_longer_than_the_time_that_was_looked_at(
     known = int(now) - int(1000.0 + steps[0]) + 1
     assert len(history.read("in", 900)) == min(known, 900)
     assert all(value == pytest.approx(1.0) for value in history.read("in", 900))
+
+
+def filled(seconds: int) -> History:
+    history = History()
+    for second in range(1000, 1000 + seconds):
+        history.add(second, {"in": float(second % 7)})
+    return history
+
+
+def test_points_are_means() -> None:
+    history = History()
+    for second, value in enumerate((1.0, 3.0, 5.0, 7.0), 1000):
+        history.add(second, {"in": value})
+    assert history.points("in", 4, 2) == [2.0, 6.0]
+
+
+def test_a_short_time_fills_the_width_by_repeating() -> None:
+    history = filled(2)
+    one, other = history.read("in", 2)
+    assert history.points("in", 2, 5) == [one, one, other, other]
+
+
+def test_points_move_as_they_are_and_only_the_last_one_changes() -> None:
+    history = filled(600)
+    before = history.points("in", 300, 50)
+    changed = 0
+    for second in range(1600, 1612):
+        history.add(second, {"in": 100.0})
+        after = history.points("in", 300, 50)
+        kept = [value for value in before if value in after]
+        changed = max(changed, len(before) - len(kept))
+        before = after
+    assert changed <= 2  # the last one, and the first that has left
+
+
+def test_a_time_that_nobody_looked_at_has_no_points() -> None:
+    history = filled(4)
+    assert len(history.points("in", 10, 5)) == 2
+    assert history.points("out", 60, 10) == []
+    assert history.points("in", 60, 0) == []
+
+
+@given(st.integers(1, 1200), st.sampled_from([60, 300, 900, 3600]), st.integers(1, 200))
+def test_there_are_never_more_points_than_asked_for(
+    looked: int, seconds: int, count: int
+) -> None:
+    history = filled(looked)
+    values = history.read("in", seconds)
+    points = history.points("in", seconds, count)
+    assert len(points) <= count
+    assert bool(points) == bool(values)
+    assert all(min(values) <= point <= max(values) for point in points)

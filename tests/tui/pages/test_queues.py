@@ -89,6 +89,13 @@ async def test_a_pause_is_told_with_its_reason_and_what_is_left_of_it(
         assert "spool paused, open-ended" in scene.line(" q.4 ") + scene.text
 
 
+async def test_the_first_row_tells_of_all_pauses(tmp_path: Path) -> None:
+    async with board(tmp_path / "s", QueuesPage()) as scene:
+        about = scene.page.detail.text
+        assert "stop.example: paused, 30:00 left: their upgrade by ann" in about
+        assert "1 pause" in scene.line("TOTAL")
+
+
 async def test_what_pause_means_is_the_focused_directory(tmp_path: Path) -> None:
     async with board(tmp_path / "s", QueuesPage()) as scene:
         assert scene.page.pausable() == [["spool"]]

@@ -103,17 +103,40 @@ class History:
 
         One per second up to ``FINE`` seconds, else one per ``STEP``.
         """
+        return self._window(name, seconds)[0]
+
+    def _window(self, name: str, seconds: int) -> tuple[array[float], int, int]:
+        """Return values, how many seconds each is for, and the number of the last."""
         with self._lock:
             series = self._series.get(name)
             known = self._last - self._first + 1
             if series is None or seconds <= 0:
-                return array("f")
+                return array("f"), 1, 0
             if seconds <= FINE or series.coarse is None:
                 count = min(seconds, known, FINE)
-                return _tail(series.fine, self._last, count)
+                return _tail(series.fine, self._last, count), 1, self._last
             last = (self._last + 1) // STEP - 1
             count = min(seconds // STEP, known // STEP, COARSE)
-            return _tail(series.coarse, last, count)
+            return _tail(series.coarse, last, count), STEP, last
+
+    def points(self, name: str, seconds: int, count: int) -> list[float]:
+        """Return up to *count* means that together stand for *seconds*.
+
+        Each is for the same number of seconds, begun at a multiple of it: as time goes
+        on they move on as they are, and only the last one changes.
+        """
+        values, unit, last = self._window(name, seconds)
+        full = seconds // unit
+        if full <= count:
+            return [value for value in values for _ in range(count // full)]
+        step = -(-full // max(count, 1))
+        end, size = len(values), (last + 1) % step or step
+        means: list[float] = []
+        while end > 0 and len(means) < min(-(-full // step), count):
+            part = values[max(0, end - size) : end]
+            means.append(sum(part) / len(part))
+            end, size = end - size, step
+        return means[::-1]
 
 
 def _tail(ring: array[float], last: int, count: int) -> array[float]:

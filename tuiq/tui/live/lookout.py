@@ -198,6 +198,13 @@ class Lookout:
         """
         return self._history.read(name, seconds)
 
+    def points(self, name: str, seconds: int, count: int) -> Sequence[float]:
+        """Return up to *count* means of the last *seconds*, the latest last.
+
+        All but the last one stay what they are as time goes on.
+        """
+        return self._history.points(name, seconds, count)
+
 
 def _mean(recent: Sequence[Rates]) -> Rates:
     """Return the mean of what was counted, and the latest that runners told."""

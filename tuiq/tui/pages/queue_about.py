@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiq.actions.words import instant, plural, size
+from tuiq.spool.pauses import Scope
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.figures import percent
@@ -19,20 +20,17 @@ if TYPE_CHECKING:
 def about(row: QueueRow) -> list[Line]:
     """Return the lines on the focused directory."""
     if row.facts is None:
-        return [_total(row)]
+        moving = plural(row.moving, "message")
+        first: Line = [(f" {moving} on the way; Enter lists all messages", Role.DIM)]
+        return [first, *_pauses(row)]
     facts = row.facts
     real = f" -> {facts.real}" if facts.real else ""
     who = f"served by {clean(facts.runner)}" if facts.runner else "served by nobody"
-    first: Line = [
+    first = [
         (f" {facts.path}{real}", Role.STRONG),
         (f"   {who}", Role.TEXT if facts.runner else Role.WARN),
     ]
     return [first, _room(facts), *_warnings(row)]
-
-
-def _total(row: QueueRow) -> Line:
-    moving = plural(row.moving, "message")
-    return [(f" {moving} on the way; Enter lists all messages", Role.DIM)]
 
 
 def _room(facts: DirectoryFacts) -> Line:
@@ -58,9 +56,17 @@ def _warnings(row: QueueRow) -> list[Line]:
     if facts.low:
         text = f" low disk: {facts.low}; nothing is sent from here: free some space"
         lines.append([(text, Role.BAD)])
+    return [*lines, *_pauses(row)]
+
+
+def _pauses(row: QueueRow) -> list[Line]:
+    lines: list[Line] = []
     for pause in row.pauses:
         end = f", ends {instant(pause.until)}" if pause.until else ""
         who = f" by {clean(pause.who)}" if pause.who else ""
-        text = f" {paused(pause, row.now)}{who}{end}; p ends it"
+        place = ""
+        if row.facts is None and pause.scope is not Scope.SPOOL:
+            place = f" {clean(row.places.get(pause.file, pause.name))}:"
+        text = f"{place} {paused(pause, row.now)}{who}{end}; p ends it"
         lines.append([(text, Role.PAUSED)])
     return lines

@@ -124,6 +124,8 @@ class QueueRow:
     """The same over the last seconds, oldest first."""
     pauses: tuple[Pause, ...] = ()
     """What stops it, the widest first; of the row of all: every pause."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Of the row of all: what each pause stops, by its file."""
     ascii: bool = False
 
     @property

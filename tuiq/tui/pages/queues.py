@@ -17,9 +17,11 @@ from tuiq.tui.pages.lines import Lines
 from tuiq.tui.pages.queue_about import about
 from tuiq.tui.pages.queue_rows import COLUMNS, SPARK, QueueRow, cell, rank, stopping
 from tuiq.tui.pages.table import Table
-from tuiq.tui.pages.throughput import Throughput, scaled
+from tuiq.tui.pages.throughput import Throughput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual import events
     from textual.app import ComposeResult
 
@@ -96,7 +98,6 @@ class QueuesPage(Board):
         world, name = self.world, directory.name
         sight = world.lookout.sight
         facts = sight.directories.get(name)
-        history = world.lookout.history
         return QueueRow(
             name=clean(name),
             now=now,
@@ -105,8 +106,8 @@ class QueuesPage(Board):
             facts=facts,
             rates=(facts.rate_in, facts.rate_out) if facts else (0.0, 0.0),
             lines=(
-                self._spark(history(f"queue:{name}:in", _SPARK_SECONDS)),
-                self._spark(history(f"queue:{name}:out", _SPARK_SECONDS)),
+                self._spark(f"queue:{name}:in"),
+                self._spark(f"queue:{name}:out"),
             ),
             pauses=stopping(sight.around.pauses, directory.uuid),
             ascii=self.palette().ascii,
@@ -117,7 +118,7 @@ class QueuesPage(Board):
         tally: Counter[State] = Counter()
         for row in rows:
             tally.update(row.tally)
-        rates = lookout.sight.rates
+        rates, around = lookout.sight.rates, lookout.sight.around
         return QueueRow(
             name="TOTAL",
             now=now,
@@ -125,15 +126,16 @@ class QueuesPage(Board):
             oldest=min((r.oldest for r in rows if r.oldest is not None), default=None),
             rates=(rates.get("in", 0.0), rates.get("out", 0.0)),
             lines=(
-                self._spark(lookout.history("in", _SPARK_SECONDS)),
-                self._spark(lookout.history("out", _SPARK_SECONDS)),
+                self._spark("in"),
+                self._spark("out"),
             ),
-            pauses=lookout.sight.around.pauses.pauses,
+            pauses=around.pauses.pauses,
+            places={p.file: around.pause_place(p) for p in around.pauses.pauses},
             ascii=self.palette().ascii,
         )
 
-    def _spark(self, values: object) -> list[float]:
-        return scaled(values, _SPARK_SECONDS, SPARK)  # type: ignore[arg-type]
+    def _spark(self, name: str) -> Sequence[float]:
+        return self.world.lookout.points(name, _SPARK_SECONDS, SPARK)
 
     def _tell(self) -> None:
         error = self.world.lookout.sight.error

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from textual.containers import Container
 
 from tuiq.actions.words import HOUR, MINUTE
-from tuiq.tui.live.history import FINE, STEP
 from tuiq.tui.look.plot import Plot
 from tuiq.tui.look.roles import Role
 
@@ -66,9 +65,7 @@ class Throughput(Container):
             yield plot
 
     def _series(self, name: str) -> Callable[[int], Sequence[float]]:
-        return lambda points: scaled(
-            self._lookout.history(name, self.seconds), self.seconds, points
-        )
+        return lambda count: self._lookout.points(name, self.seconds, count)
 
     @property
     def seconds(self) -> int:
@@ -110,20 +107,3 @@ class Throughput(Container):
         self.styles.height = min(lines, rows * _MOST) if rows else 0
         for number, plot in enumerate(self.plots):
             plot.set_class(number >= rows * columns, "-surplus")
-
-
-def scaled(values: Sequence[float], seconds: int, points: int) -> list[float]:
-    """Return up to *points* means that stand for *seconds*, the latest last.
-
-    A time that nobody looked at has no points, so there may be fewer.
-    """
-    full = seconds if seconds <= FINE else seconds // STEP
-    means: list[float] = []
-    for number in range(points):
-        begin, end = number * full // points, (number + 1) * full // points
-        stop = len(values) - begin
-        if stop <= 0:
-            break
-        part = values[max(0, len(values) - max(end, begin + 1)) : stop]
-        means.append(sum(part) / len(part))
-    return means[::-1]

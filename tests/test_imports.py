@@ -78,5 +78,13 @@ def test_a_view_loads_no_event_loop_and_no_user_interface(
     assert modules & {"textual", "asyncio", "watchdog", "aiosmtplib"} == set()
 
 
+def test_tuiq_alone_loads_no_user_interface_where_there_is_no_terminal(
+    config: Path,
+) -> None:
+    modules = loaded(config, "tuiq")
+
+    assert modules & {"textual", "rich", "asyncio"} == set()
+
+
 def test_the_runner_loads_no_user_interface(config: Path) -> None:
     assert "textual" not in loaded(config, "tuiq", "--run", "--once")

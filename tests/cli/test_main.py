@@ -13,9 +13,12 @@ import tuiq
 from tuiq.cli.commands import COMMANDS
 from tuiq.cli.diagnostics import guarded
 from tuiq.cli.main import dispatch, main
+from tuiq.tui.world import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tuiq.config import Config
 
 MINIMAL = '[spool]\nqueues = "q.*"\n[delivery]\nsmarthost = "mail.example.org"\n'
 
@@ -57,6 +60,8 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["--frobnicate"], "--frobnicate; see tuiq --help"),
         (["--once"], "--once, --max-messages and -v belong to --run"),
         (["--run", "mailq"], "--run takes no 'mailq'"),
+        (["--read-only", "mailq"], "--read-only belongs to tuiq without a command"),
+        (["--run", "--theme", "x"], "--theme belongs to tuiq without a command"),
         (["config", "--nosuch"], "see tuiq config --help"),
         (["\x1b[2J"], r"no command '\x1b[2J'"),
     ],
@@ -160,6 +165,38 @@ def test_alone_it_says_where_the_spool_is(
     text = capsys.readouterr().out
     assert f"spool     {config.parent}\n" in text
     assert "smarthost mail.example.org:25\n" in text
+
+
+def test_alone_on_a_terminal_it_opens_the_ui(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    opened: list[object] = []
+
+    def start(settings: Config, options: Options) -> int:
+        opened.extend((settings.source, options))
+        return 5
+
+    fake = SimpleNamespace(run=start)
+    monkeypatch.setitem(sys.modules, "tuiq.tui.start", fake)
+
+    assert run("--config", str(config), "--read-only", "--theme", "mono") == 5
+    assert opened == [config, Options(read_only=True, theme="mono")]
+
+
+def test_alone_on_a_terminal_without_a_spool_it_says_how_to_begin(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tuiq.config.loader.SYSTEM_FILE", tmp_path / "none")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+
+    assert run() == 0
+    assert "tuiq init DIR" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The frame of the application: bars, pages, time, and what keeps faults small."""
+"""The frame of the application: bars, pages, and time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
@@ -18,25 +17,18 @@ from tuiq.tui.bars.tabs import Tab, Tabs
 from tuiq.tui.bars.title import TitleBar
 from tuiq.tui.commands import COMMANDS
 from tuiq.tui.keymap import make_keymap
-from tuiq.tui.look.appearance import Appearance
-from tuiq.tui.look.colours import MILLIONS
-from tuiq.tui.look.fittings import APP_CSS, fit_scrollbars
-from tuiq.tui.look.text import clean
-from tuiq.tui.look.themes import shipped
 from tuiq.tui.pages.page import Page
 from tuiq.tui.screen import MainScreen
 from tuiq.tui.stillness import Stillness
-from tuiq.tui.troubles import Troubles
+from tuiq.tui.sturdy import SturdyApp
 from tuiq.tui.visits import Visit, Visits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from textual.filter import LineFilter
-    from textual.screen import ModalScreen, Screen
+    from textual.screen import Screen
 
     from tuiq.tui.bars.bar import Bar
-    from tuiq.tui.look.palette import Palette
     from tuiq.tui.world import World
 
 _T = TypeVar("_T")
@@ -62,12 +54,9 @@ def _make(name: str) -> Page:
     return made
 
 
-class Frame(App[int], inherit_bindings=False):
+class Frame(SturdyApp, inherit_bindings=False):
     """Everything around the commands; with them it is ``app.TuiqApp``."""
 
-    TITLE = "tuiq"
-    CSS = APP_CSS
-    ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,ctrl+q", "command('quit')", show=False),
         Binding("ctrl+z", "suspend_process", show=False),
@@ -77,23 +66,11 @@ class Frame(App[int], inherit_bindings=False):
         self,
         world: World,
         *,
-        appearance: Appearance | None = None,
-        troubles: Troubles | None = None,
-        driver_class: Any = None,
         late: Callable[[], None] = lambda: None,
+        **dress: Any,
     ) -> None:
         """Show *world*; *late* makes the parts that the first paint does without."""
-        appearance = appearance or Appearance(
-            collection=shipped(), depth=MILLIONS, ascii=world.options.ascii
-        )
-        ansi = True if appearance.depth <= 16 else None
-        super().__init__(driver_class=driver_class, ansi_color=ansi)
-        self.world = world
-        self.appearance = appearance
-        self.troubles = Troubles(None) if troubles is None else troubles
-        fit_scrollbars(ascii=appearance.ascii)
-        appearance.register_all(self)
-        self.palette_now: Palette = appearance.palette(self._wanted_theme())
+        super().__init__(world, **dress)
         self.keymap = make_keymap(world.choices.keys)
         self._late = late
         self.page: Page = Opening()
@@ -104,13 +81,9 @@ class Frame(App[int], inherit_bindings=False):
         """Filters that were switched off, by page."""
         self.stillness = Stillness()
         self._sight: object = None
-        self._last_words = ""
         self.is_up = False
         """Whether everything is loaded, not only what the first paint needs."""
         self._make_bars()
-
-    def _wanted_theme(self) -> str:
-        return self.world.options.theme or self.world.choices.theme
 
     def _make_bars(self) -> None:
         world = self.world
@@ -170,7 +143,7 @@ class Frame(App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         """Dress, and begin to read once there is something on the screen."""
         self.set_keymap(self.keymap.overrides)
-        self.wear(self._wanted_theme())
+        self.wear(self.wanted_theme)
         self.call_after_refresh(self.begin)
 
     async def begin(self) -> None:
@@ -213,22 +186,10 @@ class Frame(App[int], inherit_bindings=False):
         assert isinstance(screen, MainScreen)
         return screen
 
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return what every line goes through; a theme without colours needs more."""
-        own = self.appearance.filters(self.palette_now.name)
-        return [*own, *super().get_line_filters()]
-
     def wear(self, theme: str) -> None:
         """Put a theme on."""
-        self.palette_now = self.appearance.apply(self, theme)
-        try:
-            accent = self.appearance.host_accent(
-                self.world.choices.hosts, self.world.actor.host, theme
-            )
-        except ValueError as error:
-            self.tell(f"ui.toml: hosts: {error}; the accent is left out", bad=True)
-            accent = None
-        self.title_bar.accent = accent
+        super().wear(theme)
+        self.title_bar.accent = self.host_accent()
         self.refresh_bars()
 
     # -- time ------------------------------------------------------------------
@@ -260,28 +221,6 @@ class Frame(App[int], inherit_bindings=False):
         self.title_bar.frozen = self.stillness.now
         if self.stillness.now is None:
             self.show_page()
-
-    def guarded(self, doing: str, work: Callable[[], object]) -> None:
-        """Do *work*; a fault in it is told once and ends nothing."""
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001 - one page must not end the UI
-            text = self.troubles.note(doing, error, self.world.clock.now())
-            if text:
-                self.tell(text, bad=True)
-
-    def _handle_exception(self, error: Exception) -> None:
-        """Keep the traceback of what nothing else caught; Textual ends the UI then."""
-        now = self.world.clock.now()
-        self._last_words = self.troubles.note("the UI", error, now)
-        super()._handle_exception(error)
-
-    def _fatal_error(self) -> None:
-        """End with a sentence; a screenful of code and values helps no operator."""
-        where = f"; details are in {self.troubles.log}" if self.troubles.log else ""
-        sentence = f"tuiq: {self._last_words}; mail is not affected{where}"
-        self._exit_renderables.append(sentence)
-        self._close_messages_no_wait()
 
     # -- what pages and dialogs ask for ------------------------------------------
 
@@ -316,17 +255,6 @@ class Frame(App[int], inherit_bindings=False):
             target.focus_on(focus)
         self.show_page()
         self.refresh_bars()
-
-    def tell(self, text: str, *, bad: bool = False) -> None:
-        """Show a toast."""
-        shown = "\n".join(map(clean, text.split("\n")))
-        self.notify(shown, severity="warning" if bad else "information", markup=False)
-
-    def ask(
-        self, dialog: ModalScreen[_T], then: Callable[[_T | None], None] | None = None
-    ) -> None:
-        """Open a dialog."""
-        self.push_screen(dialog, then)
 
     def refresh_bars(self) -> None:
         """Draw title, status line and footer again if their text changed."""

@@ -44,8 +44,8 @@ async def test_a_fault_is_shown_below_its_place_and_the_last_filter_stays(
         await narrowed_to(desk, "age>2h")
         await desk.type(" stat:x")
         line = desk.app.filter_line.region.y
-        written = desk.lines[line]
-        assert desk.lines[line + 1][written.index("stat")] == "^"
+        place = desk.lines[line].index("stat")
+        await desk.until(lambda: desk.lines[line + 1][place] == "^")
         assert "did you mean state?" in text_below(desk)
         await desk.press("enter")
         assert desk.app.filter_line.is_editing

@@ -39,7 +39,7 @@ class TitleBar(Bar):
         left = [
             part((" tuiq", Role.STRONG), (" ", Role.DIM), rank=8),
             self._host(),
-            part((clean(str(self._world.spool.path)), Role.DIM), None, rank=20),
+            self._place(),
         ]
         right: list[Part] = []
         if self.is_up:
@@ -56,6 +56,11 @@ class TitleBar(Bar):
         line = two_sides(joined(forms[: len(left)], gap=gap), ends, width)
         ascii_only = self.shell.palette_now.ascii
         return tuple((drawn(text, ascii=ascii_only), role) for text, role in line)
+
+    def _place(self) -> Part:
+        path = clean(str(self._world.spool.path))
+        last = f"…/{path.rpartition('/')[2]}"
+        return part((path, Role.DIM), (last, Role.DIM), None, rank=20)
 
     def _host(self) -> Part:
         if self.accent is None:

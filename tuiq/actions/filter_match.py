@@ -86,7 +86,8 @@ def fitting(
 ) -> tuple[int, ...]:
     """Return the slots that fit when each recipient is looked at alone."""
     alone: list[RecipientView] = []
-    test = _bind(expression, _Binder(context, lambda _entry: alone))
+    # What a look at the whole file saves once, it would cost for each recipient.
+    test = _bind(expression, _Binder(context, lambda _entry: alone, glance=False))
     found = []
     for view in open_recipients(entry):
         alone[:] = [view]
@@ -121,9 +122,13 @@ def _some(tests: list[Test]) -> Test:
 class _Binder:
     """Makes the test of one term; the recipients it sees are given."""
 
-    def __init__(self, context: Context, recipients: Recipients) -> None:
+    def __init__(
+        self, context: Context, recipients: Recipients, *, glance: bool = True
+    ) -> None:
         self.context = context
         self.recipients = recipients
+        self.glance = glance
+        """Whether files that cannot contain what is sought are told by their bytes."""
 
     def term(self, term: Term) -> Test:
         if term.field in _NUMBERS:
@@ -177,15 +182,18 @@ class _Binder:
             and not (_is_corrupt(entry) or entry.is_held or self.context.paused(entry))
         )
 
+    def _glance(self, term: Term) -> TextTest:
+        return raw_test(term) if self.glance else lambda _raw: True
+
     def _to(self, term: Term) -> Test:
-        fits, may = text_test(term), raw_test(term)
+        fits, may = text_test(term), self._glance(term)
         recipients = self.recipients
         return lambda entry: (
             may(entry.raw) and any(fits(view.address) for view in recipients(entry))
         )
 
     def _dom(self, term: Term) -> Test:
-        fits, may = name_test(term), raw_test(term)
+        fits, may = name_test(term), self._glance(term)
         recipients = self.recipients
         return lambda entry: (
             may(entry.raw)

@@ -6,7 +6,7 @@ is only known once somebody has read the message, and takes one row until then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 Recipient = tuple[str, int]
 """Queue id and slot; slot -1 while it is not known."""
+
+
+def gone(messages: Messages, queue_ids: Sequence[str]) -> list[str]:
+    """Return those of *queue_ids* that are messages no more."""
+    rows = messages.table.find(*ids.parse("".join(queue_ids).encode()))
+    return [queue_ids[place] for place in np.flatnonzero(rows < 0).tolist()]
 
 
 class Recipients:
@@ -135,16 +141,20 @@ class Recipients:
 
     def keys(self) -> list[Recipient]:
         """Return all recipients in order."""
-        return list(self._all())
-
-    def _all(self) -> Iterator[Recipient]:
         counts = np.diff(self._ends, prepend=0).tolist()
         names = self._table.spell(self._rows)
-        for queue_id, row, count in zip(
-            names, self._rows.tolist(), counts, strict=True
-        ):
-            for number in range(count):
-                yield queue_id, self._slot(queue_id, row, number)
+        if not self.is_narrow:
+            return [
+                (queue_id, number)
+                for queue_id, count in zip(names, counts, strict=True)
+                for number in range(count)
+            ]
+        rows = self._rows.tolist()
+        return [
+            (queue_id, self._slot(queue_id, row, number))
+            for queue_id, row, count in zip(names, rows, counts, strict=True)
+            for number in range(count)
+        ]
 
     def unknown(self, limit: int) -> list[str]:
         """Return messages of which it has to be read which slots fit, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tuiq.tui.grid.model import Key
     from tuiq.tui.index.messages import MessagesView, Row
 
+_REST = 20
+"""Part of the time that looking for what is meant may take: one in so many."""
 _OF_ROWS = frozenset(
     {"open", "copy", "filter-cell", "filter-not-cell", "next-match", "previous-match"}
     | JUMPS.keys()
@@ -34,7 +37,8 @@ class ListPage(Listing):
         """Make the page."""
         super().__init__(id=id)
         self._matches: MessagesView | None = None
-        self._meant: tuple[object, Subject | None] = ((), None)
+        self._meant: tuple[tuple[object, ...], Subject | None] = ((), None)
+        self._took = (0.0, 0.0)
 
     # What a page of this kind says for itself.
 
@@ -196,11 +200,24 @@ class ListPage(Listing):
         if self.message.is_open:
             return self.message.subject()
         grid = self.grid
-        marks, at = grid.marks.keys, (self.view.version, self.view.filter)
-        basis = (marks, self.model, at, None if marks else grid.cursor)
-        if self._meant[0] != basis:
+        marks, view = grid.marks.keys, self.view
+        cursor = None if marks else grid.cursor
+        basis = (marks, self.model, view.version, view.filter, cursor)
+        if self._meant[0] != basis and not self._is_late(basis):
+            began = time.perf_counter()
             self._meant = (basis, self._subject())
+            self._took = began, time.perf_counter() - began
         return self._meant[1]
+
+    def _is_late(self, basis: tuple[object, ...]) -> bool:
+        """Say whether to keep what was meant a moment ago, as it took long to find.
+
+        That is of many marks, and only where nothing but other messages came or went:
+        what leaves is told apart when it is acted on.
+        """
+        began, took = self._took
+        same = self._meant[0][:2] == basis[:2] and self._meant[0][3:] == basis[3:]
+        return same and time.perf_counter() - began < _REST * took
 
     def _subject(self) -> Subject | None:
         grid = self.grid

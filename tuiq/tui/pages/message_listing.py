@@ -26,10 +26,12 @@ from tuiq.tui.pages.page import Page
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from tuiq.tui.grid.model import GridModel, Key
+    from tuiq.tui.grid.model import Key
     from tuiq.tui.grid.news import SortWanted
     from tuiq.tui.index.messages import MessagesView, Row
     from tuiq.tui.look.palette import Palette
+    from tuiq.tui.pages.message_rows import MessageRows
+    from tuiq.tui.pages.recipient_rows import RecipientRows
 
 AGES = 5.0
 """Seconds between two looks at the clock for what is shown as an age."""
@@ -42,7 +44,7 @@ LEAST_ROWS = 6
 STEP = 3
 CLOSED = -1
 """What ``choices.pane`` holds when the pane was closed."""
-_FEW = 2000
+_FEW = 20_000
 """Marks that are looked at in one tick, for messages that have gone."""
 
 
@@ -74,19 +76,24 @@ class Listing(Page):
         self._delivered: float | None = None
         self._empty: tuple[object, str] = ((), "")
         self._unchecked: list[Key] = []
+        self._shown: tuple[object, ...] = ()
 
     noun = "row"
     """What a row is."""
 
     # What a page of this kind says for itself.
 
-    def make_model(self) -> GridModel:
+    def make_model(self) -> MessageRows | RecipientRows:
         """Return the rows of ``self.view``."""
         raise NotImplementedError
 
     def meant(self, key: Key | None) -> tuple[str, int | None]:
         """Return the message of a row, empty without one, and the slot."""
         raise NotImplementedError
+
+    def marked_ids(self) -> frozenset[str]:
+        """Return the messages of the marked rows."""
+        return frozenset(self.meant(key)[0] for key in self.grid.marks)
 
     def count_ages_from(self, now: float) -> None:
         """Say ages as of *now* from here on."""
@@ -162,7 +169,7 @@ class Listing(Page):
     @property
     def row(self) -> Row | None:
         """Return what the index knows of the focused message."""
-        return self.world.messages.row(self.queue_id) if self.queue_id else None
+        return self.model.window.row(self.queue_id) if self.queue_id else None
 
     # The pane, and the line that stands for a folded column.
 
@@ -218,7 +225,7 @@ class Listing(Page):
 
     def on_grid_marks_changed(self) -> None:
         """Tell the filter what is marked."""
-        self.view.marked(frozenset(self.meant(key)[0] for key in self.grid.marks))
+        self.view.marked(self.marked_ids())
         self.shell.refresh_bars()
 
     # Time.
@@ -229,6 +236,17 @@ class Listing(Page):
         if moved:
             self.ages = now
             self.count_ages_from(now)
+        world = self.world
+        basis = (world.messages.generation, self.view.version, world.lookout.sight)
+        # A row that went is drawn as gone until the next change; so is an empty list.
+        is_passing = self.grid.cursor_position is None
+        if moved or is_passing or basis != self._shown:
+            self._shown = basis
+            self._show_changes(moved=moved)
+        if self.message.is_open:
+            self.message.tick(now)
+
+    def _show_changes(self, *, moved: bool) -> None:
         self.catch_up()
         self._forget_gone()
         self.grid.changed()
@@ -238,18 +256,20 @@ class Listing(Page):
             self.pane.repaint()
         if not self.model.count and moved:
             self.run_worker(self._look_for_delivery(), group="empty", exclusive=True)
-        if self.message.is_open:
-            self.message.tick(now)
 
     def _forget_gone(self) -> None:
         """Unmark messages that have left, looking at a part of the marks in a tick."""
+        marks = self.grid.marks
+        if not marks:
+            return
+        from tuiq.tui.index.recipients import gone  # numpy, after the first paint
+
         if not self._unchecked:
-            self._unchecked = list(self.grid.marks.keys)
+            self._unchecked = list(marks.keys)
         part, self._unchecked = self._unchecked[:_FEW], self._unchecked[_FEW:]
-        row = self.world.messages.row
-        gone = [key for key in part if row(self.meant(key)[0]) is None]
-        if gone:
-            self.grid.marks.discard(*gone)
+        lost = set(gone(self.world.messages, [self.meant(key)[0] for key in part]))
+        if lost:
+            marks.discard(*(key for key in part if self.meant(key)[0] in lost))
             self.on_grid_marks_changed()
 
     async def _look_for_delivery(self) -> None:

@@ -27,6 +27,8 @@ ROLES: dict[State, Role] = {state: Role(state.value) for state in State}
 """Each state has a role of its name."""
 RESTING = frozenset({State.DAMAGED, State.TRASHED, State.HELD, State.PAUSED})
 """States that time alone does not end."""
+_KEPT = 1000
+"""Look-ups that are kept while nothing changes."""
 _TROUBLE = frozenset({State.DAMAGED, State.DOUBT, State.FAILED})
 
 
@@ -46,6 +48,39 @@ def ahead(seconds: float) -> str:
     return f"+{int(seconds) // DAY}d"
 
 
+class Window:
+    """What was looked up since the index changed last: a row is asked for often."""
+
+    def __init__(self, messages: Messages, view: MessagesView) -> None:
+        """Look at *messages*, and at their order in *view*."""
+        self._messages = messages
+        self._view = view
+        self._rows: dict[str, Row | None] = {}
+        self._ids: dict[int, str | None] = {}
+        self._as_of: tuple[int, int] = (-1, -1)
+
+    def _bring(self) -> None:
+        as_of = (self._messages.generation, self._view.version)
+        if as_of != self._as_of or len(self._rows) + len(self._ids) > _KEPT:
+            self._rows.clear()
+            self._ids.clear()
+            self._as_of = as_of
+
+    def row(self, queue_id: str) -> Row | None:
+        """Return what the index knows of a message."""
+        self._bring()
+        if queue_id not in self._rows:
+            self._rows[queue_id] = self._messages.row(queue_id)
+        return self._rows[queue_id]
+
+    def id_at(self, position: int) -> str | None:
+        """Return the message at *position* of the view."""
+        self._bring()
+        if position not in self._ids:
+            self._ids[position] = self._view.id_at(position)
+        return self._ids[position]
+
+
 class MessageRows:
     """The grid model over a view of the messages."""
 
@@ -59,8 +94,8 @@ class MessageRows:
         ascii: Callable[[], bool] = lambda: False,
     ) -> None:
         """Show *view*; *around* is the latest look at locks and runners."""
-        self._messages = messages
         self.view = view
+        self.window = Window(messages, view)
         self._around = around
         self._ascii = ascii
         self.now = now
@@ -83,7 +118,7 @@ class MessageRows:
 
     def key_at(self, position: int) -> Key | None:
         """Return the queue id at *position*."""
-        return self.view.id_at(position)
+        return self.window.id_at(position)
 
     def position_of(self, key: Key) -> int | None:
         """Return where a message is."""
@@ -100,7 +135,7 @@ class MessageRows:
 
     def row(self, key: Key) -> Row | None:
         """Return what the index knows of a message."""
-        return self._messages.row(key) if isinstance(key, str) else None
+        return self.window.row(key) if isinstance(key, str) else None
 
     def version(self, key: Key) -> int:
         """Return a number that differs whenever a text of the row does."""

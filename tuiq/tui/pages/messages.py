@@ -39,6 +39,10 @@ class MessagesPage(ListPage):
         """Say ages as of *now* from here on."""
         self.model.now = now
 
+    def marked_ids(self) -> frozenset[str]:
+        """Return what is marked."""
+        return frozenset(key for key in self.grid.marks.keys if isinstance(key, str))
+
     def picks(self, keys: list[Key]) -> tuple[tuple[str, None], ...]:
         """Return the messages."""
         return tuple((key, None) for key in keys if isinstance(key, str))

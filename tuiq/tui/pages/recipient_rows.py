@@ -10,6 +10,7 @@ from tuiq.spool.entry import State
 from tuiq.tui.grid.model import Cell, Column, Key
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import ELLIPSIS, clean
+from tuiq.tui.pages.message_rows import Window
 from tuiq.tui.pages.message_slots import RECIPIENT_COLUMNS, Slot
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class RecipientRows:
         ascii: Callable[[], bool] = lambda: False,
     ) -> None:
         """Show *recipients*; *around* is the latest look at locks and runners."""
-        self._messages = messages
+        self.window = Window(messages, recipients.view)
         self.recipients = recipients
         self._around = around
         self._ascii = ascii
@@ -124,7 +125,7 @@ class RecipientRows:
         """Return the messages between two positions that have to be read (again)."""
         keys = (self.recipients.at(place) for place in range(first, last + 1))
         ids = dict.fromkeys(key[0] for key in keys if key is not None)
-        rows = (self._messages.row(queue_id) for queue_id in ids)
+        rows = (self.window.row(queue_id) for queue_id in ids)
         return [row for row in rows if row and not self.known.is_current(row)]
 
     def version(self, key: Key) -> int:
@@ -141,7 +142,7 @@ class RecipientRows:
 
     def _unread(self, key: Key, column: str) -> Cell:
         queue_id = key[0] if isinstance(key, tuple) else ""
-        row = self._messages.row(queue_id)
+        row = self.window.row(queue_id)
         if row is None:
             return "", Role.GONE
         if column == "id":
@@ -162,7 +163,7 @@ class RecipientRows:
         if facts is None or not 0 <= number < len(facts.recipients):
             return None
         view, reply = facts.recipients[number], facts.reasons.get(number, b"")
-        row = self._messages.row(queue_id)
+        row = self.window.row(queue_id)
         return Slot(
             entry=facts.entry,
             state=row.state if row else State.DUE,

@@ -168,9 +168,9 @@ class RecipientsPage(ListPage):
     def picks(self, keys: list[Key]) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Return each message once, with the slots that are meant."""
         slots: defaultdict[str, list[int]] = defaultdict(list)
-        for queue_id, slot in map(self.meant, keys):
-            if slot is not None:
-                slots[queue_id].append(slot)
+        for key in keys:
+            if isinstance(key, tuple) and key[1] >= 0:
+                slots[key[0]].append(key[1])
         return tuple(
             (queue_id, tuple(sorted(found))) for queue_id, found in slots.items()
         )

@@ -37,6 +37,7 @@ RUN_DIRECTORY = "run"
 DESTINATION_STATES = ("ok", "slow", "dead")
 """From good to bad."""
 _LARGEST = 4 * 1024 * 1024
+_LARGEST_NUMBER = 1e15
 _T = TypeVar("_T")
 
 
@@ -244,6 +245,8 @@ def _build(default: _T, members: dict[str, Any]) -> _T:
     for spec in fields(default):  # type: ignore[arg-type]
         value = members.get(spec.name)
         old = getattr(default, spec.name)
+        if isinstance(value, int | float) and not _is_sane(value):
+            continue
         if isinstance(old, tuple) and isinstance(value, list):
             value = tuple(printable(item) for item in value if isinstance(item, str))
         elif isinstance(old, float) and type(value) is int:
@@ -258,7 +261,14 @@ def _build(default: _T, members: dict[str, Any]) -> _T:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return _is_sane(value)
+
+
+def _is_sane(value: float) -> bool:
+    """Refuse NaN, infinity, and what no clock and no counter comes to."""
+    return abs(value) < _LARGEST_NUMBER
 
 
 def read_statuses(spool: Path, reader: LockReader | None = None) -> list[RunnerStatus]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import threading
@@ -216,6 +217,48 @@ def test_a_look_that_fails_keeps_the_last_good_one(
         scene.look()
         assert scene.lookout.sight.error == ""
         assert scene.lookout.sight.at > good.at
+
+
+def test_a_fault_in_a_look_ends_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.look()
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.lookout, "_measure", lambda *_: 1 / 0)
+        scene.look()
+    assert "ZeroDivisionError" in scene.lookout.sight.error
+    scene.look()
+    assert scene.lookout.sight.error == ""
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e300", "1" + "0" * 400])
+def test_numbers_that_make_no_sense_are_not_believed(scene: Scene, number: str) -> None:
+    with scene.runner("worker-1") as writer:
+        del writer
+        status = scene.planted.path / "run" / "worker-1.status"
+        told = json.loads(status.read_text())
+        del told["started"], told["pid"]
+        text = json.dumps(told)[:-1] + (
+            f',"started":{number},"fd_used":{number},"rates":{{"delivered":{number}}},'
+            f'"destinations":[{{"name":"x","until":{number},"limit":{number}}}]}}'
+        )
+        status.write_text(text)
+        scene.look()
+        sight = scene.lookout.sight
+        assert sight.error == ""
+        assert sight.rates["delivered"] == 0.0
+        assert sight.around.runners[0].started == 0.0
+        assert (sight.destinations[0].until, sight.destinations[0].limit) == (0.0, 0)
+
+
+def test_looking_leaves_no_descriptor_open(scene: Scene) -> None:
+    scene.planted.plant("fresh")
+    with scene.runner("worker-1"), holding(scene.planted.control_file("fresh")):
+        scene.look()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(20):
+            scene.look()
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_lock_of_another_process_is_found(scene: Scene) -> None:

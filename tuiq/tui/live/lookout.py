@@ -110,11 +110,15 @@ class Lookout:
         try:
             self._sight = self._seen()
         except OSError as error:
-            what = printable(error.strerror or str(error))
-            where = f" ({printable(str(error.filename))})" if error.filename else ""
-            said = f"the spool cannot be looked at: {what}{where}; shown as it was"
-            self._sight = replace(self._sight, error=said)
+            where = f" ({error.filename})" if error.filename else ""
+            self._fail(f"{error.strerror or error}{where}")
+        except Exception as error:  # noqa: BLE001 - a thread that died tells nothing
+            self._fail(f"fault of tuiq: {type(error).__name__}: {error}")
         self._account.look()
+
+    def _fail(self, why: str) -> None:
+        said = f"the spool cannot be looked at: {printable(why)}; shown as it was"
+        self._sight = replace(self._sight, error=said)
 
     def _seen(self) -> Sight:
         spool = self._spool

@@ -91,4 +91,5 @@ async def opened(
                         and app.page.subject() is not None
                     )
                 )
+                await desk.turn()
             yield desk

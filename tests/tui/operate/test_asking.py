@@ -190,15 +190,15 @@ async def test_a_large_set_shows_its_reading_and_esc_gives_up(
 
 
 def test_the_key_that_says_yes_is_never_the_actions() -> None:
-    assert yes_key("D") == "y"
-    assert yes_key("Y,x") == "o"
-    assert yes_key("y,o") == "k"
+    assert yes_key(["D"]) == "y"
+    assert yes_key(["Y", "x"]) == "o"
+    assert yes_key(["y", "o"]) == "k"
 
 
 async def test_a_remapped_delete_is_not_confirmed_by_its_own_key(
     floor: Floor, planted: PlantedSpool
 ) -> None:
-    floor.world.choices.keys["delete"] = "y"
+    floor.world.choices.keys |= {"delete": "y", "copy": "ctrl+y", "undo": "ctrl+z"}
     floor.mean(planted.ids["NEW"])
     async with floor.run_test() as pilot:
         floor.perform("delete")
@@ -207,6 +207,7 @@ async def test_a_remapped_delete_is_not_confirmed_by_its_own_key(
         assert isinstance(floor.screen, Confirm)
         await pilot.press("o")
         await until(pilot, lambda: bool(floor.told))
+    assert "Ctrl+Z undoes" in floor.told[0]
 
 
 # -- why not -------------------------------------------------------------------
@@ -222,7 +223,7 @@ async def test_a_remapped_delete_is_not_confirmed_by_its_own_key(
         ("canary", ["HED"], "held; release it first"),
         ("purge", ["NEW"], "not in the trash; delete it first"),
         ("purge", ["TRSH"], ""),
-        ("delete", ["TRSH"], "in the trash already; X purges it"),
+        ("delete", ["TRSH"], "in the trash already; purge removes it"),
         ("requeue", ["DBT"], ""),
         ("undo", ["NEW"], "nothing was done here yet; Activity lists what was"),
         ("undo", ["TRSH"], ""),

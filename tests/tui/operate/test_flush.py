@@ -106,9 +106,7 @@ async def test_without_a_runner_that_is_said(world: World) -> None:
             floor.mean(queue_id)
             floor.perform("flush")
             await until(pilot, lambda: bool(floor.told))
-    told = (
-        "1 flushed: 1 not tried yet · no runner is alive that would try; S starts one"
-    )
+    told = "1 flushed: 1 not tried yet · no runner is alive that would try; start one"
     assert floor.told == [told]
 
 

@@ -10,9 +10,9 @@ from tuiq.actions.words import plural
 from tuiq.errors import MessageGone
 from tuiq.log import printable
 from tuiq.spool.answers import Verb
-from tuiq.tui.commands import COMMANDS
 from tuiq.tui.operate.confirm import Confirm, Listing, TypeCount, yes_key
 from tuiq.tui.operate.facts import GOING, facts, title
+from tuiq.tui.operate.keys import keymap_of
 from tuiq.tui.operate.reading import Reading
 
 if TYPE_CHECKING:
@@ -76,12 +76,11 @@ class Acting:
                 does=GOING[verb],
                 show_all=lambda: self.listing(frozen),
             )
-        keys = world.choices.keys.get(verb.value, COMMANDS[verb.value].keys)
         return Confirm(
             heading,
             pairs,
             does=does,
-            key=yes_key(keys),
+            key=yes_key(keymap_of(world).keys[verb.value]),
             show_all=lambda: self.listing(frozen),
             danger=tier == 3,
         )

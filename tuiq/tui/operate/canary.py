@@ -14,6 +14,7 @@ from tuiq.actions.words import plural
 from tuiq.log import printable
 from tuiq.spool.answers import Result, Verb
 from tuiq.tui.operate.choose import Choose
+from tuiq.tui.operate.keys import key_of
 from tuiq.tui.operate.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ class Canary:
             parts.append(f"stopped, {len(self._left):,} more canaries stayed")
         rest = self._frozen.selection.count - len(self._went)
         if rest:
-            parts.append(f"C goes on with the rest ({rest:,})")
+            key = key_of(self._shell.world, "canary")
+            parts.append(f"{key} goes on with the rest ({rest:,})")
         return " · ".join(parts)
 
 

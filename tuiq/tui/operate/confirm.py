@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from tuiq.tui.look.palette import Palette
 
-_YES = ("y", "o", "k")
+_YES = "yoktw"
 _LOUD = {"No undo": Role.BAD, "In flight": Role.WARN, "Gone": Role.WARN}
 """Labels whose line is to be seen."""
 
 
-def yes_key(action_keys: str) -> str:
+def yes_key(action_keys: Sequence[str]) -> str:
     """Return the key that says yes: never one that begins the action."""
-    taken = {key.strip().lower() for key in action_keys.split(",")}
+    taken = {key.lower() for key in action_keys}
     return next(key for key in _YES if key not in taken)
 
 

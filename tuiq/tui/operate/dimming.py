@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 BUDGET = 0.0008
 """Seconds."""
-_TRASH = "in the trash; u or tuiq undo restores it"
+_TRASH = "in the trash; undo restores it"
 _DAMAGED = "damaged; see tuiq check, then requeue or purge it"
 _DIM: dict[Verb, dict[State, str]] = {
     Verb.HOLD: {State.HELD: "held already"},
     Verb.FLUSH: {State.HELD: "held; release it first"},
     Verb.REQUEUE: {State.DAMAGED: ""},
-    Verb.DELETE: {State.TRASHED: "in the trash already; X purges it"},
+    Verb.DELETE: {State.TRASHED: "in the trash already; purge removes it"},
     Verb.BOUNCE: {},
     Verb.DELIVERED: {},
 }

@@ -101,7 +101,7 @@ def undo_promise(verb: Verb, keep: float) -> tuple[str, str]:
     if card.no_undo:
         return "No undo", card.no_undo
     if verb not in (Verb.DELETE, Verb.DELIVERED):
-        return "Undo", "u takes it back"
+        return "Undo", "can be taken back"
     if keep <= 0:
         return "No undo", "spool.trash_keep is 0: deleted mail is gone at once"
     return "Undo", f"kept in the trash for {span(keep)}, recipients' states included"

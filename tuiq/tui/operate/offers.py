@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from tuiq.actions.verbs import CARDS
 from tuiq.actions.words import plural
 from tuiq.spool.answers import Result
-from tuiq.tui.commands import COMMANDS
-from tuiq.tui.keymap import shown_key
 from tuiq.tui.operate.facts import OFFERED
 
 TYPE_CHECKING = False
@@ -31,11 +29,9 @@ class Undoable:
     at: float
     """Epoch seconds at which it ended."""
 
-    def words(self) -> str:
-        """Return ``h hold ×2``."""
-        command = COMMANDS.get(self.verb)
-        key = f"{shown_key(command.keys.split(',')[0])} " if command else ""
-        return f"{key}{self.verb}{self._times}"
+    def words(self, key: str) -> str:
+        """Return ``h hold ×2``, given the verb's *key*."""
+        return f"{key} {self.verb}{self._times}".lstrip()
 
     @property
     def what(self) -> str:
@@ -61,13 +57,13 @@ class Offers:
         """Return what ``u`` takes back; None: nothing of this UI."""
         return self._stack[-1] if self._stack else None
 
-    def line(self, now: float) -> str:
+    def line(self, now: float, key: str) -> str:
         """Return ``undo: h hold ×2, 00:41`` while that is on offer."""
         last = self.last
         left = OFFERED - (now - last.at) if last else 0.0
         if last is None or left <= 0:
             return ""
-        return f"undo: {last.words()}, {int(left) // 60:02}:{int(left) % 60:02}"
+        return f"undo: {last.words(key)}, {int(left) // 60:02}:{int(left) % 60:02}"
 
     def is_fresh(self, now: float) -> bool:
         """Say whether the last action is so recent that nobody has to be asked."""

@@ -20,6 +20,7 @@ from tuiq.tui.operate.elsewhere import elsewhere
 from tuiq.tui.operate.exporting import Exporting
 from tuiq.tui.operate.facts import progress, report
 from tuiq.tui.operate.jobs_dialog import JobsDialog
+from tuiq.tui.operate.keys import key_of
 from tuiq.tui.operate.offers import Offers, Undoable
 from tuiq.tui.operate.pausing import Pausing
 from tuiq.tui.operate.running import Running
@@ -68,8 +69,15 @@ class Operator:
     def line(self, now: float) -> str:
         """Return one line on jobs in progress and the undo on offer; clean."""
         jobs = [progress(job) for job in reversed(self._shell.world.jobs.running)]
-        parts = (*jobs, self._canaries.line, self._offers.line(now), *self._others)
+        offer = self._offers.line(now, self._key_of_last())
+        parts = (*jobs, self._canaries.line, offer, *self._others)
         return "  ".join(filter(None, parts))
+
+    def _key_of_last(self) -> str:
+        last = self.last_undo
+        command = {"limits": "runner-limit"}.get(last.verb, last.verb) if last else ""
+        known = command in COMMANDS
+        return key_of(self._shell.world, command) if known else ""
 
     @property
     def _others(self) -> Iterator[str]:
@@ -100,7 +108,7 @@ class Operator:
 
     def _why_not_subject(self, command: str, subject: Subject | None) -> str:
         if command == "canary" and self._canaries.is_under_way:
-            return "one is under way; J shows it"
+            return "one is under way; see jobs"
         if command == "canary" and self._canaries.has_offer:
             return ""
         if subject is None or not subject.picks:
@@ -217,10 +225,11 @@ class Operator:
         self._shell.refresh_bars()
 
     def _promise(self, job: Job) -> str:
-        keep = self._shell.world.config.spool.trash_keep
+        world = self._shell.world
+        key, keep = key_of(world, "undo"), world.config.spool.trash_keep
         if job.verb == Verb.DELETE.value:
-            return f"u undoes ({span(keep)} left)"
-        return "u undoes"
+            return f"{key} undoes ({span(keep)} left)"
+        return f"{key} undoes"
 
 
 _VERBS = {verb.value: verb for verb in CARDS if verb is not Verb.UNDO}

@@ -264,5 +264,5 @@ class FlushWatch:
             return False
         self.outcome.note = reasons[0].text
         if reasons[0].cause is Cause.NO_RUNNER:
-            self.outcome.note = "no runner is alive that would try; S starts one"
+            self.outcome.note = "no runner is alive that would try; start one"
         return True

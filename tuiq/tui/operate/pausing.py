@@ -222,7 +222,7 @@ class Pausing:
             return
         pairs = [
             ("Pauses", str(wish.place)),
-            ("Until", "somebody resumes it: p on this screen, or tuiq resume"),
+            ("Until", "somebody resumes it, here or with tuiq resume"),
             ("Why", wish.reason or "no reason given"),
         ]
         dialog = Confirm("Pause without an end", pairs, does="pauses it")

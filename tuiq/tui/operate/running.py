@@ -15,6 +15,7 @@ from tuiq.spool.answers import Result
 from tuiq.spool.limits import HIGHEST, Limits
 from tuiq.tui.look.dialog import Dialog
 from tuiq.tui.operate.confirm import Confirm
+from tuiq.tui.operate.keys import key_of
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -126,7 +127,8 @@ class Running:
         else:
             runner.drain()
             told = "the runner drains: what runs is ended, nothing starts"
-            self._shell.tell(f"{told} · T again stops it hard")
+            key = key_of(self._shell.world, command)
+            self._shell.tell(f"{told} · {key} again stops it hard")
 
     def _start(self) -> None:
         runner = self._shell.world.runner

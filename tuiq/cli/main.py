@@ -28,7 +28,7 @@ _PROGRAMS = {
     "mailq": "tuiq.cli.mailq",
 }
 _USAGE = """\
-usage: tuiq [--read-only] [...]  look at the queue, act on it, undo, on one screen
+usage: tuiq [--read-only] [...]  see the queue and act on it, on one screen
        tuiq COMMAND ...           COMMAND --help tells what it takes
        tuiq --run [--once] [-v]   deliver: until stopped, or once what is due
        tuiq --run --once --max-messages N    so many, in turns

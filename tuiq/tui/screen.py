@@ -49,6 +49,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
     MainScreen > #tour {
         height: auto; padding: 0 1; background: $panel; color: $accent;
     }
+    MainScreen ToastRack { margin-bottom: 3; }
+    MainScreen.-bare ToastRack { margin-bottom: 0; }
     MainScreen.-tiny > #pages { display: none; }
     MainScreen.-tiny > #title { display: block; }
     MainScreen Rule { display: none; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
@@ -40,6 +41,7 @@ class Desk(Page):
     picks: Sequence[tuple[str, tuple[int, ...] | None]] = ()
     scope = "what the test says"
     hidden_marks = 0
+    has_more = False
     places: Sequence[list[str]] = (["spool"],)
 
     def subject(self) -> Subject | None:
@@ -48,6 +50,10 @@ class Desk(Page):
         return Subject(
             scope=self.scope, picks=tuple(self.picks), hidden=self.hidden_marks
         )
+
+    def sample(self) -> Subject | None:
+        subject = self.subject()
+        return subject and replace(subject, is_sample=self.has_more)
 
     def pausable(self) -> list[list[str]]:
         return list(self.places)

@@ -244,6 +244,16 @@ async def test_keys_that_cannot_work_say_why(
     assert bool(found) == bool(why)
 
 
+async def test_what_a_sample_does_not_show_may_still_qualify(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    floor.mean(planted.ids["NEW"])
+    async with floor.run_test():
+        assert floor.operator.why_not("release", floor.page) == "not held"
+        floor.page.has_more = True
+        assert floor.operator.why_not("release", floor.page) == ""
+
+
 async def test_a_held_recipient_can_be_released(
     floor: Floor, planted: PlantedSpool
 ) -> None:

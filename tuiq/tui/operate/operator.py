@@ -120,11 +120,12 @@ class Operator:
     def _why_not_verb(self, verb: Verb, subject: Subject) -> str:
         if self._acting.is_freezing:
             return "what the last key meant is still being read"
+        unwritable = self._why_not_directory(subject)
+        if unwritable or subject.is_sample:
+            return unwritable  # others may qualify than these
         messages = self._shell.world.messages
         rows = (messages.row(queue_id) for queue_id, _ in subject.picks)
-        return self._why_not_directory(subject) or why_not(
-            verb, rows, is_held=self._has_held_recipients
-        )
+        return why_not(verb, rows, is_held=self._has_held_recipients)
 
     def _has_held_recipients(self, row: Row) -> bool:
         directory = self._shell.world.spool.directory(row.directory)

@@ -27,6 +27,8 @@ class Subject:
     """Queue ids with the slots that are meant; None = the whole message."""
     hidden: int = 0
     """Marked rows that the filter hides; they are not acted on."""
+    is_sample: bool = False
+    """There are more than these; only of ``Page.sample``."""
 
     @property
     def count(self) -> int:

@@ -23,6 +23,7 @@ def meaning(
         view.narrow(text)
         ids = view.ids() if most is None else _first(view, most)
         count, canonical = plural(view.count, "message"), view.filter
+        is_sample = view.count > len(ids)
     finally:
         view.close()
     if not ids:
@@ -31,6 +32,7 @@ def meaning(
         scope=f"{count}{words}" if words else f"all {count}",
         filter=canonical,
         picks=tuple((queue_id, None) for queue_id in ids),
+        is_sample=most is not None and is_sample,
     )
 
 

@@ -34,6 +34,7 @@ class Recipients:
 
     def __init__(self, messages: Messages, view: MessagesView) -> None:
         """List the recipients of *view*."""
+        self._messages = messages
         self._table = messages.table
         self.view = view
         self.version = 0
@@ -57,6 +58,19 @@ class Recipients:
         """Take in which slots of a message fit, as of its row's *stamp*."""
         self._fits[queue_id] = stamp, tuple(slots)
         self._news += 1
+
+    def knows(self, queue_id: str) -> bool:
+        """Say whether it is known which slots of a message are listed.
+
+        Of an only recipient it is: the message would not be in the view without it.
+        """
+        if not self.is_narrow or queue_id in self._fits:
+            return True
+        row = self._messages.row_number(queue_id)
+        return row is not None and self._is_only(row)
+
+    def _is_only(self, row: int) -> bool:
+        return int(self._table["count"][row]) == 1
 
     def bring(self) -> bool:
         """Catch up with the view; return whether rows came, went or moved."""
@@ -118,7 +132,7 @@ class Recipients:
         found = self._fits.get(queue_id)
         if found is not None:
             return found[1][number] if number < len(found[1]) else -1
-        return 0 if int(self._table["count"][row]) == 1 else -1
+        return 0 if self._is_only(row) else -1
 
     def position_of(self, queue_id: str, slot: int) -> int | None:
         """Return where a recipient stands; None when it is not shown."""
@@ -127,9 +141,11 @@ class Recipients:
             return None
         before = int(self._ends[place - 1]) if place else 0
         lines = range(int(self._ends[place]) - before)
-        row = int(self._rows[place])
         if not self.is_narrow:
             return before + slot if slot in lines else None
+        if not self.knows(queue_id):
+            return before  # one line stands for all slots until they are known
+        row = int(self._rows[place])
         for number in lines:
             if self._slot(queue_id, row, number) == slot:
                 return before + number
@@ -167,5 +183,6 @@ class Recipients:
     def _undecided(self) -> NDArray[np.int32]:
         if not self.is_narrow:
             return np.zeros(0, dtype=np.int32)
-        rows = self._rows[self._table["count"][self._rows] > 1]
-        return rows[self._known()[rows] < 0]
+        rows: NDArray[np.int32] = self._rows[self._table["count"][self._rows] != 1]
+        left: NDArray[np.int32] = rows[self._known()[rows] < 0]
+        return left

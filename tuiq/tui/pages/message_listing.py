@@ -102,6 +102,9 @@ class Listing(Page):
     def catch_up(self) -> None:
         """Bring the rows up to date with the view."""
 
+    def filter_changed(self) -> None:
+        """Note that another filter is in force."""
+
     def order_of(self, column: str) -> str:
         """Return the order of messages that a column stands for."""
         return column
@@ -292,6 +295,8 @@ class Listing(Page):
             return f"{error.caret}\n{error.reason}"
         if self.view.filter:
             self.last_filter = self.view.filter
+        self.filter_changed()
+        self.catch_up()
         self.grid.changed(asked=True)
         self.pane.aim(self.row)
         self._show_reply()

@@ -106,6 +106,9 @@ class RecipientsPage(ListPage):
             if slots is not None:
                 self.recipients.fit(row.queue_id, row.stamp, slots)
         self.recipients.bring()
+        queue_id, slot = self.meant(self.grid.cursor)
+        if slot is None and queue_id in {row.queue_id for row in rows}:
+            self.go_to_message(queue_id)  # the cursor stood on what was not read
         self.grid.changed()
 
     def _fits(self) -> Fits:
@@ -128,17 +131,10 @@ class RecipientsPage(ListPage):
 
     # Filter.
 
-    def set_filter(self, text: str) -> str:
-        """Show only recipients that fit, or say with a caret what is wrong."""
-        complaint = super().set_filter(text)
-        if not complaint:
-            found = terms(parse(self.view.filter).expression)
-            self.recipients.narrow(
-                any(term.field in RECIPIENT_FIELDS for term in found)
-            )
-            self.catch_up()
-            self.grid.changed(asked=True)
-        return complaint
+    def filter_changed(self) -> None:
+        """List only the slots that fit, where the filter speaks of recipients."""
+        found = terms(parse(self.view.filter).expression)
+        self.recipients.narrow(any(term.field in RECIPIENT_FIELDS for term in found))
 
     def matched(self) -> str:
         """Return how many recipients of how many messages."""
@@ -161,18 +157,22 @@ class RecipientsPage(ListPage):
             left = self.recipients.to_read()
             if left:
                 return f"{plural(left, 'message')} must be read first, for the filter"
-        if command in _OF_ONE and self.meant(self.grid.cursor)[1] is None:
+        if command in _OF_ONE and not self.picks([self.grid.cursor]):
             return "the row is still being read"
         return super().why_not(command)
 
     def picks(self, keys: list[Key]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """Return each message once, with the slots that are meant."""
+        """Return each message once, with the slots that are meant.
+
+        Not those of which it is not known yet whether the filter means them.
+        """
         slots: defaultdict[str, list[int]] = defaultdict(list)
         for key in keys:
             if isinstance(key, tuple) and key[1] >= 0:
                 slots[key[0]].append(key[1])
+        knows = self.recipients.knows
         return tuple(
-            (queue_id, tuple(sorted(found))) for queue_id, found in slots.items()
+            (id, tuple(sorted(found))) for id, found in slots.items() if knows(id)
         )
 
     def scope(self, keys: list[Key], *, marked: bool) -> str:

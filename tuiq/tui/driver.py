@@ -18,12 +18,15 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 from tuiq.tui.outlet import Outlet
+from tuiq.tui.thrift import thrifty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import App
 
+_STYLED = "\x1b[0m"
+"""Is in every frame that has styles."""
 _SLOW_ESCAPE = 0.25
 """Seconds between Esc and the rest of a key's bytes that a slow link may take."""
 
@@ -87,7 +90,7 @@ class TerminalDriver(LinuxDriver):
             self._console and data.startswith(_NOT_ON_CONSOLE)
         )
         if data and self._outlet and not self._gone and not unwanted:
-            self._outlet.put(data)
+            self._outlet.put(thrifty(data) if _STYLED in data else data)
 
     def start_application_mode(self) -> None:
         """Take the terminal over."""

@@ -169,9 +169,12 @@ class Operator:
     def _do(self, command: str, subject: Subject | None) -> None:
         if command == "canary":
             self._canaries.perform(subject)
-        elif subject is not None and command == "export":
+        elif subject is None:
+            gone = "what was meant is gone since"
+            self._shell.tell(f"{COMMANDS[command].label}: {gone}", bad=True)
+        elif command == "export":
             self._exporting.perform(subject)
-        elif subject is not None:
+        else:
             self._acting.act(_VERBS[command], subject)
 
     def _undo(self, page: Page) -> None:

@@ -114,9 +114,9 @@ def test_a_thousand_parts_within_each_other_end_in_a_sentence() -> None:
         data = _mail(
             f'multipart/mixed; boundary="b{number}"', b"--b%d\r\n" % number + data
         )
-    began = time.perf_counter()
+    began = time.thread_time()
     parts, trouble = parts_of(data[: 64 * 1024])
-    assert time.perf_counter() - began < 10
+    assert time.thread_time() - began < 10
     assert trouble or parts
 
 
@@ -141,9 +141,9 @@ def test_more_parts_than_anybody_sends_are_not_all_shown() -> None:
     ],
 )
 def test_headers_that_are_made_to_keep_a_reader_busy_do_not(head: bytes) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     parts_of(head + b"\r\n\r\nbody")
-    assert time.perf_counter() - began < 3
+    assert time.thread_time() - began < 3
 
 
 def test_html_is_shown_as_what_it_says_with_where_its_links_lead() -> None:
@@ -168,9 +168,9 @@ def test_html_is_shown_as_what_it_says_with_where_its_links_lead() -> None:
     "html", ["<!" * 30000, "<a " * 20000, "&#" * 30000, "<a b='" * 9999, "<!-->" * 9999]
 )
 def test_html_that_is_made_to_keep_a_reader_busy_does_not(html: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     html_text(html)
-    assert time.perf_counter() - began < 3
+    assert time.thread_time() - began < 3
 
 
 @settings(max_examples=200, deadline=None)

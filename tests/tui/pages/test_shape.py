@@ -216,7 +216,7 @@ async def test_the_outlook_is_that_of_the_last_minute(tmp_path: Path) -> None:
             assert "empty in 5 s at this rate: 0/s come in, " in scene.text
 
 
-@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 8), (30, 3)])
+@pytest.mark.parametrize("size", [(80, 24), (40, 8), (30, 3)])
 async def test_every_size_shows_the_totals_and_then_the_reasons(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:

@@ -142,7 +142,9 @@ class ActivityPage(Board):
         places = (actor.user, actor.tty, actor.remote, actor.host)
         where = " ".join(clean(place) for place in places if place)
         done = self.done()
-        undo = f"u: {done.why_not}" if done and done.why_not else "u takes it back"
+        undo = f"{self.key('undo')} takes it back"
+        if done and done.why_not:
+            undo = f"no undo: {done.why_not}"
         text = f" {row.record.start.action} by {row.who} ({where}) · {undo}"
         return [first, [(text, Role.DIM)]]
 
@@ -154,7 +156,8 @@ class ActivityPage(Board):
         """Return what stands where rows would be."""
         if self._filter:
             shown = clean(self._filter)
-            return f"Nothing that happened matches {shown}; \\ drops the filter."
+            key = self.key("filter-toggle")
+            return f"Nothing that happened matches {shown}; {key} drops the filter."
         return "Nothing was done yet. What operators do is listed here, and kept."
 
     def status(self) -> str:

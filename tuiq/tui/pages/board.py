@@ -10,6 +10,7 @@ from textual import on
 from tuiq.tui.commands import COMMANDS, Group
 from tuiq.tui.grid import news
 from tuiq.tui.grid.grid import Grid
+from tuiq.tui.operate.keys import key_of
 from tuiq.tui.pages.page import Page
 from tuiq.tui.pages.table import Table
 
@@ -37,6 +38,10 @@ class Board(Page):
         """Return the styles in force."""
         return self.shell.palette_now
 
+    def key(self, command: str) -> str:
+        """Return the key of a command as people read it."""
+        return key_of(self.world, command)
+
     @property
     def grids(self) -> Sequence[Grid]:
         """Return the grids, the first one first."""
@@ -54,6 +59,7 @@ class Board(Page):
         choice = self.world.choices.grid(id)
         if choice.sort in {c.id for c in table.columns if c.sortable}:
             table.sort(choice.sort, reverse=choice.reverse)
+        table.is_ascii = lambda: self.palette().ascii
         return Grid(
             table,
             palette=self.palette,

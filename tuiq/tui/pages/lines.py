@@ -10,6 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuiq.tui.look.roles import Role
+from tuiq.tui.look.signs import drawn
 
 if TYPE_CHECKING:
     from tuiq.tui.grid.model import Cell
@@ -50,7 +51,11 @@ class Lines(Widget):
         palette = self._palette()
         line = self._lines[y] if y < len(self._lines) else ()
         base = self.rich_style
-        segments = [Segment(text, base + palette[role]) for text, role in line if text]
+        segments = [
+            Segment(drawn(text, ascii=palette.ascii), base + palette[role])
+            for text, role in line
+            if text
+        ]
         strip = Strip(segments)
         width = self.size.width
         if strip.cell_length > width > 1:

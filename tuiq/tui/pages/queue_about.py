@@ -21,7 +21,7 @@ def about(row: QueueRow) -> list[Line]:
     """Return the lines on the focused directory."""
     if row.facts is None:
         moving = plural(row.moving, "message")
-        first: Line = [(f" {moving} on the way; Enter lists all messages", Role.DIM)]
+        first: Line = [(f" {moving} on the way", Role.DIM)]
         return [first, *_pauses(row)]
     facts = row.facts
     real = f" -> {facts.real}" if facts.real else ""
@@ -67,6 +67,6 @@ def _pauses(row: QueueRow) -> list[Line]:
         place = ""
         if row.facts is None and pause.scope is not Scope.SPOOL:
             place = f" {clean(row.places.get(pause.file, pause.name))}:"
-        text = f"{place} {paused(pause, row.now)}{who}{end}; p ends it"
+        text = f"{place} {paused(pause, row.now)}{who}{end}; resume ends it"
         lines.append([(text, Role.PAUSED)])
     return lines

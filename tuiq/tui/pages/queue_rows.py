@@ -182,7 +182,7 @@ def _count(number: int, role: Role) -> Cell:
 
 def _oldest(row: QueueRow) -> Cell:
     if row.oldest is None:
-        return "–" if not row.ascii else "-", Role.DIM
+        return "–", Role.DIM
     return age(row.now - row.oldest), Role.TEXT
 
 

@@ -77,7 +77,7 @@ class RunnerPage(Board):
             sort=("state", True),
         )
         self.parts = Lines(self.palette, id="runner-parts")
-        self.runner_grid = self.make_grid(self.runners, "runners", _no_runner)
+        self.runner_grid = self.make_grid(self.runners, "runners", self._no_runner)
         self.lock_grid = self.make_grid(self.locks, "locks", self._no_lock)
         self.destination_grid = self.make_grid(
             self.destinations, "destinations", self._no_destination
@@ -194,6 +194,9 @@ class RunnerPage(Board):
         """Tell about the row that is focused now."""
         self._tell()
 
+    def _no_runner(self) -> str:
+        return f"No runner is running; {self.key('runner-start')} starts one here."
+
     def _no_lock(self) -> str:
         if self.world.lookout.sight.around.locks.complete:
             return "No message is locked: nobody is working on one."
@@ -266,7 +269,3 @@ class RunnerPage(Board):
             self.shell.go("messages", filter=str(route))
         else:
             self.shell.go("messages", filter="is:locked")
-
-
-def _no_runner() -> str:
-    return "No runner is running: S starts one here, or systemd does elsewhere."

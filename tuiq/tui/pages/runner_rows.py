@@ -252,9 +252,9 @@ def why(row: DestinationRow) -> Cell:
             f" until {instant(row.pause.until)}" if row.pause.until else ", open-ended"
         )
         said = clean(row.pause.reason or row.pause.damage or "no reason given")
-        return f" paused{end}: {said}; p ends it", Role.PAUSED
+        return f" paused{end}: {said}; resume ends it", Role.PAUSED
     if told.state == "ok":
-        return " all goes well; P pauses it", Role.DIM
+        return " all goes well", Role.DIM
     end = f" until {instant(told.until)}" if told.until else ""
     what = "left alone" if told.state == "dead" else "slowed"
     return f" {what}{end}: {clean(told.reason) or 'no reason told'}", _WORDS.get(

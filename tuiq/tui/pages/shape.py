@@ -169,7 +169,8 @@ class ShapePage(Board):
     def empty_text(self) -> str:
         """Return what stands where rows would be."""
         if self._filter:
-            return "Nothing that waits matches the filter; \\ drops it."
+            key = self.key("filter-toggle")
+            return f"Nothing waits that matches; {key} drops the filter."
         return "Nothing waits in the queue."
 
     def status(self) -> str:

@@ -79,7 +79,7 @@ COLUMNS = (
         width=9,
         flex=3,
         sortable=True,
-        gloss="the domain, reason or route; d counts by another",
+        gloss="the domain, reason or route that is counted by",
     ),
     Column(
         id="reasons",

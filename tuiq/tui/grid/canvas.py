@@ -7,7 +7,7 @@ before ``changed``, so what is on the screen is always one state of things.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual.geometry import Region
 from textual.strip import Strip
@@ -17,12 +17,10 @@ from tuiq.tui.choices import GridChoice
 from tuiq.tui.grid.layout import MARGIN, Layout, arrange, chosen
 from tuiq.tui.grid.marks import Marks
 from tuiq.tui.grid.model import GridModel, Key
-from tuiq.tui.grid.news import Moved
 from tuiq.tui.grid.painter import Painter, Scene
 from tuiq.tui.grid.viewport import Viewport
 
 if TYPE_CHECKING:
-    from tuiq.tui.grid.grid import Grid
     from tuiq.tui.look.palette import Palette
 
 
@@ -192,7 +190,10 @@ class Canvas(Widget, can_focus=True):
     def _tell(self, before: Key | None) -> None:
         """Say so if the cursor is on another row than *before*."""
         if self._view.cursor != before and self.is_attached:
-            self.post_message(Moved(cast("Grid", self), self._view.cursor))
+            self.moved()
+
+    def moved(self) -> None:
+        """Note that the cursor is on another row."""
 
     def _laid_out(self) -> Layout:
         """Return where the columns stand; the same object while nothing changes."""

@@ -28,6 +28,10 @@ class Grid(Canvas):
     SortWanted: TypeAlias = news.SortWanted
     MarksChanged: TypeAlias = news.MarksChanged
 
+    def moved(self) -> None:
+        """Tell the page of the row that the cursor is on."""
+        self.post_message(self.Moved(self, self.cursor))
+
     # Commands
 
     def perform(self, command: str) -> None:

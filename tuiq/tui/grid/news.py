@@ -1,4 +1,4 @@
-"""What a grid tells the page around it; also reachable as ``Grid.Moved`` and so on."""
+"""What a grid tells the page around it; also known as ``Grid.Moved`` and so on."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from tuiq.tui.grid.grid import Grid
+    from tuiq.tui.grid.canvas import Canvas
     from tuiq.tui.grid.model import Key
 
 
 class GridMessage(Message, namespace="grid"):
     """Comes from a grid."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Canvas) -> None:
         """Come from *grid*."""
         super().__init__()
         self.grid = grid
 
     @property
-    def control(self) -> Grid:
+    def control(self) -> Canvas:
         """Return the grid, for ``@on`` with a selector."""
         return self.grid
 
@@ -28,7 +28,7 @@ class GridMessage(Message, namespace="grid"):
 class Moved(GridMessage, namespace="grid"):
     """The cursor is on another row."""
 
-    def __init__(self, grid: Grid, key: Key | None) -> None:
+    def __init__(self, grid: Canvas, key: Key | None) -> None:
         """Tell of *key*; None: there are no rows."""
         super().__init__(grid)
         self.key = key
@@ -37,7 +37,7 @@ class Moved(GridMessage, namespace="grid"):
 class Opened(GridMessage, namespace="grid"):
     """Enter, or a double click on a row."""
 
-    def __init__(self, grid: Grid, key: Key) -> None:
+    def __init__(self, grid: Canvas, key: Key) -> None:
         """Tell of *key*."""
         super().__init__(grid)
         self.key = key
@@ -46,7 +46,7 @@ class Opened(GridMessage, namespace="grid"):
 class SortWanted(GridMessage, namespace="grid"):
     """The rows are to be ordered by a column: the page orders its model."""
 
-    def __init__(self, grid: Grid, column: str, *, reverse: bool) -> None:
+    def __init__(self, grid: Canvas, column: str, *, reverse: bool) -> None:
         """Ask for *column*."""
         super().__init__(grid)
         self.column = column

@@ -183,9 +183,18 @@ class TerminalDriver(LinuxDriver):
         return soon
 
     def _sigtstp_application(self, *_: object) -> None:
-        """Go to sleep, the terminal given back first."""
+        """Go to sleep, the terminal given back first, where a shell can wake tuiq.
+
+        Its whole process group sleeps: a script that started it would else wait.
+        """
+        group = os.getpgrp()
+        if group == os.getsid(0):  # started without a shell that controls jobs
+            return
         self._asleep = True
-        super()._sigtstp_application()
+        if self._auto_restart:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        os.killpg(group, signal.SIGSTOP)
 
     def _sigcont_application(self, *_: object) -> None:
         """Wake up; a hang-up wakes too, and then there is no terminal to take."""
@@ -194,7 +203,7 @@ class TerminalDriver(LinuxDriver):
         except OSError:
             return
         if self._asleep and not in_front:  # "bg": nothing to do without the terminal
-            os.kill(os.getpid(), signal.SIGSTOP)
+            os.killpg(os.getpgrp(), signal.SIGSTOP)
         elif self._asleep:
             self._asleep = False
             super()._sigcont_application()

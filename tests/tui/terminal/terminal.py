@@ -180,9 +180,14 @@ class Terminal:
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         return int(found[1]) * 1024 if found else 0
 
-    def state(self) -> str:
-        """Return the kernel's letter for what the process does; ``T``: stopped."""
-        return self._stat()[0]
+    def children(self) -> list[int]:
+        """Return the process ids of what the program has started."""
+        path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+    def state(self, pid: int = 0) -> str:
+        """Return the kernel's letter for what a process does; ``T``: stopped."""
+        return self._stat(pid)[0]
 
     def cpu(self) -> float:
         """Return the seconds that the program has computed."""
@@ -204,8 +209,8 @@ class Terminal:
             os.close(self._slave)
             self._slave = -1
 
-    def _stat(self) -> list[str]:
-        stat = Path(f"/proc/{self.pid}/stat").read_text()
+    def _stat(self, pid: int = 0) -> list[str]:
+        stat = Path(f"/proc/{pid or self.pid}/stat").read_text()
         return stat.rpartition(")")[2].split()
 
     def _set_size(self, size: tuple[int, int]) -> None:

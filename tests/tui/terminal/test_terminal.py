@@ -165,27 +165,34 @@ def test_sigterm_gives_the_terminal_back_as_it_was() -> None:
         assert end.endswith(b"\x1b[<u\x1b[?1049l\x1b[?25h")
 
 
-def test_ctrl_z_sleeps_with_the_terminal_restored_and_wakes_with_a_whole_screen() -> (
-    None
-):
-    with stand() as terminal:
-        before = terminal.modes()
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_a_whole_screen() -> None:
+    # A shell with job control runs the program, then reads a line and resumes it.
+    script = '"$@"; echo asleep; read line; fg; exit $?'
+    with Terminal(("bash", "-mc", script, "sh", *STAND)) as terminal:
         settled(terminal)
+        (pid,) = terminal.children()
         terminal.press("jj\x1a")
-        terminal.read_until(lambda t: t.state() == "T")
-        assert terminal.modes() == before
+        terminal.read_until(lambda t: b"asleep" in t.output)
+        assert terminal.state(pid) == "T"
         assert b"\x1b[?1049l" in terminal.output
         mark = terminal.sent
-        terminal.signal(signal.SIGCONT)
-        terminal.read_until(
-            lambda t: b"k0035" in t.output[mark:] or t.sent > mark + 5000
-        )
+        terminal.press("\n")
+        terminal.read_until(lambda t: b"k0034" in t.output[mark:])
         terminal.read_quiet()
-        assert terminal.modes() != before
         assert b"\x1b[?1049h" in terminal.output[mark:]
-        assert b"k0030" in terminal.output[mark:]
+        assert "k0000" in terminal.lines[1]
         terminal.press("j")
         assert 0 < terminal.read_quiet() < 1000
+        terminal.press("q")
+        assert terminal.wait() == 0
+
+
+def test_ctrl_z_does_nothing_where_no_shell_could_wake_the_program() -> None:
+    with stand() as terminal:
+        settled(terminal)
+        terminal.press("\x1aj")
+        assert terminal.read_quiet() > 0
+        assert terminal.state() != "T"
 
 
 def test_a_stop_from_outside_ends_with_a_whole_screen() -> None:
@@ -287,7 +294,13 @@ def test_the_private_parts_of_textual_that_the_driver_stands_on_are_there() -> N
     ):  # fmt: skip
         assert callable(parts[name]), name
     source = inspect.getsource(LinuxDriver)
-    for name in ("self._file =", "self.exit_event", "self.fileno =", "self._mouse"):
+    for name in (
+        "self._file =",
+        "self.exit_event",
+        "self.fileno =",
+        "self._mouse",
+        "self._must_signal_resume",
+    ):
         assert name in source, name
     assert "self._loop" in inspect.getsource(Driver)
     assert isinstance(constants.ESCAPE_DELAY, float)

@@ -25,8 +25,9 @@ from tuiq.tui.index.scanner import Changed, List, Scanner
 if TYPE_CHECKING:
     from tuiq.tui.index.blocks import Report, Told
 
-NEWS_EVERY = 0.05
+NEWS_EVERY = 0.15
 """Seconds for which changes are gathered: a file changes several times in a row."""
+_NAP = 0.05
 TELL_EVERY = 0.3
 LOOK_EVERY = 2.0
 """Seconds between looks whether the directories are still there."""
@@ -36,7 +37,7 @@ POLL_EVERY = 15.0
 """The same where nothing tells of changes."""
 APART = 10.0
 """Least seconds between two lists that lost events ask for."""
-NICENESS = 5
+NICENESS = 3
 
 
 class Rescan:
@@ -82,7 +83,7 @@ class Attendant:
             worked = self._scanner.step()
             self._tell(now)
             if not worked:
-                self._wake.wait(NEWS_EVERY)
+                self._wake.wait(_NAP)
                 self._wake.clear()
         self._watch.close()
 

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
 from tuiq.log import printable
-from tuiq.tui.index.blocks import Told
+from tuiq.tui.index.blocks import Names, Told
 from tuiq.tui.index.child import Rescan
 from tuiq.tui.index.pipe import receive, send
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MANY = 2_000
 """Changed ids that ``drain`` tells one by one."""
+AT_START = 0.1
+"""Seconds that a drain may take for names while nothing is there yet."""
 AHEAD = 64
 """Reports that wait for a drain; then the scanner waits too."""
 RECHECK_EVERY = 60.0
@@ -106,14 +108,9 @@ class Feed:
         None: so many that everything must be looked at again.  What ``see`` took in
         counts too.
         """
-        until = time.monotonic() + seconds
         link = self._link
         if link is not None:
-            while link.reports:
-                self._take(link.reports.popleft())
-                link.room.set()
-                if time.monotonic() >= until:
-                    break
+            self._take_reports(link, seconds)
             self._attend(link)
         changed = self._messages.settle()
         if link is not None:
@@ -121,6 +118,17 @@ class Feed:
             while self._messages.requests:
                 link.commands.put(self._messages.requests.popleft())
         return changed if len(changed) <= MANY else None
+
+    def _take_reports(self, link: _Link, seconds: float) -> None:
+        began = time.monotonic()
+        while link.reports:
+            report = link.reports.popleft()
+            link.room.set()
+            self._take(report)
+            # Names first: rows appear at once, and keys are rare at the start.
+            is_names = isinstance(report, Names) and not self._told.lists
+            if time.monotonic() - began >= (AT_START if is_names else seconds):
+                return
 
     def _take(self, report: Any) -> None:
         if not isinstance(report, Told):

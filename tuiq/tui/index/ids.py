@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuiq.spool.layout import ALPHABET, ID_LENGTH, TIME_LENGTH
+from tuiq.spool.layout import (
+    ALPHABET,
+    ID_LENGTH,
+    RANDOM_LENGTH,
+    TIME_LENGTH,
+    base32,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +25,7 @@ Numbers = tuple["NDArray[np.uint64]", "NDArray[np.uint32]"]
 _LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
 _DIGITS = np.zeros(256, dtype=np.uint64)
 _DIGITS[_LETTERS] = np.arange(32, dtype=np.uint64)
+_PLAIN_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _FIVE, _NINE = np.uint64(5), np.uint64(9)
 _LOW_BITS = np.uint64(31)
 _LOW_MASK = np.uint64((1 << 31) - 1)
@@ -60,6 +67,19 @@ def _spell(letters: NDArray[np.uint8], number: NDArray[np.uint64]) -> None:
     for column in reversed(range(letters.shape[1])):
         letters[:, column] = _LETTERS[number & _DIGIT_MASK]
         number = number >> _FIVE
+
+
+def parse_one(queue_id: str) -> tuple[int, int]:
+    """Return the numbers of one queue id."""
+    digits = queue_id.translate(_PLAIN_DIGITS)
+    moment, chance = int(digits[:TIME_LENGTH], 32), int(digits[TIME_LENGTH:], 32)
+    return (moment << 9) | (chance >> 31), chance & ((1 << 31) - 1)
+
+
+def spell_one(hi: int, lo: int) -> str:
+    """Return the queue id of two numbers."""
+    moment = base32(hi >> 9, TIME_LENGTH)
+    return moment + base32(((hi & 511) << 31) | lo, RANDOM_LENGTH)
 
 
 def births(hi: NDArray[np.uint64]) -> NDArray[np.int64]:

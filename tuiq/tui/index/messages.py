@@ -33,8 +33,8 @@ from tuiq.tui.index.facts import (
 from tuiq.tui.index.order import FEW_TEXTS, Key, TextKey
 from tuiq.tui.index.ranks import Ranks
 from tuiq.tui.index.scanner import Ask, Check, Read
-from tuiq.tui.index.states import Overlay, unread
-from tuiq.tui.index.table import NAMED, NO_STATE, READ, Table
+from tuiq.tui.index.states import Overlay
+from tuiq.tui.index.table import FREE, NAMED, NO_STATE, READ, Table
 from tuiq.tui.index.terms import Condition
 from tuiq.tui.index.view import MessagesView
 from tuiq.tui.index.worker import Worker
@@ -81,9 +81,10 @@ class Messages:
         self._testing: set[int] = set()
         # Since the last settle: rows that changed, rows that lost their message.
         self._changed: list[NDArray[Any]] = []
-        self._gone: list[NDArray[Any]] = []
+        self._dying: list[NDArray[Any]] = []
         self._lost_ids: set[str] = set()
-        self._counted: tuple[int, dict[str, dict[State, int]]] = (-1, {})
+        # Rows that somebody looks at and that were not read.
+        self._wanted: list[NDArray[Any]] = []
 
     # -- looking -----------------------------------------------------------------
 
@@ -104,10 +105,7 @@ class Messages:
 
     def row_number(self, queue_id: str) -> int | None:
         """Return the row of a message; for this package only."""
-        if not is_queue_id(queue_id):
-            return None
-        row = int(self.table.find(*ids.parse(queue_id.encode()))[0])
-        return row if row >= 0 else None
+        return self.table.find_one(queue_id) if is_queue_id(queue_id) else None
 
     def rows_of(self, queue_ids: Iterable[str]) -> NDArray[Any]:
         """Return the rows of several messages; for this package only."""
@@ -122,16 +120,17 @@ class Messages:
         t, texts = self.table, self.table.texts
         if t["stage"][number] == NAMED:
             self.wanted([queue_id])
-        state = int(t["state"][number])
+        state = t["state"].item(number)
 
         def value(column: str) -> int:
-            return int(t[column][number])
+            found: int = t[column].item(number)
+            return found
 
         return Row(
             queue_id=queue_id,
             directory=t.places[value("place")],
             birth=value("birth") / 1e6,
-            stage=Stage.READ if t["stage"][number] == READ else Stage.NAMED,
+            stage=Stage.READ if value("stage") == READ else Stage.NAMED,
             state=State.DUE if state == NO_STATE else STATES[state],
             sender=texts["sender"][value("sender")],
             recipient=texts["recipient"][value("recipient")],
@@ -150,12 +149,14 @@ class Messages:
     def version(self, queue_id: str) -> int:
         """Return ``Row.version`` alone; -1 when the message is not there."""
         number = self.row_number(queue_id)
-        return -1 if number is None else int(self.table["version"][number])
+        return -1 if number is None else int(self.table["version"].item(number))
 
     def wanted(self, queue_ids: Iterable[str]) -> None:
         """Have these messages read before others, as far as that was not done."""
-        rows = self.rows_of(queue_ids)
-        self._request(rows[self.table["stage"][rows] == NAMED])
+        rows, table = self.rows_of(queue_ids), self.table
+        rows = rows[(table["stage"][rows] == NAMED) & (table["asked"][rows] == 0)]
+        table["asked"][rows] = 1
+        self._wanted.append(rows)
 
     def tally(self) -> Mapping[State, int]:
         """Return the messages by state; those not read yet have none."""
@@ -170,17 +171,11 @@ class Messages:
         return self._tallies().get(directory) or dict.fromkeys(State, 0)
 
     def _tallies(self) -> dict[str, dict[State, int]]:
-        generation, tallies = self._counted
-        if generation != self.generation:
-            t = self.table
-            code = t["place"][t.rows].astype(np.int64) * 16 + t["state"][t.rows]
-            counts = np.bincount(code, minlength=16 * len(t.places)).reshape(-1, 16)
-            tallies = {
-                name: dict(zip(STATES, counts[place].tolist(), strict=False))
-                for place, name in enumerate(t.places)
-            }
-            self._counted = self.generation, tallies
-        return tallies
+        counts = self.table.counts.reshape(-1, 16)
+        return {
+            name: dict(zip(STATES, counts[place].tolist(), strict=False))
+            for place, name in enumerate(self.table.places)
+        }
 
     def oldest_of(self, directory: str) -> float | None:
         """Return the birth of the oldest live message of a queue directory."""
@@ -255,14 +250,13 @@ class Messages:
             case Names():
                 self._take_names(report)
             case Vanished():
-                self.remove(self._rows_in(report.directory))
+                self._leaves(self._rows_in(report.directory))
             case Block():
                 self._take_block(report)
 
     def _take_names(self, names: Names) -> None:
         table = self.table
         rows = table.take_names(names)
-        unread(table, rows)
         self._changed.append(rows)
         if not names.whole:
             self._request(rows, background=True)
@@ -285,13 +279,21 @@ class Messages:
         if block.gone:
             gone = np.unique(table.find_text(block.gone))
             place = table.place_of(block.directory)
-            self.remove(gone[table["place"][gone] == place])
+            self._leaves(gone[table["place"][gone] == place])
 
-    def remove(self, rows: NDArray[Any]) -> None:
-        """Take in that messages are gone."""
+    def _leaves(self, rows: NDArray[Any]) -> None:
+        """Note that messages are gone, unless they turn up elsewhere in this tick."""
+        self.table["dying"][rows] = 1
+        self._dying.append(rows)
+
+    def _bury(self) -> NDArray[Any]:
+        """Forget the messages that are gone; return their rows."""
+        dying = _together(self._dying)
+        rows: NDArray[Any] = dying[self.table["dying"][dying] != 0]
+        self._dying = []
         self._lost_ids.update(self.table.spell(rows))
         self.table.remove(rows)
-        self._gone.append(rows)
+        return rows
 
     def _take_verdicts(self, verdicts: Verdicts) -> None:
         question = self._questions.pop(verdicts.number, None)
@@ -308,16 +310,17 @@ class Messages:
     def settle(self) -> frozenset[str]:
         """Bring the views up to date; return the ids that changed."""
         self._worker.finish()
-        rows = _together(self._changed)
-        gone = _together(self._gone)
-        self._changed, self._gone = [], []
+        rows, gone = _together(self._changed), self._bury()
+        self._changed = []
         self._extend_ranks()
         if len(rows) or len(gone):
             for view in self._views:
                 view.changed(rows, gone)
         for view in self._views:
             view.settle()
-        rows = rows[self.table["stage"][rows] != 0]
+        self._request(_together(self._wanted))
+        self._wanted = []
+        rows = rows[self.table["stage"][rows] != FREE]
         changed = self._lost_ids.union(self.table.spell(rows))
         self._lost_ids = set()
         return frozenset(changed)
@@ -337,6 +340,11 @@ class Messages:
                 view.sort(name, reverse=reverse)
 
     # -- asking others ---------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Say whether some answer is on its way."""
+        return self._worker.is_busy or bool(self._questions)
 
     def work(self, work: Callable[[], None], done: Callable[[], None]) -> None:
         """Do *work* in another thread, then *done* in a later ``settle``."""

@@ -119,7 +119,8 @@ class TextKey(Key):
 
 def by_id(table: Table, rows: NDArray[Any]) -> NDArray[Any]:
     """Return a few rows in the order of their ids."""
-    return rows[ids.sort(table["hi"][rows], table["lo"][rows])]
+    ordered: NDArray[Any] = rows[ids.sort(table["hi"][rows], table["lo"][rows])]
+    return ordered
 
 
 class Order:

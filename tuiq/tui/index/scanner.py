@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 SLICE = 256
 """Files that are read before something more urgent may come."""
 LIST_PIECE = 20_000
+NEWS_PIECE = 1_024
+"""Messages in a block that somebody waits for."""
 READ_PIECE = 4_096
 """Messages in a block that nobody waits for."""
 HEADERS = 64 * 1024
@@ -205,7 +207,7 @@ class Scanner:
     ) -> Iterator[None]:
         """Read messages and report them in blocks."""
         directory = self.directories[name]
-        size = READ_PIECE if background else SLICE
+        size = READ_PIECE if background else NEWS_PIECE
         for start in range(0, len(queue_ids), size):
             packer = Packer(name)
             for at in range(start, min(start + size, len(queue_ids)), SLICE):

@@ -12,7 +12,7 @@ import numpy as np
 from tuiq.spool.entry import State
 from tuiq.spool.layout import is_queue_id
 from tuiq.tui.index.blocks import STATE_NUMBERS, WAITING
-from tuiq.tui.index.table import NO_STATE, READ
+from tuiq.tui.index.table import READ
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,9 +84,11 @@ class Overlay:
         state[(table["locked"][rows] != 0) & ~stands] = _ACTIVE
         state[(state == _DOUBT) & self._unsure(rows)] = _ACTIVE
         changed = table["state"][rows] != state
-        table["state"][rows] = state
-        rows = rows[changed]
+        rows, state = rows[changed], state[changed]
         if len(rows):
+            table.leave(rows)
+            table["state"][rows] = state
+            table.join(rows)
             table.touch(rows)
         return rows
 
@@ -160,8 +162,3 @@ def _same_pauses(one: Circumstances, other: Circumstances) -> bool:
 def _rows_of(table: Table, queue_ids: Iterable[str]) -> NDArray[Any]:
     text = "".join(filter(is_queue_id, queue_ids))
     return table.find_text(text.encode())
-
-
-def unread(table: Table, rows: NDArray[Any]) -> None:
-    """Note that nothing is known of rows but their names."""
-    table["state"][rows] = NO_STATE

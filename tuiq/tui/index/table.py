@@ -34,7 +34,7 @@ _PLAIN = (
 _COLUMNS: dict[str, str] = {
     "hi": "u8", "lo": "u4", "stage": "u1", "place": "u1", "state": "u1", "scan": "u4",
     "version": "u4", "ctime": "i8", "mix": "u4", "recipient": "u4", "locked": "u1",
-    "paused": "u1", "content": "u4",
+    "paused": "u1", "content": "u4", "asked": "u1", "dying": "u1",
     **{name: kind for name, kind in RECORD_FIELDS if name in _PLAIN + TEXT_TABLES},
 }  # fmt: skip
 
@@ -57,6 +57,8 @@ class Table:
         self._free: list[int] = []
         self._end = 0
         self.generation = 0
+        self.counts: NDArray[np.int64] = np.zeros(256 * 16, dtype=np.int64)
+        """Messages by 16 × place + state."""
 
     def __getitem__(self, column: str) -> NDArray[Any]:
         """Return a column; longer than the number of messages."""
@@ -90,6 +92,17 @@ class Table:
             at[todo] += 1
         return found
 
+    def find_one(self, queue_id: str) -> int | None:
+        """Return the row of a queue id; None when there is none."""
+        hi, lo = ids.parse_one(queue_id)
+        at = int(self._keys.searchsorted(np.uint64(hi)))
+        while at < len(self._keys) and self._keys.item(at) == hi:
+            row = self.rows.item(at)
+            if self["lo"].item(row) == lo:
+                return row
+            at += 1
+        return None
+
     def find_text(self, text: bytes) -> NDArray[Any]:
         """Return the rows of the ids that *text* strings together, without gaps."""
         found = self.find(*ids.parse(text))
@@ -98,6 +111,10 @@ class Table:
     def spell(self, rows: NDArray[Any]) -> list[str]:
         """Return the ids of rows."""
         return ids.spell(self["hi"][rows], self["lo"][rows])
+
+    def spell_one(self, row: int) -> str:
+        """Return the id of a row."""
+        return ids.spell_one(self["hi"].item(row), self["lo"].item(row))
 
     # -- changing ----------------------------------------------------------------
 
@@ -122,8 +139,13 @@ class Table:
         new = rows < 0
         rows[new] = self._enter(hi[new], lo[new], place)
         fresh = self["stage"][rows] != READ
-        changed = fresh | (self["place"][rows] != place)
+        # What no column shows may be shown elsewhere, or decide about a filter.
+        changed = fresh | (self["ctime"][rows] != records["ctime"])
+        changed |= self["place"][rows] != place
+        self.leave(rows)
         self["stage"][rows], self["place"][rows] = READ, place
+        self.join(rows)
+        self["asked"][rows] = self["dying"][rows] = 0
         self["ctime"][rows] = records["ctime"]
         for name, values in self._values(records, block, rows, fresh):
             column = self[name]
@@ -212,6 +234,18 @@ class Table:
             more = left > 1
             places, at, left = places[more], at[more] + 3, left[more] - 1
 
+    def leave(self, rows: NDArray[Any]) -> None:
+        """Count rows no longer, as their place or state is about to change."""
+        self._count(rows, -1)
+
+    def join(self, rows: NDArray[Any]) -> None:
+        """Count rows where they are now."""
+        self._count(rows, 1)
+
+    def _count(self, rows: NDArray[Any], step: int) -> None:
+        code = self["place"][rows].astype(np.int64) * 16 + self["state"][rows]
+        self.counts += step * np.bincount(code, minlength=len(self.counts))
+
     def touch(self, rows: NDArray[Any]) -> None:
         """Give rows that changed a new version."""
         self.generation += 1
@@ -229,6 +263,8 @@ class Table:
         self["hi"][rows], self["lo"][rows] = hi, lo
         self["stage"][rows], self["place"][rows] = NAMED, place
         self["birth"][rows] = ids.births(hi)
+        self["state"][rows] = NO_STATE
+        self.join(rows)
         at = self._insertion(hi[order], lo[order])
         self._keys = np.insert(self._keys, at, hi[order])
         self.rows = np.insert(self.rows, at, rows[order].astype(np.int32))
@@ -265,13 +301,11 @@ class Table:
         """Forget messages."""
         if not len(rows):
             return
-        gone = np.zeros(self.capacity, dtype=bool)
-        gone[rows] = True
-        kept = ~gone[self.rows]
-        self.rows, self._keys = self.rows[kept], self._keys[kept]
+        at = self._insertion(self["hi"][rows], self["lo"][rows])
+        self.rows, self._keys = np.delete(self.rows, at), np.delete(self._keys, at)
+        self.leave(rows)
         for column in self._columns.values():
             column[rows] = 0
-        self["state"][rows] = NO_STATE
         self._free += rows.tolist()
         self.touch(rows)
 

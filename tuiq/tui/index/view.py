@@ -82,6 +82,11 @@ class MessagesView:
         return Progress(done=self._of - len(self._undecided), of=self._of)
 
     @property
+    def is_sorting(self) -> bool:
+        """Say whether the order that was asked for is yet to come."""
+        return self._since is not None
+
+    @property
     def rows(self) -> NDArray[np.int32]:
         """Return the rows of the table in order; for this package only."""
         return self._order.rows
@@ -91,7 +96,7 @@ class MessagesView:
         rows = self._order.rows
         if not 0 <= position < len(rows):
             return None
-        return self._table.spell(rows[position : position + 1])[0]
+        return self._table.spell_one(rows.item(position))
 
     def position_of(self, queue_id: str) -> int | None:
         """Return where a message stands; None when it is not shown."""
@@ -171,10 +176,13 @@ class MessagesView:
         low, high = self._matches(rows)
         order, table = self._order, self._table
         self._decide(rows, low, high)
-        # What stays where it is need not be moved.
-        dropped = order.drop(rows, table.capacity)
-        order.put(table, rows[low], self._key)
-        return dropped + int(low.sum())
+        leaving, coming = rows, rows[low]
+        if self._key.is_natural:  # a message never changes its place
+            shown = order.where(table.capacity)[rows] >= 0
+            leaving, coming = rows[shown & ~low], rows[low & ~shown]
+        dropped = order.drop(leaving, table.capacity)
+        order.put(table, coming, self._key)
+        return dropped + len(coming)
 
     def _matches(self, rows: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
         """Return which rows are shown, and which may be."""

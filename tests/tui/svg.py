@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -31,7 +31,7 @@ Run = tuple[int, int, str, Style]
 """Column, width in cells, text, style."""
 
 
-def screen_svg(app: App[object]) -> str:
+def screen_svg(app: App[Any]) -> str:
     """Return what *app* shows now."""
     strips = app.screen._compositor.render_strips()
     return strips_svg(strips, app.size.width)
@@ -49,7 +49,8 @@ def strips_svg(strips: Iterable[Strip], width: int) -> str:
     w, h = width * CELL_WIDTH, len(rows) * CELL_HEIGHT
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:g} {h:g}">',
+            '<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" '
+            f'viewBox="0 0 {w:g} {h:g}">',
             f"<style>text{{font:14px {_FONT};white-space:pre}}{rules}</style>",
             f'<rect width="100%" height="100%" fill="{_BACKGROUND}"/>',
             *filter(None, body),

@@ -42,7 +42,8 @@ async def test_a_fault_is_shown_below_its_place_and_the_last_filter_stays(
         await desk.press("slash")
         await desk.type("age>2h")
         await narrowed_to(desk, "age>2h")
-        await desk.type(" stat:x")
+        desk.app.filter_line.input.insert_text_at_cursor(" stat:x")  # at once
+        await desk.pilot.pause()
         line = desk.app.filter_line.region.y
         place = desk.lines[line].index("stat")
         await desk.until(lambda: desk.lines[line + 1][place] == "^")

@@ -56,8 +56,7 @@ async def test_the_trash_is_only_shown_when_it_is_asked_for(tmp_path: Path) -> N
     async with staged(MessagesPage(), tmp_path) as stage:
         assert not stage.row("TRSH")
         assert not stage.page.set_filter("state:trashed")
-        await stage.sees("trashed")
-        assert stage.row("TRSH")
+        await stage.until(lambda: "trashed" in stage.row("TRSH"))
 
 
 def _lock(path: Path) -> int:

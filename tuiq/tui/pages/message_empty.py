@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,48 @@ from tuiq.actions.filter_tree import FilterError, terms
 from tuiq.actions.words import plural
 from tuiq.tui.index.feed import Freshness
 from tuiq.tui.look.text import clean
+from tuiq.tui.pages.message_facts import last_delivery
 
 if TYPE_CHECKING:
     from tuiq.tui.index.feed import FeedState
     from tuiq.tui.index.messages import Messages, MessagesView
+    from tuiq.tui.world import World
 
 _NAMES = frozenset({"dom", "sdom", "to", "from", ""})
 """Fields whose values have a domain that may be spelt wrongly."""
+
+
+class Emptiness:
+    """Why a list is empty, looked up no more often than it can have changed."""
+
+    def __init__(self, world: World, view: MessagesView) -> None:
+        """Speak of *view*; time is counted from now on."""
+        self._world = world
+        self._view = view
+        self._began = world.clock.now()
+        self._delivered: float | None = None
+        self._told: tuple[object, str] = ((), "")
+
+    async def look(self) -> None:
+        """Look in the journal when something was delivered last."""
+        journal = self._world.spool.path / "journal"
+        self._delivered = await asyncio.to_thread(last_delivery, journal)
+
+    def text(self, as_of: float) -> str:
+        """Return the reason, at most once anew for each *as_of*."""
+        # Looking for what is spelt alike takes time; every paint asks.
+        view, state = self._view, self._world.feed.state
+        basis = (view.filter, view.progress, state, self._delivered, as_of)
+        if self._told[0] != basis:
+            said = empty_text(
+                self._world.messages,
+                view,
+                state,
+                delivered=self._delivered,
+                waited=self._world.clock.now() - self._began,
+            )
+            self._told = basis, said
+        return self._told[1]
 
 
 def empty_text(

@@ -6,7 +6,6 @@ of one message; leaving the view leaves the list as it was.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
@@ -16,9 +15,9 @@ from tuiq.actions.words import plural
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.message_empty import empty_text
-from tuiq.tui.pages.message_facts import last_delivery
+from tuiq.tui.pages.message_empty import Emptiness
 from tuiq.tui.pages.message_lines import OneLine
+from tuiq.tui.pages.message_marks import Sweep
 from tuiq.tui.pages.message_pane import MessagePane
 from tuiq.tui.pages.message_view import MessageView
 from tuiq.tui.pages.page import Page
@@ -44,8 +43,6 @@ LEAST_ROWS = 6
 STEP = 3
 CLOSED = -1
 """What ``choices.pane`` holds when the pane was closed."""
-_FEW = 20_000
-"""Marks that are looked at in one tick, for messages that have gone."""
 
 
 class Listing(Page):
@@ -72,14 +69,10 @@ class Listing(Page):
         self.is_shown = False
         self.last_filter = ""
         """The last that was in force."""
-        self._began = 0.0
-        self._delivered: float | None = None
-        self._empty: tuple[object, str] = ((), "")
-        self._unchecked: list[Key] = []
+        self._sweep = Sweep(lambda key: self.meant(key)[0])
         self._shown: tuple[object, ...] = ()
 
     noun = "row"
-    """What a row is."""
 
     # What a page of this kind says for itself.
 
@@ -114,7 +107,8 @@ class Listing(Page):
     def compose(self) -> ComposeResult:
         """Make grid, pane and view."""
         self.view: MessagesView = self.world.messages.view()
-        self._began = self.ages = self.world.clock.now()
+        self.ages = self.world.clock.now()
+        self._emptiness = Emptiness(self.world, self.view)
         self.model = self.make_model()
         self.grid = Grid(
             self.model,
@@ -241,8 +235,7 @@ class Listing(Page):
             self.count_ages_from(now)
         world = self.world
         basis = (world.messages.generation, self.view.version, world.lookout.sight)
-        # A row that went is drawn as gone until the next change; so is an empty list.
-        is_passing = self.grid.cursor_position is None
+        is_passing = self.grid.cursor_position is None  # drawn as gone, or no rows
         if moved or is_passing or basis != self._shown:
             self._shown = basis
             self._show_changes(moved=moved)
@@ -258,26 +251,14 @@ class Listing(Page):
         if moved:
             self.pane.repaint()
         if not self.model.count and moved:
-            self.run_worker(self._look_for_delivery(), group="empty", exclusive=True)
+            self.run_worker(self._explain_emptiness(), group="empty", exclusive=True)
 
     def _forget_gone(self) -> None:
-        """Unmark messages that have left, looking at a part of the marks in a tick."""
-        marks = self.grid.marks
-        if not marks:
-            return
-        from tuiq.tui.index.recipients import gone  # numpy, after the first paint
-
-        if not self._unchecked:
-            self._unchecked = list(marks.keys)
-        part, self._unchecked = self._unchecked[:_FEW], self._unchecked[_FEW:]
-        lost = set(gone(self.world.messages, [self.meant(key)[0] for key in part]))
-        if lost:
-            marks.discard(*(key for key in part if self.meant(key)[0] in lost))
+        if self._sweep.forget(self.world.messages, self.grid.marks):
             self.on_grid_marks_changed()
 
-    async def _look_for_delivery(self) -> None:
-        journal = self.world.spool.path / "journal"
-        self._delivered = await asyncio.to_thread(last_delivery, journal)
+    async def _explain_emptiness(self) -> None:
+        await self._emptiness.look()
         self.grid.changed()
 
     # Filter.
@@ -315,17 +296,4 @@ class Listing(Page):
 
     def empty_text(self) -> str:
         """Return why there are no rows."""
-        view, state = self.view, self.world.feed.state
-        # Looking for what is spelt alike takes time; every paint asks.
-        basis = (view.filter, view.progress, state, self._delivered, self.ages)
-        if self._empty[0] != basis:
-            waited = self.world.clock.now() - self._began
-            said = empty_text(
-                self.world.messages,
-                view,
-                state,
-                delivered=self._delivered,
-                waited=waited,
-            )
-            self._empty = basis, said
-        return self._empty[1]
+        return self._emptiness.text(self.ages)

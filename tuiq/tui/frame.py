@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from tuiq.actions.words import plural
 from tuiq.tui.bars.filter_line import FilterLine
 from tuiq.tui.bars.footer import Footer, Hint
 from tuiq.tui.bars.rule import Rule
@@ -81,6 +82,8 @@ class Frame(SturdyApp, inherit_bindings=False):
         """Filters that were switched off, by page."""
         self.stillness = Stillness()
         self._sight: object = None
+        self._read = 0
+        """Faults of the UI that stood on the screen Activity."""
         self.is_up = False
         """Whether everything is loaded, not only what the first paint needs."""
         self._make_bars()
@@ -88,6 +91,7 @@ class Frame(SturdyApp, inherit_bindings=False):
     def _make_bars(self) -> None:
         world = self.world
         self.title_bar = TitleBar(world, id="title")
+        self.title_bar.troubles = self._troubles_to_read
         tabs = [
             Tab(
                 name=name,
@@ -270,6 +274,15 @@ class Frame(SturdyApp, inherit_bindings=False):
     def hints(self) -> list[Hint]:
         """Return the keys of the footer, the most useful first."""
         raise NotImplementedError
+
+    def _troubles_to_read(self) -> str:
+        """Return how much went wrong that nobody has read, and the key to read it."""
+        if self.page.page_name == "activity":
+            self._read = len(self.troubles)
+        notes = self.world.feed.state.notes
+        count = len(notes) + max(0, len(self.troubles) - self._read)
+        key = self.key_of("go-activity")
+        return f"{plural(count, 'trouble')}: {key}" if count else ""
 
     def key_of(self, command: str) -> str:
         """Return the key of a command as people read it."""

@@ -49,6 +49,22 @@ async def test_a_command_that_fails_is_told(
         assert "Sort: fault of tuiq" in desk.toasts[0]
 
 
+async def test_the_title_counts_what_was_not_read_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as desk:
+        assert "⚠" not in desk.lines[0]
+        monkeypatch.setattr(desk.app.page, "perform", broken)
+        await desk.press("s")
+        await desk.turn()
+        assert "⚠ 1 trouble: 6" in desk.lines[0]
+        await desk.press("6")
+        await desk.until(lambda: "Sort: fault of tuiq" in desk.screen)
+        await desk.press("2")
+        await desk.turn()
+        assert "⚠" not in desk.lines[0]
+
+
 async def test_what_was_raised_on_purpose_is_told_in_its_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

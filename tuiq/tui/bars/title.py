@@ -11,6 +11,8 @@ from tuiq.tui.look.signs import drawn
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.style import Style
 
     from tuiq.tui.look.theme import HostAccent
@@ -31,6 +33,8 @@ class TitleBar(Bar):
         self.frozen: Frozen | None = None
         self.accent: HostAccent | None = None
         """How this host is told from others; None: like any."""
+        self.troubles: Callable[[], str] = str
+        """Says how much went wrong and where to read it; empty: nothing."""
         self.is_up = False
         """Whether all parts of the world are there."""
 
@@ -45,7 +49,7 @@ class TitleBar(Bar):
         if self.is_up:
             from tuiq.tui.bars.title_parts import facts
 
-            more, right = facts(self._world, self.frozen)
+            more, right = facts(self._world, self.frozen, self.troubles())
             left += more
         else:
             left.append(part(("◐ opening", Role.INFO), rank=15))

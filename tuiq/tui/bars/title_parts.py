@@ -36,13 +36,15 @@ _ALWAYS = frozenset({State.ACTIVE, State.DEFERRED, State.HELD})
 """Said even when there are none."""
 
 
-def facts(world: World, frozen: Frozen | None) -> tuple[list[Part], list[Part]]:
+def facts(
+    world: World, frozen: Frozen | None, troubles: str
+) -> tuple[list[Part], list[Part]]:
     """Return what is said after the place, and what at the end of the line."""
     now = world.clock.now()
     around = world.lookout.sight.around
     fresh = fresh_part(world.feed.state, frozen, now)
     return (
-        [fresh, *pause_parts(around.pauses.spool, now)],
+        [fresh, *pause_parts(around.pauses.spool, now), *trouble_parts(troubles)],
         [
             runner_part(around, world.runner.word),
             *total_parts(world.messages.tally(), world.messages.count),
@@ -107,6 +109,13 @@ def pause_parts(pause: Pause | None, now: float) -> list[Part]:
             rank=14,
         )
     ]
+
+
+def trouble_parts(troubles: str) -> list[Part]:
+    """Return that there is something to read; *troubles* says how much and where."""
+    if not troubles:
+        return []
+    return [part((f"⚠ {troubles}", Role.WARN), ("⚠", Role.WARN), rank=14)]
 
 
 def runner_part(around: Circumstances, word: str) -> Part:

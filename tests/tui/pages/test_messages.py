@@ -54,7 +54,7 @@ async def test_the_oldest_stand_first(tmp_path: Path) -> None:
 
 async def test_the_trash_is_only_shown_when_it_is_asked_for(tmp_path: Path) -> None:
     async with staged(MessagesPage(), tmp_path) as stage:
-        assert not stage.row("TRSH")
+        await stage.until(lambda: not stage.row("TRSH") and bool(stage.row("DEF")))
         assert not stage.page.set_filter("state:trashed")
         await stage.until(lambda: "trashed" in stage.row("TRSH"))
 

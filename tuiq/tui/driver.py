@@ -14,19 +14,18 @@ from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Any
 
 from textual import constants
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 from tuiq.tui.outlet import Outlet
-from tuiq.tui.thrift import thrifty
+from tuiq.tui.thrift import Thrift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import App
 
-_STYLED = "\x1b[0m"
-"""Is in every frame that has styles."""
 _SLOW_ESCAPE = 0.25
 """Seconds between Esc and the rest of a key's bytes that a slow link may take."""
 
@@ -55,6 +54,9 @@ class TerminalDriver(LinuxDriver):
     ) -> None:
         """Drive *app*; called by Textual."""
         self._outlet: Outlet | None = None
+        self._thrift = Thrift()
+        self._opening = ""
+        """The beginning of a frame, held back until something is in it."""
         self._asleep = False
         self._gone = False
         self._told_to_end = False
@@ -85,12 +87,25 @@ class TerminalDriver(LinuxDriver):
     # What goes to the terminal
 
     def write(self, data: str) -> None:
-        """Send *data* on its way, or drop it: everything is drawn again later."""
+        """Send what *data* changes, or drop it: everything is drawn again later."""
         unwanted = data in _UNWANTED or (
             self._console and data.startswith(_NOT_ON_CONSOLE)
         )
-        if data and self._outlet and not self._gone and not unwanted:
-            self._outlet.put(thrifty(data) if _STYLED in data else data)
+        if not self._outlet or self._gone or unwanted:
+            return
+        if data == SYNC_START:
+            self._opening = data
+        elif data == SYNC_END and self._opening:  # nothing came between
+            self._opening = ""
+        elif data := self._thrift.frame(data) if _is_frame(data) else data:
+            if not self._outlet.put(self._opening + data):
+                self._thrift.forget()
+            self._opening = ""
+
+    def redraw(self) -> None:
+        """Draw the whole screen again, whatever stands there."""
+        self._thrift.forget()
+        self._app.refresh()
 
     def start_application_mode(self) -> None:
         """Take the terminal over."""
@@ -98,10 +113,11 @@ class TerminalDriver(LinuxDriver):
             return
         self._outlet = Outlet(
             self._out,
-            caught_up=self._soon(self._repaint),
+            caught_up=self._soon(self.redraw),
             lost=self._soon(self._hang_up),
         )
         self._outlet.start()
+        self._thrift.forget()
         for number in (signal.SIGHUP, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._on_signal)
         super().start_application_mode()  # type: ignore[no-untyped-call]
@@ -116,7 +132,11 @@ class TerminalDriver(LinuxDriver):
         super().close()
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """Return the size of the terminal that is written to, whatever COLUMNS says."""
+        """Return the size of the terminal that is written to, whatever COLUMNS says.
+
+        Asked for at each resize, after which anything may stand on the terminal.
+        """
+        self._thrift.forget()
         try:
             width, height = os.get_terminal_size(self._out)
         except OSError:
@@ -169,10 +189,6 @@ class TerminalDriver(LinuxDriver):
             self.exit_event.set()
             self._app.exit(return_code=128 + signal.SIGHUP)
 
-    def _repaint(self) -> None:
-        """Draw the whole screen again."""
-        self._app.refresh()
-
     def _soon(self, call: Callable[..., object]) -> Callable[..., None]:
         """Return a function that has *call* done by the event loop, from any thread."""
 
@@ -207,4 +223,9 @@ class TerminalDriver(LinuxDriver):
         elif self._asleep:
             self._asleep = False
             super()._sigcont_application()
-        self._soon(self._repaint)()
+        self._soon(self.redraw)()
+
+
+def _is_frame(data: str) -> bool:
+    """Return whether *data* draws something; all else switches or asks."""
+    return not data.startswith(("\x1b[?", "\x1b[<", "\x1b[>", "\x1b]"))

@@ -38,17 +38,18 @@ class Outlet(threading.Thread):
         self.dropped = 0
         """Frames that were not sent."""
 
-    def put(self, text: str) -> None:
-        """Have *text*, never empty, written, or drop it if too much waits already."""
+    def put(self, text: str) -> bool:
+        """Have *text*, never empty, written; False: too much waits, it is dropped."""
         with self._changed:
             if self._amount > _BOUND:
                 self._behind = True
             if self._behind and not _is_mode(text):
                 self.dropped += 1
-                return
+                return False
             self._waiting.append(text)
             self._amount += len(text)
             self._changed.notify()
+            return True
 
     def close(self, timeout: float = 1.0) -> None:
         """Write what waits, but only the switches if it is much, and end.

@@ -31,10 +31,19 @@ class Beating(Stand):
         super().on_mount()
         self.bind("q", "quit")
         self.bind("ctrl+z", "suspend_process")
+        self.bind("ctrl+l", "redraw")
+        self.bind("f", "focus_off_and_on")
         if self._beats:
             self.set_interval(0.05, self._beat)
         if self._every:
             self.set_interval(self._every, self._tick)
+
+    def action_redraw(self) -> None:
+        assert isinstance(self._driver, TerminalDriver)
+        self._driver.redraw()
+
+    def action_focus_off_and_on(self) -> None:
+        self.set_focus(None if self.focused else self.grid)
 
     def _beat(self) -> None:
         assert self._beats is not None

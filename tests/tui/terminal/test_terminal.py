@@ -78,6 +78,22 @@ def test_moving_the_cursor_sends_two_rows_and_a_page_sends_each_row_once(
     assert page < 36 * 300
 
 
+def test_what_textual_draws_again_without_need_is_not_sent() -> None:
+    with stand() as terminal:
+        settled(terminal)
+        terminal.press("f")  # the focus goes: Textual draws the whole grid
+        assert 0 < terminal.read_quiet() < 600
+
+
+def test_redraw_sends_everything() -> None:
+    with stand() as terminal:
+        settled(terminal)
+        terminal.screen.reset()
+        terminal.press("\x0c")
+        terminal.read_until(lambda t: t.shows("k0034"))
+        assert len(list(filter(None, terminal.lines))) == 36
+
+
 def test_a_terminal_that_nobody_reads_does_not_stop_the_loop(tmp_path: Path) -> None:
     path = tmp_path / "beats"
     words = ("--tick", "0.01", "--beats", str(path))
@@ -99,7 +115,7 @@ def test_a_terminal_that_nobody_reads_does_not_stop_the_loop(tmp_path: Path) -> 
 def test_frames_that_were_dropped_are_made_up_for_by_a_whole_one(
     tmp_path: Path, report: Report
 ) -> None:
-    path, pages, height = tmp_path / "beats", 30, 60
+    path, pages, height = tmp_path / "beats", 50, 60
     words = ("--rows", "3000", "--beats", str(path))
     with stand(*words, size=(250, height)) as terminal:
         settled(terminal)
@@ -111,7 +127,7 @@ def test_frames_that_were_dropped_are_made_up_for_by_a_whole_one(
             while len(beats(path)) < start + 2:
                 time.sleep(0.01)
         sent = terminal.read_quiet(1.0)
-        report("bytes of 30 pages at a stalled terminal, of all", (sent, pages * page))
+        report("bytes of 50 pages at a stalled terminal, of all", (sent, pages * page))
         assert sent < pages * page / 2
         rows = [line.split()[0] for line in terminal.lines[1:]]
         first = (pages + 1) * (height - 1)

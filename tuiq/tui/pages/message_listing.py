@@ -176,7 +176,8 @@ class Listing(Page):
         wanted = self.world.choices.pane
         if wanted == 0:
             wanted = PANE if self.size.height >= TALL else 0
-        return max(0, min(wanted, self.size.height - LEAST_ROWS - 1))
+        room = self.size.height
+        return max(0, min(wanted, room // 2, room - LEAST_ROWS - 1))
 
     def _lay_out(self) -> None:
         self.pane.set_height(self.pane_height)

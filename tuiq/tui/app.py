@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from tuiq.tui.bars.filter_parts import EDITING_KEYS
 from tuiq.tui.bars.footer import Hint
 from tuiq.tui.commands import COMMANDS
 from tuiq.tui.driver import TerminalDriver
 from tuiq.tui.frame import PAGES
 from tuiq.tui.guide import Guide
+from tuiq.tui.keymap import shown_key
 from tuiq.tui.pages.page import Page
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class TuiqApp(Guide):
             "sort-menu": self._choose_sort,
             "freeze": self.freeze,
             "rescan": lambda: self.world.feed.rescan(),
-            "redraw": lambda: self.refresh(layout=True),
+            "redraw": self._redraw,
             "mouse": self._toggle_mouse,
             "theme": self.choose_theme,
             "help": self.help,
@@ -210,6 +212,7 @@ class TuiqApp(Guide):
     def on_filter_line_left(self, _event: FilterLine.Left) -> None:
         """Give the keys back to the page."""
         self.page.shown()
+        self.refresh_bars()
 
     def pause(self, place: list[str]) -> None:
         """Ask about pausing a place that no page has focused."""
@@ -220,6 +223,12 @@ class TuiqApp(Guide):
             self.operator.perform("pause", elsewhere)
 
     # -- the terminal -------------------------------------------------------------
+
+    def _redraw(self) -> None:
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.redraw()  # it sends only what differs otherwise
+        else:
+            self.refresh(layout=True)
 
     def _toggle_mouse(self) -> None:
         if not isinstance(self._driver, TerminalDriver):
@@ -267,6 +276,15 @@ class TuiqApp(Guide):
 
     def hints(self) -> list[Hint]:
         """Return the keys of the footer, the most useful first."""
+        if self.filter_line.is_editing:
+            return [
+                Hint(
+                    command="",
+                    key=shown_key(key, ascii=self.palette_now.ascii),
+                    label=label,
+                )
+                for key, label in EDITING_KEYS
+            ]
         return [
             Hint(
                 command=command,

@@ -85,6 +85,15 @@ async def test_tab_completes_fields_words_and_values(tmp_path: Path) -> None:
         await narrowed_to(desk, "state:held dom:full.example")
 
 
+async def test_the_footer_says_what_the_keys_do_meanwhile(tmp_path: Path) -> None:
+    async with opened(tmp_path) as desk:
+        await desk.press("slash")
+        await desk.until(lambda: "Enter Keep  Esc As it was" in desk.lines[-1])
+        assert "Delete" not in desk.lines[-1]
+        await desk.press("escape")
+        await desk.until(lambda: "D Delete" in desk.lines[-1])
+
+
 async def test_shift_tab_goes_through_completions_backwards(tmp_path: Path) -> None:
     async with opened(tmp_path) as desk:
         await desk.press("slash")

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PROMPT = " filter › "
+EDITING_KEYS = (
+    ("tab", "Complete"),
+    ("up", "Earlier filters"),
+    ("ctrl+u", "Clear"),
+    ("f1", "How to write one"),
+    ("enter", "Keep"),
+    ("escape", "As it was"),
+)
+"""What the keys do while a filter is written, and the words for that."""
 
 
 class Narrowed(Protocol):

@@ -20,6 +20,7 @@ class Hint:
     """One key of the footer."""
 
     command: str
+    """Empty where only the key itself does it."""
     key: str
     """As people read it."""
     label: str
@@ -70,7 +71,7 @@ class Footer(Bar):
     def on_click(self, event: events.Click) -> None:
         """Do what the key does that was clicked."""
         for start, end, command in self._places:
-            if start <= event.x < end:
+            if start <= event.x < end and command:
                 self.shell.perform(command)
 
 

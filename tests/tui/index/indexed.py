@@ -58,7 +58,7 @@ class Indexed:
         while True:
             while self.scanner.step():
                 pass
-            changed |= self.messages.settle()
+            changed |= self.messages.settle() or set()
             requests = self.messages.requests
             if not requests and not self.messages.is_busy:
                 break

@@ -25,7 +25,7 @@ from tuiq.tui.index.scanner import Changed, List, Scanner
 if TYPE_CHECKING:
     from tuiq.tui.index.blocks import Report, Told
 
-NEWS_EVERY = 0.15
+NEWS_EVERY = 0.2
 """Seconds for which changes are gathered: a file changes several times in a row."""
 _NAP = 0.05
 TELL_EVERY = 0.3

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from tuiq.spool.spool import Spool
     from tuiq.tui.index.messages import Messages
 
-MANY = 2_000
-"""Changed ids that ``drain`` tells one by one."""
-AT_START = 0.1
+AT_START = 0.25
 """Seconds that a drain may take for names while nothing is there yet."""
 AHEAD = 64
 """Reports that wait for a drain; then the scanner waits too."""
@@ -117,7 +115,7 @@ class Feed:
             self._recheck()
             while self._messages.requests:
                 link.commands.put(self._messages.requests.popleft())
-        return changed if len(changed) <= MANY else None
+        return changed
 
     def _take_reports(self, link: _Link, seconds: float) -> None:
         began = time.monotonic()
@@ -138,7 +136,6 @@ class Feed:
             self._scanned = self._spool.clock.now()
             if not self._frozen:
                 # What is here now stays: collections need not walk it again.
-                gc.collect()
                 gc.freeze()
                 self._frozen = True
         self._told = report

@@ -176,6 +176,22 @@ def _grouped(
     return groups, line_of[numbers]
 
 
+_DENSE = 4_000_000
+
+
+def _kinds(code: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the distinct numbers, a place of each, and which of them each is."""
+    size = int(code.max()) + 1 if len(code) else 0
+    if size > _DENSE:
+        return np.unique(code, return_index=True, return_inverse=True)
+    sample = np.full(size, -1, dtype=np.int64)
+    sample[code] = np.arange(len(code))
+    kinds = np.flatnonzero(sample >= 0)
+    which = np.zeros(size, dtype=np.int64)
+    which[kinds] = np.arange(len(kinds))
+    return kinds, sample[kinds], which[code]
+
+
 def _used(numbers: NDArray[Any], count: int) -> NDArray[Any]:
     """Return which numbers occur."""
     seen = np.zeros(count, dtype=bool)
@@ -220,8 +236,8 @@ def _by_sender(_table: Table, _rows: Rows, _around: Around) -> _Sort:
 
 
 def _by_reason(table: Table, rows: Rows, _around: Around) -> _Sort:
-    _, first = np.unique(table["reason"][rows], return_index=True)
-    replies = table["reply"][rows[first]].tolist()
+    _, samples, _ = _kinds(table["reason"][rows])
+    replies = table["reply"][rows[samples]].tolist()
     found = [classify(table.texts["reply"][number]) for number in replies]
     reasons = {
         reason.pattern.encode("utf-8", "surrogateescape"): reason for reason in found
@@ -263,15 +279,14 @@ class _Shares:
         weights: NDArray[Any],
         group_of: NDArray[Any],
     ) -> None:
-        reasons = table["reason"][rows].astype(np.int64)
         self._width = table.texts["reason"].count
-        code = group_of * self._width + reasons
-        codes, first, which = np.unique(code, return_index=True, return_inverse=True)
+        code = group_of * self._width + table["reason"][rows]
+        codes, samples, which = _kinds(code)
         counts = np.bincount(which, weights=weights, minlength=len(codes))
         self._all: dict[str, float] = {}
         self._by_group: dict[int, list[tuple[float, str]]] = {}
         for place, number in enumerate(codes.tolist()):
-            row = rows[first[place]]
+            row = rows[samples[place]]
             label = classify(table.texts["reply"][int(table["reply"][row])]).label
             weight = float(counts[place])
             self._all[label] = self._all.get(label, 0.0) + weight
@@ -298,15 +313,14 @@ def reasons(table: Table, rows: NDArray[Any]) -> list[ReasonGroup]:
     """See ``Messages.reasons``."""
     if not len(rows):
         return []
-    numbers = table["reason"][rows]
-    kinds, first, which = np.unique(numbers, return_index=True, return_inverse=True)
+    kinds, samples, which = _kinds(table["reason"][rows])
     counts = np.bincount(which)
     recipients = np.bincount(which, weights=table["left"][rows])
     births = np.full(len(kinds), np.iinfo(np.int64).max)
     np.minimum.at(births, which, table["birth"][rows])
     groups: dict[str, ReasonGroup] = {}
     for place in range(len(kinds)):
-        sample = table.texts["reply"][int(table["reply"][rows[first[place]]])]
+        sample = table.texts["reply"][int(table["reply"][rows[samples[place]]])]
         reason = classify(sample)
         group = ReasonGroup(
             label=reason.label,
@@ -373,7 +387,10 @@ def _counted(
 ) -> list[tuple[bytes, int]]:
     """Return texts of a column and how many rows have them, the most first."""
     counts = np.bincount(table[column][rows], minlength=1)
-    best = np.argsort(-counts, kind="stable")[:limit]
+    best = np.arange(len(counts))
+    if len(counts) > limit:
+        best = np.argpartition(counts, len(counts) - limit)[-limit:]
+    best = best[np.lexsort((best, -counts[best]))]
     best = best[counts[best] > 0]
     return [(table.texts[column][n], int(counts[n])) for n in best.tolist()]
 

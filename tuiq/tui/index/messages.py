@@ -30,12 +30,13 @@ from tuiq.tui.index.facts import (
     ShapeRow,
     Stage,
 )
-from tuiq.tui.index.order import FEW_TEXTS, Key, TextKey
+from tuiq.tui.index.order import Key, TextKey
 from tuiq.tui.index.ranks import Ranks
 from tuiq.tui.index.scanner import Ask, Check, Read
 from tuiq.tui.index.states import Overlay
 from tuiq.tui.index.table import FREE, NAMED, NO_STATE, READ, Table
 from tuiq.tui.index.terms import Condition
+from tuiq.tui.index.tidying import Tidying
 from tuiq.tui.index.view import MessagesView
 from tuiq.tui.index.worker import Worker
 
@@ -59,6 +60,8 @@ __all__ = [
     "Stage",
 ]
 
+MANY = 2_000
+"""Changed messages that are told one by one."""
 _TEXT_COLUMNS = ("sender", "recipient", "domain", "reply")
 _COLUMNS = {"id": "hi", "age": "birth", "queue": "place", "rcpts": "count"}
 """Column ids of views and what they are called in the table, where that differs."""
@@ -76,13 +79,13 @@ class Messages:
         self._overlay = Overlay(self.table)
         self._views: list[MessagesView] = []
         self._worker = Worker()
+        self._tidying = Tidying(self.table, self._worker)
         self._ranks: dict[str, Ranks] = {}
         self._questions: dict[int, RowTruth] = {}
         self._testing: set[int] = set()
         # Since the last settle: rows that changed, rows that lost their message.
         self._changed: list[NDArray[Any]] = []
         self._dying: list[NDArray[Any]] = []
-        self._lost_ids: set[str] = set()
         # Rows that somebody looks at and that were not read.
         self._wanted: list[NDArray[Any]] = []
 
@@ -196,8 +199,7 @@ class Messages:
         """Return what rows are sorted by; for this package only."""
         if column in _TEXT_COLUMNS:
             ranks = self._ranks.setdefault(column, Ranks(self.table.texts[column]))
-            if ranks.missing <= FEW_TEXTS:
-                ranks.build()
+            ranks.catch_up()
             return TextKey(self.table, column, ranks, reverse=reverse)
         # The youngest have the greatest birth and the smallest age.
         turned = reverse != (column == "age")
@@ -286,14 +288,14 @@ class Messages:
         self.table["dying"][rows] = 1
         self._dying.append(rows)
 
-    def _bury(self) -> NDArray[Any]:
-        """Forget the messages that are gone; return their rows."""
+    def _bury(self) -> tuple[list[str], NDArray[Any]]:
+        """Forget the messages that are gone; return their ids and rows."""
         dying = _together(self._dying)
         rows: NDArray[Any] = dying[self.table["dying"][dying] != 0]
         self._dying = []
-        self._lost_ids.update(self.table.spell(rows))
+        lost = self.table.spell(rows)
         self.table.remove(rows)
-        return rows
+        return lost, rows
 
     def _take_verdicts(self, verdicts: Verdicts) -> None:
         question = self._questions.pop(verdicts.number, None)
@@ -307,11 +309,13 @@ class Messages:
         """Take in who holds what and what is paused."""
         self._changed.append(self._overlay.see(around))
 
-    def settle(self) -> frozenset[str]:
-        """Bring the views up to date; return the ids that changed."""
+    def settle(self) -> frozenset[str] | None:
+        """Bring the views up to date; return the ids that changed, None for many."""
         self._worker.finish()
-        rows, gone = _together(self._changed), self._bury()
+        rows = _together(self._changed)
+        lost, gone = self._bury()
         self._changed = []
+        self._tidying.step()
         self._extend_ranks()
         if len(rows) or len(gone):
             for view in self._views:
@@ -320,17 +324,15 @@ class Messages:
             view.settle()
         self._request(_together(self._wanted))
         self._wanted = []
+        if len(rows) + len(gone) > MANY:
+            return None
         rows = rows[self.table["stage"][rows] != FREE]
-        changed = self._lost_ids.union(self.table.spell(rows))
-        self._lost_ids = set()
-        return frozenset(changed)
+        return frozenset(self.table.spell(rows)).union(lost)
 
     def _extend_ranks(self) -> None:
         """Give texts that came since their places; many of them in the thread."""
         for column, ranks in self._ranks.items():
-            if 0 < ranks.missing <= FEW_TEXTS and len(ranks.labels):
-                ranks.extend()
-            elif ranks.missing and not self._worker.is_busy:
+            if not ranks.catch_up() and not self._worker.is_busy:
                 self._worker.do(ranks.build, partial(self._resort, column))
 
     def _resort(self, column: str) -> None:

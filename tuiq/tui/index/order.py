@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from tuiq.tui.index.ranks import Ranks
     from tuiq.tui.index.table import Table
 
-FEW_TEXTS = 2_048
-"""Texts that are put in order while the UI waits."""
-
 
 class Key:
     """What rows are compared by: one number per row, then the id."""
@@ -100,11 +97,11 @@ class TextKey(Key):
     @property
     def is_ready(self) -> bool:
         """See ``Key``."""
-        return self.ranks.missing <= FEW_TEXTS
+        return not self.ranks.missing
 
     def prepare(self) -> None:
         """See ``Key``."""
-        if self.ranks.missing > FEW_TEXTS:
+        if self.ranks.missing:
             self.ranks.build()
 
     def numbers(self, rows: NDArray[Any]) -> NDArray[Any]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tuiq.tui.index.texts import Texts
 
+FEW = 2_048
+"""Texts that are put in order while the UI waits."""
 _SPAN = 1 << 62
 _PIECE = 8_192
 _WIDEST = 64
@@ -40,6 +42,29 @@ class Ranks:
         if self._epoch != self._texts.epoch:
             return self._texts.count
         return self._texts.count - self._done
+
+    def catch_up(self) -> bool:
+        """Label what came since, if that takes no time; say whether all is labelled."""
+        texts = self._texts
+        if self._epoch == texts.epoch - 1:
+            self._move(texts.moves)
+        if texts.count <= FEW:
+            if self.missing:
+                self.build()
+        elif self._epoch == texts.epoch and self.missing <= FEW:
+            self.extend()
+        return not self.missing
+
+    def _move(self, moves: NDArray[np.uint32]) -> None:
+        """Follow the texts to their new numbers."""
+        old = moves[: self._done]
+        kept = old[self._sorted] != 0
+        kept |= self._sorted == 0
+        labels = np.zeros(int(old.max(initial=0)) + 1, dtype=np.int64)
+        labels[old[self._sorted[kept]]] = self.labels[self._sorted[kept]]
+        self._sorted = old[self._sorted[kept]].astype(np.int32)
+        self.labels, self._done = labels, len(labels)
+        self._epoch = self._texts.epoch
 
     def build(self) -> None:
         """Label all texts anew; may run in another thread."""

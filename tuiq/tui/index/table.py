@@ -206,10 +206,17 @@ class Table:
     def _keep_mix(self, mix: NDArray[np.uint32]) -> int:
         end = self.mix_count + len(mix)
         if end > len(self.mixes):
-            self.mixes = _grown(self.mixes, max(end, len(self.mixes) * 5 // 4))
+            self.mixes = _grown(self.mixes, max(end, len(self.mixes) * 9 // 8))
         at, self.mix_count = self.mix_count, end
         self.mixes[at:end] = mix
         return at
+
+    def renumber(self, name: str, moves: NDArray[np.uint32]) -> None:
+        """Follow the texts of a column to their new numbers."""
+        self[name][:] = moves[self[name]]
+        if name == "domain":
+            for _, at in self.mix_places(self.rows):
+                self.mixes[at] = moves[self.mixes[at]]
 
     def mix_of(self, row: int) -> NDArray[np.uint32]:
         """Return (domain, open, waiting) per domain; empty when it has only one."""
@@ -225,12 +232,19 @@ class Table:
         Each time a list of places in *rows*, a domain for each, and its open
         recipients, until all domains of all were told.
         """
+        for places, at in self.mix_places(rows):
+            yield places, self.mixes[at], self.mixes[at + 1]
+
+    def mix_places(
+        self, rows: NDArray[Any]
+    ) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+        """Yield the same places, and where in ``mixes`` a domain of each stands."""
         places = np.flatnonzero(self["mix"][rows])
         at = self["mix"][rows[places]].astype(np.int64)
         left = self.mixes[at].astype(np.int64)
         at += 1
         while len(places):
-            yield places, self.mixes[at], self.mixes[at + 1]
+            yield places, at
             more = left > 1
             places, at, left = places[more], at[more] + 3, left[more] - 1
 
@@ -290,7 +304,7 @@ class Table:
         fresh = size - len(reused)
         end = self._end + fresh
         if end > self.capacity:
-            self.capacity = max(end, self.capacity * 5 // 4)
+            self.capacity = max(end, self.capacity * 9 // 8)
             for name, column in self._columns.items():
                 self._columns[name] = _grown(column, self.capacity)
         rows = np.array(sorted(reused) + list(range(self._end, end)), dtype=np.int64)

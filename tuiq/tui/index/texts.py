@@ -30,6 +30,8 @@ class Texts:
         self.count = 1
         self.epoch = 0
         """Grows when texts are numbered anew."""
+        self.moves: NDArray[np.uint32] = np.zeros(1, dtype=np.uint32)
+        """The new numbers by the old ones, of the last time."""
 
     def __getitem__(self, number: int) -> bytes:
         """Return a text."""
@@ -84,7 +86,7 @@ class Texts:
     def _room(self, size: int) -> None:
         wanted = self.count + size
         if wanted > len(self._ends):
-            grown = np.zeros(max(wanted, len(self._ends) * 5 // 4), dtype=np.uint32)
+            grown = np.zeros(max(wanted, len(self._ends) * 9 // 8), dtype=np.uint32)
             grown[: self.count] = self._ends[: self.count]
             self._ends = grown
 
@@ -93,26 +95,36 @@ class Texts:
         """Return the bytes of all texts."""
         return len(self._arena)
 
-    def keep(self, used: NDArray[np.bool_]) -> NDArray[np.uint32]:
-        """Forget the texts that are not *used*; return the new number of each old one.
+    def forget(self, used: NDArray[np.bool_]) -> None:
+        """Find those texts again no longer that are not *used*."""
+        self._known = {t: n for t, n in self._known.items() if not n or used[n]}
 
-        Where a text was forgotten that number is 0, the empty text.
+    def shrunk(self, used: NDArray[np.bool_]) -> tuple[Texts, NDArray[np.uint32]]:
+        """Return a copy of the *used* texts, and the new number of each old one.
+
+        What is not used becomes number 0.  May run in another thread, for texts that
+        were there, and that ``forget`` was called for.
         """
-        used[0] = True
-        kept = Texts()
-        numbers = np.zeros(self.count, dtype=np.uint32)
-        for start in range(1, self.count, _PIECE):
-            end = min(start + _PIECE, self.count)
+        kept, count = Texts(), len(used)
+        numbers = np.zeros(count, dtype=np.uint32)
+        for start in range(1, count, _PIECE):
+            end = min(start + _PIECE, count)
             chosen = np.flatnonzero(used[start:end])
             texts = self.part(start, end)
             lengths = np.diff(self._ends[start - 1 : end])[chosen]
             blob = b"".join([texts[place] for place in chosen.tolist()])
             numbers[start + chosen] = kept.extend(blob, lengths)
-        known = {t: int(numbers[n]) for t, n in self._known.items() if used[n]}
+        return kept, numbers
+
+    def become(self, kept: Texts, numbers: NDArray[np.uint32]) -> None:
+        """Take what ``shrunk`` returned; texts that came since follow."""
+        late = self.part(len(numbers), self.count)
+        lengths = np.array([len(text) for text in late], dtype=np.uint32)
+        tail = kept.extend(b"".join(late), lengths)
+        self.moves = np.concatenate((numbers, tail))
+        self._known = {t: int(self.moves[n]) for t, n in self._known.items()}
         self._arena, self._ends, self.count = kept._arena, kept._ends, kept.count
-        self._known = known
         self.epoch += 1
-        return numbers
 
 
-_PIECE = 16_384
+_PIECE = 4_096

@@ -55,6 +55,7 @@ class TextTruth:
     def _catch_up(self) -> None:
         texts = self._texts
         if self._epoch != texts.epoch:
+            # Few ask for what was tested before: all that is tested is tested again.
             self._epoch, self._done = texts.epoch, 0
             self._fits = np.zeros(0, dtype=bool)
         if len(self._fits) < texts.count:

@@ -26,7 +26,7 @@ AGES_EVERY = 1.0
 """Seconds after which conditions on times are looked at again."""
 SORT_AT_ONCE = 50_000
 """Rows that are sorted while the UI waits; more are sorted in another thread."""
-MANY = 20_000
+MANY = 4_000
 """Changed rows for which everything is looked at instead."""
 ASKED_AT_ONCE = 2_048
 

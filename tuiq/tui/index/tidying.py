@@ -1,0 +1,86 @@
+"""Giving memory back: texts and lists of domains that no message refers to any more.
+
+A retry brings another reply, a message of several recipients another first one; what
+was there before stays in memory until more than half of it is of no use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tuiq.tui.index.table import Table
+    from tuiq.tui.index.worker import Worker
+
+LEAST = 50_000
+"""Texts of a table below which nobody looks."""
+
+
+class Tidying:
+    """Looks at one table of texts after the other; call ``step`` in every tick."""
+
+    def __init__(self, table: Table, worker: Worker) -> None:
+        """Tidy *table*; what takes long is done by *worker*."""
+        self._table = table
+        self._worker = worker
+        # How many texts a table has before anybody looks at it again.
+        self._next = dict.fromkeys(table.texts, LEAST)
+        self._next_mix = LEAST
+        self._busy = False
+
+    def step(self) -> None:
+        """Look whether there is something to forget."""
+        if self._busy:
+            return
+        for name, texts in self._table.texts.items():
+            if texts.count >= self._next[name]:
+                self._look(name)
+                return
+        if self._table.mix_count >= self._next_mix:
+            self._pack_mixes()
+
+    def _look(self, name: str) -> None:
+        table, texts = self._table, self._table.texts[name]
+        used = np.zeros(texts.count, dtype=bool)
+        used[table[name][table.rows]] = True
+        if name == "domain":
+            used[self._mixed_domains()] = True
+        if int(used.sum()) * 2 > texts.count:
+            self._next[name] = texts.count * 3 // 2
+            return
+        texts.forget(used)
+        result: list[Any] = []
+
+        def done() -> None:
+            kept, numbers = result
+            texts.become(kept, numbers)
+            table.renumber(name, texts.moves)
+            self._next[name] = max(LEAST, texts.count * 2)
+            self._busy = False
+
+        self._busy = True
+        self._worker.do(lambda: result.extend(texts.shrunk(used)), done, alone=True)
+
+    def _mixed_domains(self) -> NDArray[np.uint32]:
+        """Return the domains of messages that go to several."""
+        told = [domains for _, domains, _ in self._table.domains(self._table.rows)]
+        return np.concatenate([np.zeros(0, dtype=np.uint32), *told])
+
+    def _pack_mixes(self) -> None:
+        """Keep only those lists of domains that some message refers to."""
+        table = self._table
+        rows = table.rows[table["mix"][table.rows] != 0]
+        at = table["mix"][rows].astype(np.int64)
+        lengths = 1 + 3 * table.mixes[at].astype(np.int64)
+        starts = np.cumsum(lengths) - lengths + 1
+        kept = np.zeros(int(lengths.sum()) + 1, dtype=np.uint32)
+        kept[1:] = table.mixes[
+            np.repeat(at - starts, lengths) + np.arange(1, len(kept))
+        ]
+        table.mixes, table.mix_count = kept, len(kept)
+        table["mix"][rows] = starts
+        self._next_mix = max(LEAST, len(kept) * 2)

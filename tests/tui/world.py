@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from textual.screen import ModalScreen
 
-    from tuiq.tui.pages.page import Page
+    from tuiq.tui.page import Page
 
 __all__ = ["DAY", "NOW", "PlantedSpool", "Stage", "furnish", "open_world", "settle"]
 

@@ -12,7 +12,7 @@ from tuiq.tui.driver import TerminalDriver
 from tuiq.tui.frame import PAGES
 from tuiq.tui.guide import Guide
 from tuiq.tui.keymap import shown_key
-from tuiq.tui.pages.page import Page
+from tuiq.tui.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

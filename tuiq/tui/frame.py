@@ -18,7 +18,7 @@ from tuiq.tui.bars.tabs import Tab, Tabs
 from tuiq.tui.bars.title import TitleBar
 from tuiq.tui.commands import COMMANDS
 from tuiq.tui.keymap import make_keymap
-from tuiq.tui.pages.page import Page
+from tuiq.tui.page import Page
 from tuiq.tui.screen import MainScreen
 from tuiq.tui.stillness import Stillness
 from tuiq.tui.sturdy import SturdyApp

@@ -24,9 +24,9 @@ from textual.strip import Strip  # noqa: E402
 from textual.widget import Widget  # noqa: E402
 from textual.widgets import Input, OptionList, Static  # noqa: E402
 
+from tuiq.tui.dialog import Dialog  # noqa: E402
 from tuiq.tui.look import themes  # noqa: E402
 from tuiq.tui.look.appearance import Appearance  # noqa: E402
-from tuiq.tui.look.dialog import Dialog  # noqa: E402
 from tuiq.tui.look.fittings import APP_CSS  # noqa: E402
 from tuiq.tui.look.roles import Role  # noqa: E402
 

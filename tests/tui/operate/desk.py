@@ -21,7 +21,7 @@ from tuiq.tui.look.palette import Palette
 from tuiq.tui.operate.jobs import Jobs
 from tuiq.tui.operate.operator import Operator
 from tuiq.tui.operate.runner import RunnerControl
-from tuiq.tui.pages.page import Page, Subject
+from tuiq.tui.page import Page, Subject
 from tuiq.tui.world import Options, World
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from tuiq.spool.entry import State
 from tuiq.spool.spool import Spool
 from tuiq.tui.operate.freezing import Freezing, Frozen, GaveUp
 from tuiq.tui.operate.jobs import Job, Jobs
-from tuiq.tui.pages.page import Subject
+from tuiq.tui.page import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

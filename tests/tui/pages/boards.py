@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tests.tui.world import NOW, Stage, furnish, open_world, settle
 from tuiq.spool.status import RunnerStatus, StatusWriter
-from tuiq.tui.pages.page import Page
+from tuiq.tui.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

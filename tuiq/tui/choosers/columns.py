@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 
 from tuiq.tui.choosers.arrangement import Arrangement
 from tuiq.tui.choosers.menu import Menu
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.grid.layout import arrange, chosen
-from tuiq.tui.look.dialog import Dialog
 from tuiq.tui.look.text import fit
 
 if TYPE_CHECKING:

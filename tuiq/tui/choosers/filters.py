@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from tuiq.tui.choosers.menu import Menu
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.look.text import clean, fit
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from tuiq.tui.choosers.menu import Menu
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.grid.grid import Grid
-from tuiq.tui.look.dialog import Dialog
 from tuiq.tui.look.text import fit
 
 if TYPE_CHECKING:

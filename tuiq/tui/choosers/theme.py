@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tuiq.tui.choosers.menu import Menu
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.look.roles import HEAT, Role
 from tuiq.tui.look.text import clean, fit
 

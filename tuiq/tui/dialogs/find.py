@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.dialogs.findings import Entry
 from tuiq.tui.dialogs.picks import Picks
-from tuiq.tui.look.dialog import Dialog
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tuiq.tui.commands import COMMANDS, Command
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.look.text import fit
 
 if TYPE_CHECKING:

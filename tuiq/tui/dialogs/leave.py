@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from tuiq.actions.words import plural
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,10 +18,10 @@ from tuiq.tui.operate.reading import Reading
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiq.tui.look.dialog import Dialog
+    from tuiq.tui.dialog import Dialog
     from tuiq.tui.operate.freezing import Frozen
     from tuiq.tui.operate.job import Job
-    from tuiq.tui.pages.page import Subject
+    from tuiq.tui.page import Subject
     from tuiq.tui.shell import Shell
 
 

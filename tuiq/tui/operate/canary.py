@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiq.tui.operate.acting import Acting
     from tuiq.tui.operate.freezing import Frozen
     from tuiq.tui.operate.job import Job
-    from tuiq.tui.pages.page import Subject
+    from tuiq.tui.page import Subject
     from tuiq.tui.shell import Shell
 
 STEPS = (1, 5, 50)

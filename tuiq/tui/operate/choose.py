@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from tuiq.actions.mail_json import message_json
 from tuiq.actions.words import plural, size
 from tuiq.log import printable
 from tuiq.spool.reading import read_entry
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tuiq.spool.spool import Spool
     from tuiq.tui.operate.job import Job, Then
-    from tuiq.tui.pages.page import Subject
+    from tuiq.tui.page import Subject
     from tuiq.tui.shell import Shell
 
 _BUFFER = 256 * 1024

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiq.actions.selection import Pick
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.spool import Spool
-    from tuiq.tui.pages.page import Subject
+    from tuiq.tui.page import Subject
 
 _CHUNK = 2000
 """Ids that are sorted in one call: sorting stops every other thread meanwhile."""

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from tuiq.log import printable
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.operate.confirm import Confirm
 from tuiq.tui.operate.elsewhere import elsewhere
 from tuiq.tui.operate.facts import clock_time, progress, report

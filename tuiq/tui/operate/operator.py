@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tuiq.tui.index.messages import Row
     from tuiq.tui.operate.job import Job
-    from tuiq.tui.pages.page import Page, Subject
+    from tuiq.tui.page import Page, Subject
     from tuiq.tui.shell import Shell
 
 READ_ONLY = "read-only: started with --read-only"

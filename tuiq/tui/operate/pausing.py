@@ -15,7 +15,7 @@ from tuiq.actions.words import instant, span
 from tuiq.errors import UsageError
 from tuiq.spool.answers import Result
 from tuiq.spool.pauses import Scope, file_name
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.operate.choose import Choose, numbered
 from tuiq.tui.operate.confirm import Confirm
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tuiq.actions.pausing import Place
     from tuiq.spool.pauses import Pause, PauseSet
     from tuiq.tui.operate.job import Job, Then
-    from tuiq.tui.pages.page import Page
+    from tuiq.tui.page import Page
     from tuiq.tui.shell import Shell
 
 MORNING = 8

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from tuiq.errors import TuiqError
 from tuiq.log import printable
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.operate.freezing import Freezing, Frozen, GaveUp
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from tuiq.tui.pages.page import Subject
+    from tuiq.tui.page import Subject
     from tuiq.tui.shell import Shell
 
 SHOWN_FROM = 500

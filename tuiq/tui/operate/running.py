@@ -13,7 +13,7 @@ from tuiq.errors import TuiqError
 from tuiq.log import printable
 from tuiq.spool.answers import Result
 from tuiq.spool.limits import HIGHEST, Limits
-from tuiq.tui.look.dialog import Dialog
+from tuiq.tui.dialog import Dialog
 from tuiq.tui.operate.confirm import Confirm
 from tuiq.tui.operate.keys import key_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from tuiq.tui.operate.job import Job, Then
-    from tuiq.tui.pages.page import Page
+    from tuiq.tui.page import Page
     from tuiq.tui.shell import Shell
 
 _HARD = [

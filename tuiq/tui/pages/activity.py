@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tuiq.actions.records import Record
     from tuiq.tui.grid.model import Cell, Key
-    from tuiq.tui.pages.page import Done
+    from tuiq.tui.page import Done
 
 BY_ID = 50
 """Messages up to which a filter names every one."""

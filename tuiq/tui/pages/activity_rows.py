@@ -13,7 +13,7 @@ from tuiq.spool.answers import Verb
 from tuiq.tui.grid.model import Cell
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.page import Done
+from tuiq.tui.page import Done
 from tuiq.tui.pages.runner_rows import left, right
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tuiq.tui.commands import COMMANDS, Group
 from tuiq.tui.grid import news
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.operate.keys import key_of
-from tuiq.tui.pages.page import Page
+from tuiq.tui.page import Page
 from tuiq.tui.pages.table import Table
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Board(Page):
 
     @on(news.Opened)
     def _opened(self, event: news.Opened) -> None:
-        self.opened(event.grid, event.key)
+        if isinstance(event.grid, Grid):
+            self.opened(event.grid, event.key)
 
     def opened(self, grid: Grid, key: Key) -> None:
         """Open a row."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from tuiq.actions.filter_tree import FilterError
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.text import clean
+from tuiq.tui.page import Subject
 from tuiq.tui.pages.message_lines import LongText
 from tuiq.tui.pages.message_listing import STEP, Listing
 from tuiq.tui.pages.message_rows import route_of
 from tuiq.tui.pages.message_tabs import JUMPS, Section
 from tuiq.tui.pages.message_terms import narrowed, term_of
 from tuiq.tui.pages.message_view import MessageView
-from tuiq.tui.pages.page import Subject
 
 if TYPE_CHECKING:
     from tuiq.tui.grid.model import Key

@@ -15,12 +15,12 @@ from tuiq.actions.words import plural
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
+from tuiq.tui.page import Page
 from tuiq.tui.pages.message_empty import Emptiness
 from tuiq.tui.pages.message_lines import OneLine
 from tuiq.tui.pages.message_marks import Sweep
 from tuiq.tui.pages.message_pane import MessagePane
 from tuiq.tui.pages.message_view import MessageView
-from tuiq.tui.pages.page import Page
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -11,6 +11,7 @@ from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
+from tuiq.tui.page import Subject
 from tuiq.tui.pages import message_content, message_history, message_sections
 from tuiq.tui.pages.message_facts import DATA_BYTES, Facts
 from tuiq.tui.pages.message_lines import LongText, OneLine, note
@@ -18,7 +19,6 @@ from tuiq.tui.pages.message_reader import MessageReader
 from tuiq.tui.pages.message_recipients import SlotRows
 from tuiq.tui.pages.message_summary import pane_title
 from tuiq.tui.pages.message_tabs import JUMPS, ORDER, Section, tabs_line
-from tuiq.tui.pages.page import Subject
 from tuiq.tui.world import World
 
 if TYPE_CHECKING:

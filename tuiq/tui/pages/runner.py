@@ -10,11 +10,11 @@ from tuiq.actions.filter_tree import Term, Value
 from tuiq.tui.grid import news
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.roles import Role
+from tuiq.tui.page import Subject
 from tuiq.tui.pages import holder_rows, runner_rows
 from tuiq.tui.pages.board import GRID, Board
 from tuiq.tui.pages.holder_rows import HolderRow
 from tuiq.tui.pages.lines import Line, Lines
-from tuiq.tui.pages.page import Subject
 from tuiq.tui.pages.runner_rows import DestinationRow, RunnerRow
 from tuiq.tui.pages.table import Table
 from tuiq.tui.pages.throughput import Throughput

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tuiq.tui.grid.model import Key
     from tuiq.tui.index.messages import MessagesView
-    from tuiq.tui.pages.page import Subject
+    from tuiq.tui.page import Subject
 
 EVERY = 5.0
 """Seconds between two counts at least."""

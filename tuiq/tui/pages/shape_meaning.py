@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiq.actions.words import plural
-from tuiq.tui.pages.page import Subject
+from tuiq.tui.page import Subject
 
 if TYPE_CHECKING:
     from tuiq.tui.index.messages import Messages, MessagesView

@@ -98,9 +98,10 @@ class TerminalDriver(LinuxDriver):
         elif data == SYNC_END and self._opening:  # nothing came between
             self._opening = ""
         elif data := self._thrift.frame(data) if _is_frame(data) else data:
-            if not self._outlet.put(self._opening + data):
-                self._thrift.forget()
+            taken = self._outlet.put(self._opening + data)
             self._opening = ""
+            if not taken or not self._fits():
+                self._thrift.forget()
 
     def redraw(self) -> None:
         """Draw the whole screen again, whatever stands there."""
@@ -134,14 +135,22 @@ class TerminalDriver(LinuxDriver):
     def _get_terminal_size(self) -> tuple[int, int]:
         """Return the size of the terminal that is written to, whatever COLUMNS says.
 
-        Asked for at each resize, after which anything may stand on the terminal.
+        Textual asks at each resize; afterwards anything may stand on the terminal.
         """
-        self._thrift.forget()
+        self._soon(self.redraw)()
+        return self._measured()
+
+    def _measured(self) -> tuple[int, int]:
         try:
             width, height = os.get_terminal_size(self._out)
         except OSError:
             width = height = 0
         return width or 80, height or 24
+
+    def _fits(self) -> bool:
+        """Return whether what is drawn is laid out for the terminal as it is now."""
+        screens = self._app.screen_stack
+        return bool(screens) and screens[-1].outer_size == self._measured()
 
     # What comes from it
 

@@ -45,7 +45,9 @@ def settled(terminal: Terminal) -> Terminal:
 
 def beats(path: Path) -> list[float]:
     """Return the moments at which the program's loop ran."""
-    return [float(line) for line in path.read_text().splitlines()]
+    if not path.exists():
+        return []
+    return [float(line) for line in path.read_text().split("\n")[:-1]]
 
 
 def test_an_idle_grid_sends_nothing() -> None:
@@ -116,7 +118,7 @@ def test_frames_that_were_dropped_are_made_up_for_by_a_whole_one(
     tmp_path: Path, report: Report
 ) -> None:
     path, pages, height = tmp_path / "beats", 50, 60
-    words = ("--rows", "3000", "--beats", str(path))
+    words = ("--rows", "4000", "--beats", str(path))
     with stand(*words, size=(250, height)) as terminal:
         settled(terminal)
         terminal.press(PAGE_DOWN)

@@ -20,7 +20,7 @@ from tuiq.errors import TuiqError
 from tuiq.spool.spool import Spool
 from tuiq.spool.watch import SpoolWatch
 from tuiq.tui.index.pipe import receive, send
-from tuiq.tui.index.scanner import Changed, List, Scanner
+from tuiq.tui.index.scanner import Changed, List, Rescan, Scanner
 
 if TYPE_CHECKING:
     from tuiq.tui.index.blocks import Report, Told
@@ -38,10 +38,6 @@ POLL_EVERY = 15.0
 APART = 10.0
 """Least seconds between two lists that lost events ask for."""
 NICENESS = 3
-
-
-class Rescan:
-    """List everything again, soon."""
 
 
 class Attendant:
@@ -147,6 +143,7 @@ class Attendant:
                 self._begin(name)
         elif not scanner.is_there(name):
             self._away.add(name)
+            self._polled.pop(name, None)
             scanner.leave(name)
 
     def _must_list(self, name: str, now: float) -> bool:

@@ -90,6 +90,10 @@ class Changed:
     names: frozenset[str]
 
 
+class Rescan:
+    """List everything again, soon; for the process around the scanner."""
+
+
 Command = Read | Check | Ask | List | Changed
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -65,6 +66,11 @@ class Dialog(ModalScreen[_T]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave", show=False)
     ]
+    KEEPS_EARLY_KEYS: ClassVar[bool] = False
+    """Whether keys typed before it was on the screen are for its line of text.
+
+    Nobody can have meant a question that was not to be seen yet: it forgets them.
+    """
 
     def __init__(
         self,
@@ -77,6 +83,25 @@ class Dialog(ModalScreen[_T]):
         super().__init__(classes=classes)
         self._title = title
         self._hints = tuple(hints)
+        self.is_seen = False
+        """Whether it has been drawn."""
+        self._early: list[events.Key] = []
+
+    def on_screen_resume(self) -> None:
+        """Take keys once there is something to see."""
+        if not self.is_seen:
+            self.call_after_refresh(self._be_seen)
+
+    def _be_seen(self) -> None:
+        self.is_seen = True
+        early, self._early = self._early, []
+        for key in early:
+            self.app.post_message(events.Key(key.key, key.character))
+
+    def typed_early(self, key: events.Key) -> None:
+        """Take a key that was read before the dialog was seen."""
+        if self.KEEPS_EARLY_KEYS:
+            self._early.append(key)
 
     @property
     def shell(self) -> Shell:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from textual.app import App
-
 from tuiq.tui.look.appearance import Appearance
 from tuiq.tui.look.colours import MILLIONS
 from tuiq.tui.look.fittings import APP_CSS, fit_scrollbars
 from tuiq.tui.look.text import clean
 from tuiq.tui.look.themes import shipped
 from tuiq.tui.troubles import Troubles
+from tuiq.tui.typeahead import TypeAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class SturdyApp(App[int], inherit_bindings=False):
+class SturdyApp(TypeAhead, inherit_bindings=False):
     """What the frame stands on; knows no page and no bar."""
 
     TITLE = "tuiq"

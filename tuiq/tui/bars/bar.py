@@ -61,12 +61,15 @@ class Bar(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return the line as it was brought."""
-        palette = self.shell.palette_now
-        base = palette[self.base]
-        width = self.size.width
-        segments = [
-            Segment(text, base + (palette[role] if isinstance(role, Role) else role))
-            for text, role in cut(self._spans, width)
-            if text
-        ]
-        return Strip(segments).simplify().adjust_cell_length(width, base)
+        return painted(self._spans, self.shell.palette_now, self.base, self.size.width)
+
+
+def painted(spans: Spans, palette: Palette, ground: Role, width: int) -> Strip:
+    """Return *spans* as a line of *width* cells on the *ground*."""
+    base = palette[ground]
+    segments = [
+        Segment(text, base + (palette[role] if isinstance(role, Role) else role))
+        for text, role in cut(spans, width)
+        if text
+    ]
+    return Strip(segments).simplify().adjust_cell_length(width, base)

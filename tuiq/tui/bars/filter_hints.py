@@ -7,15 +7,16 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
-from rich.segment import Segment
-from textual.strip import Strip
 from textual.widget import Widget
 
+from tuiq.tui.bars.bar import painted
 from tuiq.tui.bars.parts import Spans, cut, width_of
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:
+    from textual.strip import Strip
+
     from tuiq.tui.bars.completion import Completion
     from tuiq.tui.shell import Shell
 
@@ -86,12 +87,9 @@ class FilterHints(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
+        spans = self._lines[y] if y < len(self._lines) else ()
         palette = cast("Shell", self.app).palette_now
-        base = palette[Role.HEADER]
-        width = self.size.width
-        spans = cut(self._lines[y], width) if y < len(self._lines) else ()
-        segments = [Segment(text, base + palette[role]) for text, role in spans]
-        return Strip(segments).adjust_cell_length(width, base)
+        return painted(spans, palette, Role.HEADER, self.size.width)
 
 
 def _offers(completion: Completion) -> list[Spans]:

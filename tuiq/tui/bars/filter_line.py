@@ -61,7 +61,7 @@ class FilterLine(Horizontal):
         self._values = values
         self._choices = choices
         self.show = FilterShow(page, dropped)
-        self.input = FilterEdit(select_on_focus=False, classes="edits")
+        self.input = FilterEdit(self._asked, select_on_focus=False, classes="edits")
         self.input.cursor_blink = False
         self._count = FilterCount(page)
         self._prompt = Prompt()
@@ -102,7 +102,7 @@ class FilterLine(Horizontal):
         with self.input.prevent(Input.Changed):
             self.input.value = text
         self.input.cursor_position = len(text)
-        self.input.focus()
+        self.screen.set_focus(self.input)  # at once: what comes next is text
         self._look()
         self.call_after_refresh(self.bring)
 
@@ -134,10 +134,9 @@ class FilterLine(Horizontal):
         self._remember((page.filter_text if page else "") or "")
         self.leave()
 
-    def on_filter_edit_asked(self, event: FilterEdit.Asked) -> None:
-        """Do what a key asks for."""
-        event.stop()
-        match event.what:
+    def _asked(self, what: str) -> None:
+        """Do what a key in the editor asks for."""
+        match what:
             case "left":
                 self._restore()
             case "clear":
@@ -146,7 +145,7 @@ class FilterLine(Horizontal):
                 self._recall(-1)
             case "newer":
                 self._recall(1)
-            case what:
+            case _:
                 self._complete(-1 if what.endswith("back") else 1)
 
     def _restore(self) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widgets import Input
 
 from tuiq.tui.bars.bar import Bar
@@ -108,17 +107,17 @@ class FilterEdit(Input):
         Binding("ctrl+u", "ask('clear')", show=False),
     ]
 
-    class Asked(Message):
-        """A key that means more than a change of the text."""
+    def __init__(self, asked: Callable[[str], None], **options: Any) -> None:
+        """Call *asked* with the name of a key that means more than text.
 
-        def __init__(self, what: str) -> None:
-            """Say which."""
-            super().__init__()
-            self.what = what
+        At once: what is typed after it must find what it did.
+        """
+        super().__init__(**options)
+        self._asked = asked
 
     def action_ask(self, what: str) -> None:
         """Pass the key on."""
-        self.post_message(self.Asked(what))
+        self._asked(what)
 
     def insert_text_at_cursor(self, text: str) -> None:
         """Insert what was typed or pasted, without anything that is no text."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -37,7 +38,8 @@ def part(*forms: Span | Spans | None, rank: int = 0) -> Part:
 def _spans(form: Span | Spans | None) -> Spans:
     if not form:
         return ()
-    return (form,) if isinstance(form[0], str) else form  # type: ignore[return-value]
+    first = form[0]
+    return (cast("Span", form),) if isinstance(first, str) else cast("Spans", form)
 
 
 def width_of(spans: Iterable[Span]) -> int:

@@ -22,6 +22,7 @@ _PAGE = 10
 class Find(Dialog[Entry]):
     """Type a part of a name, choose, Enter."""
 
+    KEEPS_EARLY_KEYS = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,ctrl+n", "move(1)", show=False),
         Binding("up,ctrl+p", "move(-1)", show=False),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.fuzzy import FuzzySearch
@@ -92,8 +93,11 @@ class Findings:
             yield Entry(
                 label=f"Filter {clean(name)}",
                 gloss=clean(text),
-                run=lambda text=text: self._shell.go(self._target(), filter=text),
+                run=partial(self._put, text),
             )
+
+    def _put(self, text: str) -> None:
+        self._shell.go(self._target(), filter=text)
 
     def _target(self) -> str:
         """Return the screen on which a filter is put by its text alone."""
@@ -118,7 +122,7 @@ class Findings:
             yield Entry(
                 label=f"Pause {clean(one)}",
                 gloss="start no attempts there for a while",
-                run=lambda one=one: self._pause(["destination", one]),
+                run=partial(self._pause, ["destination", one]),
             )
 
     def _narrowing(self, page: str, text: str) -> Entry:
@@ -152,7 +156,7 @@ def command_entries(
             gloss=command.gloss,
             key=key_of(id),
             why=why_not(id),
-            run=lambda id=id: shell.perform(id),
+            run=partial(shell.perform, id),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_terms import FIELDS, Kind
-from tuiq.tui.bars.filter_line import FilterEdit
+from tuiq.tui.bars.filter_parts import FilterEdit
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.text import clean
 

@@ -53,6 +53,8 @@ class Attendant:
         self._polled: dict[str, str] = {}
         """Directories that cannot be watched, and why."""
         self._away: set[str] = set()
+        self._unwatched: set[str] = set()
+        """Directories whose watch ended."""
         self._listed: dict[str, float] = {}
         self._wanted: set[str] = set()
         """Directories of which events were lost."""
@@ -86,6 +88,7 @@ class Attendant:
     def _begin(self, name: str) -> None:
         """Watch a directory, then read it whole."""
         self._polled.pop(name, None)
+        self._unwatched.discard(name)
         why = self._watch.add(name, self._scanner.directories[name].qf_fd)
         if why is not None:
             self._polled[name] = why
@@ -124,7 +127,7 @@ class Attendant:
         self._wanted |= dirty.rescan - self._away
         for name in dirty.lost:
             self._due["look"] = 0.0
-            self._polled.setdefault(name, f"{name}: its watch ended; polling")
+            self._unwatched.add(name)
 
     def _look(self, now: float) -> None:
         """See to directories that went, came back, or have not been listed for long."""
@@ -145,6 +148,8 @@ class Attendant:
             self._away.add(name)
             self._polled.pop(name, None)
             scanner.leave(name)
+        elif name in self._unwatched:
+            self._begin(name)
 
     def _must_list(self, name: str, now: float) -> bool:
         """Say whether a directory is due to be listed; one at a time."""

@@ -390,9 +390,11 @@ def _counted(
     best = np.arange(len(counts))
     if len(counts) > limit:
         best = np.argpartition(counts, len(counts) - limit)[-limit:]
-    best = best[np.lexsort((best, -counts[best]))]
-    best = best[counts[best] > 0]
-    return [(table.texts[column][n], int(counts[n])) for n in best.tolist()]
+    found: dict[bytes, int] = {}
+    for number in best[counts[best] > 0].tolist():
+        text = table.texts[column][number]  # equal ones may have several numbers
+        found[text] = found.get(text, 0) + int(counts[number])
+    return sorted(found.items(), key=lambda item: -item[1])
 
 
 _TEXT_FIELDS = {

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from tuiq.actions.circumstances import Circumstances
     from tuiq.tui.index.scanner import Command
-    from tuiq.tui.index.truth import RowTruth, TextTruth
+    from tuiq.tui.index.truth import IdTruth, RowTruth, TextTruth
 
 __all__ = [
     "Forecast",
@@ -352,7 +352,7 @@ class Messages:
         """Do *work* in another thread, then *done* in a later ``settle``."""
         self._worker.do(work, done)
 
-    def test(self, truth: TextTruth) -> None:
+    def test(self, truth: TextTruth | IdTruth) -> None:
         """Have texts tested in another thread."""
         if id(truth) in self._testing:
             return

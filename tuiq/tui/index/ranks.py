@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FEW = 2_048
 """Texts that are put in order while the UI waits."""
+_NEVER = -2
 _SPAN = 1 << 62
 _PIECE = 8_192
 _WIDEST = 64
@@ -30,9 +31,10 @@ class Ranks:
     def __init__(self, texts: Texts) -> None:
         """Label *texts*; ``build`` does it."""
         self._texts = texts
-        self._epoch = -1
+        self._epoch = _NEVER
         self._sorted: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
         self._done = 0
+        self._is_crowded = False
         self.labels: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         """By the number of the text; what has no label yet sorts first."""
 
@@ -73,6 +75,7 @@ class Ranks:
         if epoch == texts.epoch:
             self._sorted, self.labels = order, labels
             self._done, self._epoch = count, epoch
+            self._is_crowded = False
 
     def extend(self) -> None:
         """Label the texts that came since."""
@@ -98,6 +101,8 @@ class Ranks:
         numbers = np.array(order, dtype=np.int32) + start
         self._sorted = np.insert(self._sorted, places, numbers)
         self.labels, self._done = labels, end
+        if self._is_crowded:
+            self._epoch = _NEVER
 
     def _place(self, text: bytes) -> int:
         """Return where *text* belongs among those that are labelled."""
@@ -120,18 +125,13 @@ class Ranks:
             right = int(self.labels[order[place]])
             after = self._texts[int(order[place])].lower()
         distinct = sorted(set(texts) - {after} if place < len(order) else set(texts))
-        step = (right - left) / (len(distinct) + 1)
-        known = {t: left + int(step * (n + 1)) for n, t in enumerate(distinct)}
+        step = (right - left) // (len(distinct) + 1)
+        if not step and distinct:  # no room: they share a label until all get new ones
+            self._is_crowded = True
+        known = {t: left + step * (n + 1) for n, t in enumerate(distinct)}
         if place < len(order):
             known.setdefault(after, right)
         return [known[text] for text in texts]
-
-    @property
-    def is_crowded(self) -> bool:
-        """Say whether gaps have become so small that labels may be equal."""
-        ordered = self.labels[self._sorted]
-        steps = np.diff(ordered)
-        return bool(((steps > 0) & (steps < 4)).any())
 
 
 def _label(texts: Texts, count: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

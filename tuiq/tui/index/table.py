@@ -34,7 +34,7 @@ _PLAIN = (
 _COLUMNS: dict[str, str] = {
     "hi": "u8", "lo": "u4", "stage": "u1", "place": "u1", "state": "u1", "scan": "u4",
     "version": "u4", "ctime": "i8", "mix": "u4", "recipient": "u4", "locked": "u1",
-    "paused": "u1", "content": "u4", "asked": "u1", "dying": "u1",
+    "paused": "u1", "content": "u4", "asked": "u1", "dying": "u1", "born": "u4",
     **{name: kind for name, kind in RECORD_FIELDS if name in _PLAIN + TEXT_TABLES},
 }  # fmt: skip
 
@@ -206,7 +206,7 @@ class Table:
     def _keep_mix(self, mix: NDArray[np.uint32]) -> int:
         end = self.mix_count + len(mix)
         if end > len(self.mixes):
-            self.mixes = _grown(self.mixes, max(end, len(self.mixes) * 9 // 8))
+            self.mixes = grown(self.mixes, max(end, len(self.mixes) * 9 // 8))
         at, self.mix_count = self.mix_count, end
         self.mixes[at:end] = mix
         return at
@@ -283,6 +283,7 @@ class Table:
         self._keys = np.insert(self._keys, at, hi[order])
         self.rows = np.insert(self.rows, at, rows[order].astype(np.int32))
         self.touch(rows)
+        self["born"][rows] = self.generation
         return rows
 
     def _insertion(
@@ -306,7 +307,7 @@ class Table:
         if end > self.capacity:
             self.capacity = max(end, self.capacity * 9 // 8)
             for name, column in self._columns.items():
-                self._columns[name] = _grown(column, self.capacity)
+                self._columns[name] = grown(column, self.capacity)
         rows = np.array(sorted(reused) + list(range(self._end, end)), dtype=np.int64)
         self._end = end
         return rows
@@ -324,10 +325,11 @@ class Table:
         self.touch(rows)
 
 
-def _grown(column: NDArray[Any], size: int) -> NDArray[Any]:
-    grown = np.zeros(size, dtype=column.dtype)
-    grown[: len(column)] = column
-    return grown
+def grown(column: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return a longer copy of a column; what is new is 0."""
+    longer = np.zeros(size, dtype=column.dtype)
+    longer[: len(column)] = column
+    return longer
 
 
 def _distinct(hi: NDArray[np.uint64], lo: NDArray[np.uint32]) -> NDArray[Any]:

@@ -19,7 +19,6 @@ from tuiq.actions.filter_text import name_test, text_test
 from tuiq.actions.filter_tree import And, Expression, Not, Term, terms
 from tuiq.spool.entry import State
 from tuiq.spool.layout import ALPHABET, ID_LENGTH, is_queue_id
-from tuiq.tui.index import ids
 from tuiq.tui.index.blocks import (
     CODES_DIFFER,
     CORRUPT,
@@ -34,7 +33,7 @@ from tuiq.tui.index.blocks import (
     TODO,
 )
 from tuiq.tui.index.table import READ, Table
-from tuiq.tui.index.truth import Bounds, RowTruth, TextTruth, known
+from tuiq.tui.index.truth import Bounds, IdTruth, RowTruth, TextTruth, known
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,8 +63,8 @@ class Condition:
         """Bind *chosen*; *now* and *around* tell what rows do not know."""
         self._table = table
         self._now, self._around = now, around
-        self.truths: list[TextTruth] = []
-        """Texts to be tested."""
+        self.truths: list[TextTruth | IdTruth] = []
+        """Texts and ids to be tested."""
         self.questions: list[RowTruth] = []
         """Terms that only reading can settle."""
         self.marked: NDArray[Any] = np.zeros(0, dtype=np.int64)
@@ -148,15 +147,23 @@ class Condition:
         return test
 
     def _id(self, term: Term) -> Look:
-        fits = text_test(term)
-        asked = self._question(term)
+        look, asked = self._of_ids(term), self._question(term)
 
         def test(rows: Rows) -> Bounds:
-            low = _ids_that_fit(self._table, rows, term, fits)
             odd = self._table["flags"][rows] & ODD != 0
-            return _where(odd, asked.look(rows), known(low))
+            return _where(odd, asked.look(rows), look(rows))
 
         return test
+
+    def _of_ids(self, term: Term) -> Look:
+        """Look at the names of the files."""
+        whole = _whole_ids(term)
+        if whole is None:
+            truth = IdTruth(self._table, text_test(term))
+            self.truths.append(truth)
+            return truth.look
+        text = whole.encode()
+        return lambda rows: known(np.isin(rows, self._table.find_text(text)))
 
     # -- recipients ------------------------------------------------------------------
 
@@ -347,21 +354,16 @@ def _where(chosen: NDArray[np.bool_], one: Bounds, other: Bounds) -> Bounds:
 _LETTERS = frozenset(ALPHABET.lower())
 
 
-def _ids_that_fit(
-    table: Table, rows: Rows, term: Term, fits: Callable[[bytes], bool]
-) -> NDArray[np.bool_]:
-    """Say which rows' ids pass the test of a text term."""
-    texts = [value.text.lower() for value in term.values]
-    if not any(value.regex for value in term.values):
-        texts = [text for text in texts if _LETTERS.issuperset(text)]
-        whole = [text.upper() for text in texts if len(text) >= ID_LENGTH]
-        if term.operator == "=" or len(whole) == len(texts):
-            exact = "".join(filter(is_queue_id, whole)).encode()
-            hi, lo = ids.parse(exact)
-            found = table.find(hi, lo)
-            return np.isin(rows, found[found >= 0])
-    return np.fromiter(
-        (fits(queue_id.encode()) for queue_id in table.spell(rows)),
-        dtype=bool,
-        count=len(rows),
-    )
+def _whole_ids(term: Term) -> str | None:
+    """Return the ids, without gaps, that alone can fit a term; None: it takes a look.
+
+    What holds a letter that no id has fits none.
+    """
+    if any(value.regex for value in term.values):
+        return None
+    texts = [value.text for value in term.values]
+    texts = [text for text in texts if _LETTERS.issuperset(text.lower())]
+    whole = [text.upper() for text in texts if len(text) >= ID_LENGTH]
+    if term.operator == "=" or len(whole) == len(texts):
+        return "".join(filter(is_queue_id, whole))
+    return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuiq.tui.index.table import FREE
+from tuiq.tui.index.table import grown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +59,7 @@ class TextTruth:
             self._epoch, self._done = texts.epoch, 0
             self._fits = np.zeros(0, dtype=bool)
         if len(self._fits) < texts.count:
-            grown = np.zeros(texts.count * 5 // 4 + 64, dtype=bool)
-            grown[: self._done] = self._fits[: self._done]
-            self._fits = grown
+            self._fits = grown(self._fits, texts.count * 5 // 4 + 64)
         if texts.count - self._done <= AT_ONCE:
             while self.advance():
                 pass
@@ -78,6 +76,49 @@ class TextTruth:
             fits[start:end] = answers
             self._done = end
         return True
+
+
+class IdTruth:
+    """Which messages' ids pass a test; each id is tested once."""
+
+    def __init__(self, table: Table, test: Callable[[bytes], bool]) -> None:
+        """Test the ids in *table*."""
+        self._table = table
+        self._test = test
+        # Per row: whether the id fits, and since when the row has the id.
+        self._fits = np.zeros(0, dtype=bool)
+        self._born = np.zeros(0, dtype=np.uint32)
+        self.is_complete = True
+        """Whether every id was tested that was looked at."""
+
+    def look(self, rows: NDArray[Any]) -> Bounds:
+        """Return the bounds for rows."""
+        size = self._table.capacity
+        if len(self._born) < size:
+            self._fits, self._born = grown(self._fits, size), grown(self._born, size)
+        unknown = self._born[rows] != self._table["born"][rows]
+        if unknown.sum() <= AT_ONCE:
+            self._learn(rows[unknown])
+            unknown[:] = False
+        self.is_complete = not unknown.any()
+        fits = self._fits[rows] & ~unknown
+        return fits, fits | unknown
+
+    def advance(self) -> bool:
+        """Test all ids; for any one thread.  Always False: nothing is left."""
+        rows, born = self._table.rows, self._born
+        rows = rows[rows < len(born)]  # more may have come since
+        for start in range(0, len(rows), PIECE):
+            part = rows[start : start + PIECE]
+            self._learn(part[born[part] != self._table["born"][part]])
+        return False
+
+    def _learn(self, rows: NDArray[Any]) -> None:
+        fits, known_since = self._fits, self._born
+        born = self._table["born"][rows]  # before the ids: a later one makes it void
+        names = self._table.spell(rows)
+        fits[rows] = [self._test(name.encode()) for name in names]
+        known_since[rows] = born
 
 
 class RowTruth:
@@ -119,19 +160,11 @@ class RowTruth:
     def _grow(self) -> None:
         size = self._table.capacity
         if len(self._verdict) < size:
-            for name in ("_verdict", "_content", "_asked"):
-                old = getattr(self, name)
-                grown = np.zeros(size, dtype=old.dtype)
-                grown[: len(old)] = old
-                setattr(self, name, grown)
+            self._verdict = grown(self._verdict, size)
+            self._content = grown(self._content, size)
+            self._asked = grown(self._asked, size)
 
 
 def known(fits: NDArray[np.bool_]) -> Bounds:
     """Return the bounds of what is known exactly."""
     return fits, fits
-
-
-def is_there(table: Table, rows: NDArray[Any]) -> NDArray[np.bool_]:
-    """Say which rows belong to a message."""
-    there: NDArray[np.bool_] = table["stage"][rows] != FREE
-    return there

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Job = tuple[Callable[[], None], Callable[[], None], threading.Event | None]
 
-
-_NAP = 0.5
+class _Job(NamedTuple):
+    work: Callable[[], None]
+    done: Callable[[], None]
+    alone: bool
 
 
 class Worker:
@@ -21,16 +21,14 @@ class Worker:
 
     def __init__(self) -> None:
         """Start no thread yet."""
-        self._todo: SimpleQueue[Job | None] = SimpleQueue()
-        self._done: deque[tuple[Callable[[], None], threading.Event | None]] = deque()
-        self._closing = False
-        self._thread: threading.Thread | None = None
-        self._open = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._todo: deque[_Job] = deque()
+        self._given: deque[tuple[_Job, Future[None]]] = deque()
 
     @property
     def is_busy(self) -> bool:
-        """Say whether some job has not ended, or nobody looked."""
-        return self._open > 0
+        """Say whether the end of some job was not told yet."""
+        return bool(self._todo or self._given)
 
     def do(
         self,
@@ -41,38 +39,31 @@ class Worker:
     ) -> None:
         """Do *work* in the thread; ``finish`` calls *done* afterwards.
 
-        *alone*: no other job begins before *done* has returned.
+        *alone*: no later job begins before *done* has returned.
         """
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, name="tuiq-index", daemon=True
-            )
-            self._thread.start()
-        self._open += 1
-        self._todo.put((work, done, threading.Event() if alone else None))
+        self._todo.append(_Job(work, done, alone))
+        self._give()
+
+    def _give(self) -> None:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "tuiq-index")
+        while self._todo and not (self._given and self._given[-1][0].alone):
+            job = self._todo.popleft()
+            self._given.append((job, self._pool.submit(job.work)))
 
     def finish(self) -> None:
-        """Call what waits for jobs that have ended."""
-        while self._done:
-            self._open -= 1
-            done, ended = self._done.popleft()
-            done()
-            if ended is not None:
-                ended.set()
+        """Tell the ends of jobs; an error of theirs is raised here."""
+        while self._given and self._given[0][1].done():
+            job, future = self._given[0]
+            future.result()
+            job.done()
+            self._given.popleft()
+            self._give()
 
     def close(self) -> None:
-        """End the thread after the job it is at."""
-        if self._thread is not None:
-            self._closing = True
-            self._todo.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _run(self) -> None:
-        while (job := self._todo.get()) is not None:
-            work, done, ended = job
-            work()
-            self._done.append((done, ended))
-            while ended is not None and not ended.wait(_NAP):
-                if self._closing:
-                    return
+        """End the thread after the job it is at; the ends of jobs are not told."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+        self._todo.clear()
+        self._given.clear()

@@ -1,0 +1,49 @@
+"""Keys that arrive many at once, as a slow line brings them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+
+from tests.tui.app.desk import Desk, opened
+from tuiq.tui.dialogs.find import Find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAMES = {"/": "slash", ":": "colon", ".": "full_stop", "\n": "enter", "\x15": "ctrl+u"}
+
+
+def burst(desk: Desk, text: str) -> None:
+    """Let the application read all of *text* before it does any of it."""
+    for char in text:
+        key = _NAMES.get(char, char)
+        desk.app.post_message(events.Key(key, char if char.isprintable() else None))
+
+
+async def test_what_follows_the_slash_is_text_and_no_command(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool", rows=True) as desk:
+        burst(desk, "/\x15dom:full.example\n")
+        await desk.until(lambda: desk.app.page.filter_text == "dom:full.example")
+        await desk.until(lambda: not desk.app.filter_line.is_editing)
+
+        assert desk.app.screen_stack == [desk.app.screen], "no dialog was opened"
+        assert not desk.app.world.jobs.all
+
+
+async def test_a_question_takes_no_answer_before_it_was_seen(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool", rows=True) as desk:
+        burst(desk, "Dyyy")
+        await desk.until(lambda: "Delete: 1 message" in desk.screen)
+
+        assert not desk.app.world.jobs.all
+        await desk.press("escape")
+
+
+async def test_a_command_may_be_typed_ahead_of_the_palette(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool", rows=True) as desk:
+        burst(desk, ":activity\n")
+        await desk.until(lambda: desk.app.page.page_name == "activity")
+
+        assert not isinstance(desk.app.screen, Find)

@@ -28,9 +28,10 @@ class Bench:
     fds: dict[str, int] = field(default_factory=dict)
     woken: threading.Event = field(default_factory=threading.Event)
     wakes: int = 0
+    departures: bool = False
 
     def __post_init__(self) -> None:
-        self.watch = SpoolWatch(self.wake)
+        self.watch = SpoolWatch(self.wake, departures=self.departures)
 
     def wake(self) -> None:
         self.wakes += 1
@@ -224,6 +225,43 @@ def test_the_end_of_a_finished_message_wakes_nobody(tmp_path: Path) -> None:
     (qf / "qf2").write_bytes(b"x")
     dirty = bench.until(lambda d: "qf2" in d.names.get("q.1", frozenset()))
     assert dirty.names["q.1"] == {"qf2"}
+    bench.watch.close()
+    os.close(bench.fds["q.1"])
+
+
+def test_departures_are_told_to_those_who_ask(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, departures=True)
+    qf = bench.add("q.1")
+    (qf / "qf1").write_bytes(b"x")
+    (qf / "qf2").write_bytes(b"x")
+    bench.until(lambda d: d.names.get("q.1", frozenset()) == {"qf1", "qf2"})
+    (qf / "qf1").unlink()
+    bench.until(lambda d: d.names.get("q.1", frozenset()) == {"qf1"})
+    (qf / "qf2").rename(tmp_path / "elsewhere")
+    bench.until(lambda d: d.names.get("q.1", frozenset()) == {"qf2"})
+    bench.watch.close()
+    os.close(bench.fds["q.1"])
+
+
+def test_departures_wake_nobody_who_did_not_ask(bench: Bench) -> None:
+    qf = bench.add("q.1")
+    (qf / "qf1").write_bytes(b"x")
+    bench.until(lambda d: "q.1" in d.names)
+    (qf / "qf1").unlink()
+    (qf / "mark").write_bytes(b"x")
+    assert bench.until(lambda d: "q.1" in d.names).names == {"q.1": {"mark"}}
+
+
+def test_the_fallback_tells_of_departures_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_make_source", module._ObserverSource)
+    bench = Bench(tmp_path, departures=True)
+    qf = bench.add("q.1")
+    (qf / "qf1").write_bytes(b"x")
+    bench.until(lambda d: "qf1" in d.names.get("q.1", frozenset()))
+    (qf / "qf1").unlink()
+    bench.until(lambda d: "qf1" in d.names.get("q.1", frozenset()))
     bench.watch.close()
     os.close(bench.fds["q.1"])
 

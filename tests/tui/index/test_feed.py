@@ -172,6 +172,18 @@ def test_a_directory_that_goes_takes_its_messages_and_brings_them_back(
     session.until(lambda: session.state_of("AGN") is State.DUE)
 
 
+def test_a_directory_that_was_away_for_a_moment_is_watched_again(
+    session: Live,
+) -> None:
+    place = session.planted.path / "q.2"
+    place.rename(place.with_name("away"))
+    place.with_name("away").rename(place)
+    session.until(lambda: session.messages.table["scan"].max() > 4)  # listed again
+    session.planted.plant("AGN", place="q.2")
+    session.until(lambda: session.state_of("AGN") is State.DUE)
+    assert session.feed.state.interval == 0.0
+
+
 def test_a_rescan_finds_what_no_event_told(session: Live) -> None:
     before = session.messages.count
     session.messages.table.remove(session.messages.table.rows[:3].astype(int))

@@ -12,9 +12,10 @@ from tuiq.config import load
 from tuiq.delivery.route import RouteTable
 from tuiq.spool.holders import HeldLock, Holder, LockTable
 from tuiq.spool.spool import Spool
+from tuiq.tui.index.commands import Changed, List
 from tuiq.tui.index.feed import Feed
 from tuiq.tui.index.messages import Messages
-from tuiq.tui.index.scanner import Changed, List, Scanner
+from tuiq.tui.index.scanner import Scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -157,7 +157,7 @@ def test_the_index_gives_back_what_retries_leave_behind(
             index.look("M")
             table = index.messages.table
             assert table.texts["reply"].count < 20
-            assert table.mix_count < 60
+            assert table.mixes.length < 60
             row = index.messages.row(planted.ids["M"])
             assert row is not None
             assert row.reply == b"450 later %d" % turn

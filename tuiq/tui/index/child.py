@@ -19,8 +19,9 @@ from typing import IO, TYPE_CHECKING, Any
 from tuiq.errors import TuiqError
 from tuiq.spool.spool import Spool
 from tuiq.spool.watch import SpoolWatch
+from tuiq.tui.index.commands import Changed, List, Rescan
 from tuiq.tui.index.pipe import receive, send
-from tuiq.tui.index.scanner import Changed, List, Rescan, Scanner
+from tuiq.tui.index.scanner import Scanner
 
 if TYPE_CHECKING:
     from tuiq.tui.index.blocks import Report, Told

@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tuiq.log import printable
 from tuiq.tui.index.blocks import Names, Told
+from tuiq.tui.index.commands import Rescan
 from tuiq.tui.index.pipe import receive, send
-from tuiq.tui.index.scanner import Rescan
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances
@@ -151,6 +151,7 @@ class Feed:
         if now >= self._restart:
             link.close()
             self._complaint = ""
+            self._messages.ask_anew()
             self._link = _Link(self._spool)
 
     def _recheck(self) -> None:

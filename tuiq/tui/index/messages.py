@@ -11,17 +11,15 @@ A row at ``Stage.NAMED`` is known by name only; asking for it with ``row`` (or w
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tuiq.actions.filter import parse
 from tuiq.spool.entry import State
 from tuiq.spool.layout import is_queue_id
-from tuiq.tui.index import folding, ids
-from tuiq.tui.index.blocks import DAMAGE, STATES, Block, Names, Vanished, Verdicts
+from tuiq.tui.index import completion, folding, shape
+from tuiq.tui.index.asking import Asking
+from tuiq.tui.index.blocks import DAMAGE, STATES
 from tuiq.tui.index.facts import (
     Forecast,
     Progress,
@@ -32,21 +30,22 @@ from tuiq.tui.index.facts import (
 )
 from tuiq.tui.index.order import Key, TextKey
 from tuiq.tui.index.ranks import Ranks
-from tuiq.tui.index.scanner import Ask, Check, Read
-from tuiq.tui.index.states import Overlay
 from tuiq.tui.index.table import FREE, NAMED, NO_STATE, READ, Table
 from tuiq.tui.index.terms import Condition
 from tuiq.tui.index.tidying import Tidying
+from tuiq.tui.index.upkeep import Upkeep
 from tuiq.tui.index.view import MessagesView
 from tuiq.tui.index.worker import Worker
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from tuiq.actions.circumstances import Circumstances
-    from tuiq.tui.index.scanner import Command
+    from tuiq.tui.index.blocks import Block, Names, Vanished, Verdicts
+    from tuiq.tui.index.commands import Command
     from tuiq.tui.index.truth import IdTruth, RowTruth, TextTruth
 
 __all__ = [
@@ -74,20 +73,13 @@ class Messages:
         """Hold nothing; ``Feed`` fills it."""
         self.table = Table()
         self.now: Callable[[], float] = lambda: 0.0
-        self.requests: deque[Command] = deque()
-        """What the scanner should do for us; ``Feed`` passes it on."""
-        self._overlay = Overlay(self.table)
+        self._asking = Asking(self.table)
+        self._upkeep = Upkeep(self.table, self._asking)
         self._views: list[MessagesView] = []
         self._worker = Worker()
         self._tidying = Tidying(self.table, self._worker)
         self._ranks: dict[str, Ranks] = {}
-        self._questions: dict[int, RowTruth] = {}
         self._testing: set[int] = set()
-        # Since the last settle: rows that changed, rows that lost their message.
-        self._changed: list[NDArray[Any]] = []
-        self._dying: list[NDArray[Any]] = []
-        # Rows that somebody looks at and that were not read.
-        self._wanted: list[NDArray[Any]] = []
 
     # -- looking -----------------------------------------------------------------
 
@@ -104,7 +96,7 @@ class Messages:
     @property
     def around(self) -> Circumstances | None:
         """Return the last look around; None before there was one."""
-        return self._overlay.around
+        return self._upkeep.around
 
     def row_number(self, queue_id: str) -> int | None:
         """Return the row of a message; for this package only."""
@@ -156,10 +148,7 @@ class Messages:
 
     def wanted(self, queue_ids: Iterable[str]) -> None:
         """Have these messages read before others, as far as that was not done."""
-        rows, table = self.rows_of(queue_ids), self.table
-        rows = rows[(table["stage"][rows] == NAMED) & (table["asked"][rows] == 0)]
-        table["asked"][rows] = 1
-        self._wanted.append(rows)
+        self._asking.want(self.rows_of(queue_ids))
 
     def tally(self) -> Mapping[State, int]:
         """Return the messages by state; those not read yet have none."""
@@ -220,7 +209,7 @@ class Messages:
         )
         rows = folding.live(self.table)
         fits, _ = condition.look(rows)
-        return folding.shape(self.table, rows[fits], by, now=now, around=self.around)
+        return shape.shape(self.table, rows[fits], by, now=now, around=self.around)
 
     def reasons(self, view: MessagesView | None = None) -> list[ReasonGroup]:
         """Fold the last replies of the view's messages into classes, largest first.
@@ -236,85 +225,26 @@ class Messages:
 
     def near(self, text: str) -> list[tuple[str, int]]:
         """Return domains spelt like *text* with their messages, for "did you mean"."""
-        return folding.near(self.table, text)
+        return completion.near(self.table, text)
 
     def values(self, field: str, prefix: str, limit: int = 20) -> list[str]:
         """Return values of a filter field that begin so, the most frequent first."""
-        return folding.values(self.table, field, prefix, limit)
+        return completion.values(self.table, field, prefix, limit)
 
     # -- keeping up --------------------------------------------------------------
 
     def take(self, report: Block | Names | Vanished | Verdicts) -> None:
         """Take in a report of the scanner; views follow in ``settle``."""
-        match report:
-            case Verdicts():
-                self._take_verdicts(report)
-            case Names():
-                self._take_names(report)
-            case Vanished():
-                self._leaves(self._rows_in(report.directory))
-            case Block():
-                self._take_block(report)
-
-    def _take_names(self, names: Names) -> None:
-        table = self.table
-        rows = table.take_names(names)
-        self._changed.append(rows)
-        if not names.whole:
-            self._request(rows, background=True)
-        if names.last:
-            there = self._rows_in(names.directory)
-            missed = there[table["scan"][there] != names.scan]
-            self._request(missed, background=True)
-
-    def _rows_in(self, directory: str) -> NDArray[Any]:
-        table = self.table
-        place = table.place_of(directory)
-        rows: NDArray[Any] = table.rows[table["place"][table.rows] == place]
-        return rows.astype(np.int64)
-
-    def _take_block(self, block: Block) -> None:
-        table = self.table
-        rows, _ = table.take(block)
-        self._overlay.read(rows, self.now())
-        self._changed.append(rows)
-        if block.gone:
-            gone = np.unique(table.find_text(block.gone))
-            place = table.place_of(block.directory)
-            self._leaves(gone[table["place"][gone] == place])
-
-    def _leaves(self, rows: NDArray[Any]) -> None:
-        """Note that messages are gone, unless they turn up elsewhere in this tick."""
-        self.table["dying"][rows] = 1
-        self._dying.append(rows)
-
-    def _bury(self) -> tuple[list[str], NDArray[Any]]:
-        """Forget the messages that are gone; return their ids and rows."""
-        dying = _together(self._dying)
-        rows: NDArray[Any] = dying[self.table["dying"][dying] != 0]
-        self._dying = []
-        lost = self.table.spell(rows)
-        self.table.remove(rows)
-        return lost, rows
-
-    def _take_verdicts(self, verdicts: Verdicts) -> None:
-        question = self._questions.pop(verdicts.number, None)
-        if question is None:
-            return
-        rows = self.table.find(*ids.parse(verdicts.ids))
-        fits = np.frombuffer(verdicts.fits, dtype=np.uint8) != 0
-        question.tell(rows[rows >= 0], fits[rows >= 0])
+        self._upkeep.take(report, self.now())
 
     def see(self, around: Circumstances) -> None:
         """Take in who holds what and what is paused."""
-        self._changed.append(self._overlay.see(around))
+        self._upkeep.see(around)
 
     def settle(self) -> frozenset[str] | None:
         """Bring the views up to date; return the ids that changed, None for many."""
         self._worker.finish()
-        rows = _together(self._changed)
-        lost, gone = self._bury()
-        self._changed = []
+        rows, gone, lost = self._upkeep.collect()
         self._tidying.step()
         self._extend_ranks()
         if len(rows) or len(gone):
@@ -322,8 +252,7 @@ class Messages:
                 view.changed(rows, gone)
         for view in self._views:
             view.settle()
-        self._request(_together(self._wanted))
-        self._wanted = []
+        self._asking.flush()
         if len(rows) + len(gone) > MANY:
             return None
         rows = rows[self.table["stage"][rows] != FREE]
@@ -346,7 +275,7 @@ class Messages:
     @property
     def is_busy(self) -> bool:
         """Say whether some answer is on its way."""
-        return self._worker.is_busy or bool(self._questions)
+        return self._worker.is_busy or self._asking.is_open
 
     def work(self, work: Callable[[], None], done: Callable[[], None]) -> None:
         """Do *work* in another thread, then *done* in a later ``settle``."""
@@ -366,48 +295,21 @@ class Messages:
 
     def ask(self, question: RowTruth, rows: NDArray[Any]) -> None:
         """Have the scanner say which of *rows* fit."""
-        for directory, part in self._by_directory(rows):
-            number = len(self._questions) and max(self._questions) + 1
-            self._questions[number] = question
-            text = "".join(self.table.spell(part)).encode()
-            self.requests.append(
-                Ask(number=number, text=question.text, directory=directory, ids=text)
-            )
-
-    def _request(self, rows: NDArray[Any], *, background: bool = False) -> None:
-        for directory, part in self._by_directory(rows):
-            text = "".join(self.table.spell(part)).encode()
-            self.requests.append(
-                Read(directory=directory, ids=text, background=background)
-            )
+        self._asking.ask(question, rows)
 
     def recheck(self, part: int, parts: int) -> None:
         """Have a part of all rows compared with their files."""
-        table = self.table
-        rows = table.rows[part::parts]
-        for directory, some in self._by_directory(rows[table["stage"][rows] == READ]):
-            self.requests.append(
-                Check(
-                    directory=directory,
-                    ids="".join(table.spell(some)).encode(),
-                    ctimes=table["ctime"][some].tolist(),
-                )
-            )
+        self._asking.check(self.table.rows[part::parts])
 
-    def _by_directory(self, rows: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
-        place = self.table["place"][rows]
-        return [
-            (self.table.places[number], rows[place == number])
-            for number in np.unique(place).tolist()
-        ]
+    def ask_anew(self) -> None:
+        """Forget what was asked of a scanner that is gone."""
+        self._asking.forget()
+
+    @property
+    def requests(self) -> deque[Command]:
+        """Return what the scanner should do for us; ``Feed`` passes it on."""
+        return self._asking.requests
 
     def close(self) -> None:
         """End the other thread."""
         self._worker.close()
-
-
-def _together(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """Return the rows of several lists, each once."""
-    if not parts:
-        return np.zeros(0, dtype=np.int64)
-    return np.unique(np.concatenate(parts))

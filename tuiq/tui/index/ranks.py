@@ -136,14 +136,25 @@ class Ranks:
 
 def _label(texts: Texts, count: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     columns, longest = _as_column(texts, count)
-    order = np.argsort(columns, kind="stable")
-    same = columns[order][1:] == columns[order][:-1]
+    order = np.argsort(columns)
+    same = _equal_neighbours(columns, order)
     if longest > columns.dtype.itemsize:
         _tell_apart(texts, order, same)
     steps = np.concatenate(([0], np.cumsum(~same))) + 1
     labels = np.zeros(count, dtype=np.int64)
     labels[order] = steps * (_SPAN // (int(steps[-1]) + 1))
     return order.astype(np.int32), labels
+
+
+def _equal_neighbours(
+    columns: NDArray[np.bytes_], order: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Say which texts equal the next in *order*; in pieces, since a copy is large."""
+    same = np.zeros(max(len(order) - 1, 0), dtype=bool)
+    for start in range(0, len(same), _PIECE):
+        part = columns[order[start : start + _PIECE + 1]]
+        same[start : start + _PIECE] = part[1:] == part[:-1]
+    return same
 
 
 def _as_column(texts: Texts, count: int) -> tuple[NDArray[np.bytes_], int]:

@@ -17,7 +17,7 @@ from tuiq.actions import filter as filters
 from tuiq.actions.filter_match import Context
 from tuiq.errors import TuiqError
 from tuiq.log import printable
-from tuiq.spool.layout import ID_LENGTH, is_queue_id, open_queue_directory
+from tuiq.spool.layout import open_queue_directory
 from tuiq.spool.reading import read_entry
 from tuiq.tui.index.blocks import (
     ELSEWHERE,
@@ -27,14 +27,17 @@ from tuiq.tui.index.blocks import (
     Vanished,
     Verdicts,
 )
+from tuiq.tui.index.commands import Ask, Changed, Check, List, Read
+from tuiq.tui.index.listing import ctime_of, cut, is_control, listed, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
     from tuiq.tui.index.blocks import Report
+    from tuiq.tui.index.commands import Command
 
 SLICE = 256
 """Files that are read before something more urgent may come."""
@@ -44,57 +47,6 @@ NEWS_PIECE = 1_024
 READ_PIECE = 4_096
 """Messages in a block that nobody waits for."""
 HEADERS = 64 * 1024
-
-
-@dataclass(slots=True, kw_only=True)
-class Read:
-    """Read these messages, before all others unless *background*."""
-
-    directory: str
-    ids: bytes
-    background: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Check:
-    """Read those of these messages whose files changed since, by their ctime."""
-
-    directory: str
-    ids: bytes
-    ctimes: list[int]
-
-
-@dataclass(slots=True, kw_only=True)
-class Ask:
-    """Say which of these messages fit a term of a filter."""
-
-    number: int
-    text: str
-    directory: str
-    ids: bytes
-
-
-@dataclass(slots=True, kw_only=True)
-class List:
-    """List a directory; *whole*: read everything in it too."""
-
-    directory: str
-    whole: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Changed:
-    """Files of a directory that may have changed, by name."""
-
-    directory: str
-    names: frozenset[str]
-
-
-class Rescan:
-    """List everything again, soon; for the process around the scanner."""
-
-
-Command = Read | Check | Ask | List | Changed
 
 
 @dataclass(slots=True)
@@ -137,9 +89,11 @@ class Scanner:
         """Take a command; the work is done by ``step``."""
         match command:
             case Read(background=False):
-                self._urgent.jobs.append(self._read(command.directory, _cut(command)))
+                self._urgent.jobs.append(
+                    self._read(command.directory, cut(command.ids))
+                )
             case Read():
-                ids = _cut(command)
+                ids = cut(command.ids)
                 job = self._read(command.directory, ids, background=True)
                 self._idle.jobs.append(job)
             case Changed():
@@ -172,7 +126,7 @@ class Scanner:
         found: list[tuple[int, str]] = []
         try:
             self._mtimes[directory.name] = os.fstat(directory.qf_fd).st_mtime_ns
-            for piece in _pieces(_listed(directory), LIST_PIECE):
+            for piece in pieces(listed(directory), LIST_PIECE):
                 ids = "".join([queue_id for _, queue_id in piece]).encode()
                 names = Names(directory=directory.name, scan=scan, ids=ids)
                 names.whole = command.whole
@@ -188,9 +142,9 @@ class Scanner:
         self._emit(Names(directory=directory.name, scan=scan, ids=b"", last=True))
         self.pending.discard(directory.name)
         if found:
-            self._total += len(found)
-            found.sort()  # by inode: reading goes along the disk
-            queue_ids = [queue_id for _, queue_id in found]
+            # By inode: along the disk.  A list may tell names twice.
+            queue_ids = [queue_id for _, queue_id in sorted(set(found))]
+            self._total += len(queue_ids)
             self._idle.jobs.append(self._read_all(directory.name, queue_ids))
 
     def _trouble(self, directory: QueueDirectory, error: OSError) -> None:
@@ -242,7 +196,9 @@ class Scanner:
 
     def _take(self, packer: Packer, directory: QueueDirectory, queue_id: str) -> None:
         """Read one message into *packer*; whatever is wrong is part of the entry."""
-        ctime = _ctime(directory, queue_id)  # before: what changes later is seen later
+        ctime = ctime_of(
+            directory, queue_id
+        )  # before: what changes later is seen later
         entry = None if ctime is None else read_entry(directory, queue_id)
         if entry is None or entry.mstate in ELSEWHERE:
             packer.add_gone(queue_id)
@@ -258,14 +214,14 @@ class Scanner:
                 self.do(Read(directory=name, ids=queue_id.encode()))
 
     def _changed(self, command: Changed) -> Iterator[None]:
-        queue_ids = [n[2:] for n in command.names if _is_control(n)]
+        queue_ids = [n[2:] for n in command.names if is_control(n)]
         yield from self._read(command.directory, queue_ids)
 
     def _check(self, command: Check) -> Iterator[None]:
         directory = self.directories[command.directory]
         stale = []
-        for number, queue_id in enumerate(_cut(command)):
-            if _ctime(directory, queue_id) != command.ctimes[number]:
+        for number, queue_id in enumerate(cut(command.ids)):
+            if ctime_of(directory, queue_id) != command.ctimes[number]:
                 stale.append(queue_id)
             if number % SLICE == SLICE - 1:
                 yield
@@ -278,7 +234,7 @@ class Scanner:
         directory = self.directories[command.directory]
         context = Context(now=0.0, headers=self._headers)
         test = filters.parse(command.text).bind(context)
-        queue_ids = _cut(command)
+        queue_ids = cut(command.ids)
         fits = bytearray()
         for number, queue_id in enumerate(queue_ids):
             entry = read_entry(directory, queue_id)
@@ -328,48 +284,3 @@ class Scanner:
         self.directories[name] = fresh
         self.troubles.pop(name, None)
         return True
-
-
-def _cut(command: Read | Check | Ask) -> list[str]:
-    text = command.ids.decode("ascii")
-    return [text[at : at + ID_LENGTH] for at in range(0, len(text), ID_LENGTH)]
-
-
-def _ctime(directory: QueueDirectory, queue_id: str) -> int | None:
-    """Return the ctime of a control file; None when it is gone, 0 when unknown."""
-    try:
-        info = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return 0
-    return info.st_ctime_ns
-
-
-def _is_control(name: str) -> bool:
-    return name[:2] == "qf" and is_queue_id(name[2:])
-
-
-def _listed(directory: QueueDirectory) -> Iterator[tuple[int, str]]:
-    """Yield inode and id of every control file."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    top = os.open(".", flags, dir_fd=directory.qf_fd)
-    try:
-        with os.scandir(top) as found:
-            for item in found:
-                if _is_control(item.name):
-                    yield item.inode(), item.name[2:]
-    finally:
-        os.close(top)
-
-
-def _pieces(
-    items: Iterable[tuple[int, str]], size: int
-) -> Iterator[list[tuple[int, str]]]:
-    piece = []
-    for item in items:
-        piece.append(item)
-        if len(piece) == size:
-            yield piece
-            piece = []
-    yield piece

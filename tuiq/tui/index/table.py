@@ -12,6 +12,8 @@ import numpy as np
 
 from tuiq.tui.index import ids
 from tuiq.tui.index.blocks import RECORD_FIELDS, TEXT_TABLES
+from tuiq.tui.index.mixes import Mixes
+from tuiq.tui.index.register import Register
 from tuiq.tui.index.texts import Texts
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tuiq.tui.index.blocks import Block, Names
-
-Rows = "NDArray[np.int64]"
 
 FREE, NAMED, READ = 0, 1, 2
 """What ``stage`` says of a row."""
@@ -47,13 +47,10 @@ class Table:
         self.capacity = 4096
         self._columns = {n: np.zeros(4096, dtype=k) for n, k in _COLUMNS.items()}
         self.texts = {name: Texts() for name in (*TEXT_TABLES, "recipient")}
-        self.mixes = np.zeros(1, dtype=np.uint32)
-        """See ``Block.mixes``; place 0 says nothing."""
-        self.mix_count = 1
+        self.mixes = Mixes()
         self.places: list[str] = []
         """Queue directories by the numbers in ``place``."""
-        self.rows: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
-        self._keys: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
+        self._register = Register(self.__getitem__)
         self._free: list[int] = []
         self._end = 0
         self.generation = 0
@@ -63,6 +60,11 @@ class Table:
     def __getitem__(self, column: str) -> NDArray[Any]:
         """Return a column; longer than the number of messages."""
         return self._columns[column]
+
+    @property
+    def rows(self) -> NDArray[np.int32]:
+        """Return the rows of all messages in the order of their ids."""
+        return self._register.rows
 
     @property
     def count(self) -> int:
@@ -79,29 +81,12 @@ class Table:
 
     def find(self, hi: NDArray[np.uint64], lo: NDArray[np.uint32]) -> NDArray[Any]:
         """Return the rows of ids; -1 where there is none."""
-        found = np.full(len(hi), -1, dtype=np.int64)
-        at = np.searchsorted(self._keys, hi)
-        todo = np.arange(len(hi))
-        while len(todo) and len(self._keys):
-            place = np.minimum(at[todo], len(self._keys) - 1)
-            same = (at[todo] < len(self._keys)) & (self._keys[place] == hi[todo])
-            rows = self.rows[place]
-            hit = same & (self["lo"][rows] == lo[todo])
-            found[todo[hit]] = rows[hit]
-            todo = todo[same & ~hit]
-            at[todo] += 1
-        return found
+        rows: NDArray[Any] = self._register.find(hi, lo)
+        return rows
 
     def find_one(self, queue_id: str) -> int | None:
         """Return the row of a queue id; None when there is none."""
-        hi, lo = ids.parse_one(queue_id)
-        at = int(self._keys.searchsorted(np.uint64(hi)))
-        while at < len(self._keys) and self._keys.item(at) == hi:
-            row = self.rows.item(at)
-            if self["lo"].item(row) == lo:
-                return row
-            at += 1
-        return None
+        return self._register.find_one(queue_id)
 
     def find_text(self, text: bytes) -> NDArray[Any]:
         """Return the rows of the ids that *text* strings together, without gaps."""
@@ -130,8 +115,8 @@ class Table:
         self["scan"][rows[rows >= 0]] = names.scan
         return rows[new]
 
-    def take(self, block: Block) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Take in what was read; return the rows that changed, and those never read."""
+    def take(self, block: Block) -> NDArray[Any]:
+        """Take in what was read; return the rows that changed."""
         records = np.frombuffer(block.records, dtype=_RECORD)
         hi, lo = ids.parse(np.ascontiguousarray(records["id"]).tobytes())
         place = self.place_of(block.directory)
@@ -151,10 +136,10 @@ class Table:
             column = self[name]
             changed |= column[rows] != values
             column[rows] = values
-        rows = rows[changed]
-        self.touch(rows)
-        self["content"][rows] = self.generation
-        return rows, rows[fresh[changed]]
+        moved: NDArray[Any] = rows[changed]
+        self.touch(moved)
+        self["content"][moved] = self.generation
+        return moved
 
     def _values(
         self, records: Any, block: Block, rows: NDArray[Any], fresh: NDArray[np.bool_]
@@ -200,53 +185,29 @@ class Table:
             mix[1::3] = numbers["domain"][mix[1::3]]
             old = self.mix_of(int(rows[index]))
             same = np.array_equal(mix[1:], old.ravel())
-            found[index] = self["mix"][rows[index]] if same else self._keep_mix(mix)
+            found[index] = self["mix"][rows[index]] if same else self.mixes.add(mix)
         return found
 
-    def _keep_mix(self, mix: NDArray[np.uint32]) -> int:
-        end = self.mix_count + len(mix)
-        if end > len(self.mixes):
-            self.mixes = grown(self.mixes, max(end, len(self.mixes) * 9 // 8))
-        at, self.mix_count = self.mix_count, end
-        self.mixes[at:end] = mix
-        return at
+    def mix_of(self, row: int) -> NDArray[np.uint32]:
+        """Return (domain, open, waiting) per domain; empty when it has only one."""
+        return self.mixes.at(int(self["mix"][row]))
+
+    def domains(
+        self, rows: NDArray[Any]
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+        """Yield the domains of those *rows* that go to several; see ``Mixes.walk``."""
+        return self.mixes.walk(self["mix"][rows])
 
     def renumber(self, name: str, moves: NDArray[np.uint32]) -> None:
         """Follow the texts of a column to their new numbers."""
         self[name][:] = moves[self[name]]
         if name == "domain":
-            for _, at in self.mix_places(self.rows):
-                self.mixes[at] = moves[self.mixes[at]]
+            self.mixes.renumber(self["mix"][self.rows], moves)
 
-    def mix_of(self, row: int) -> NDArray[np.uint32]:
-        """Return (domain, open, waiting) per domain; empty when it has only one."""
-        at = int(self["mix"][row])
-        count = int(self.mixes[at]) if at else 0
-        return self.mixes[at + 1 : at + 1 + 3 * count].reshape(-1, 3)
-
-    def domains(
-        self, rows: NDArray[Any]
-    ) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
-        """Yield the domains of those *rows* that go to several.
-
-        Each time a list of places in *rows*, a domain for each, and its open
-        recipients, until all domains of all were told.
-        """
-        for places, at in self.mix_places(rows):
-            yield places, self.mixes[at], self.mixes[at + 1]
-
-    def mix_places(
-        self, rows: NDArray[Any]
-    ) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
-        """Yield the same places, and where in ``mixes`` a domain of each stands."""
-        places = np.flatnonzero(self["mix"][rows])
-        at = self["mix"][rows[places]].astype(np.int64)
-        left = self.mixes[at].astype(np.int64)
-        at += 1
-        while len(places):
-            yield places, at
-            more = left > 1
-            places, at, left = places[more], at[more] + 3, left[more] - 1
+    def pack_mixes(self) -> None:
+        """Give back the lists of domains that no message has any more."""
+        rows = self.rows[self["mix"][self.rows] != 0]
+        self["mix"][rows] = self.mixes.pack(self["mix"][rows])
 
     def leave(self, rows: NDArray[Any]) -> None:
         """Count rows no longer, as their place or state is about to change."""
@@ -279,25 +240,10 @@ class Table:
         self["birth"][rows] = ids.births(hi)
         self["state"][rows] = NO_STATE
         self.join(rows)
-        at = self._insertion(hi[order], lo[order])
-        self._keys = np.insert(self._keys, at, hi[order])
-        self.rows = np.insert(self.rows, at, rows[order].astype(np.int32))
+        self._register.enter(rows[order])
         self.touch(rows)
         self["born"][rows] = self.generation
         return rows
-
-    def _insertion(
-        self, hi: NDArray[np.uint64], lo: NDArray[np.uint32]
-    ) -> NDArray[np.int64]:
-        at = np.searchsorted(self._keys, hi)
-        while len(self._keys):
-            place = np.minimum(at, len(self._keys) - 1)
-            before = (at < len(self._keys)) & (self._keys[place] == hi)
-            before &= self["lo"][self.rows[place]] < lo
-            if not before.any():
-                break
-            at += before
-        return at
 
     def _allocate(self, size: int) -> NDArray[np.int64]:
         """Return rows that belong to nobody, rising."""
@@ -316,8 +262,7 @@ class Table:
         """Forget messages."""
         if not len(rows):
             return
-        at = self._insertion(self["hi"][rows], self["lo"][rows])
-        self.rows, self._keys = np.delete(self.rows, at), np.delete(self._keys, at)
+        self._register.leave(rows)
         self.leave(rows)
         for column in self._columns.values():
             column[rows] = 0

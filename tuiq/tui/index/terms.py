@@ -7,14 +7,12 @@ put to the scanner, which asks the filter itself.
 
 from __future__ import annotations
 
-import operator as ops
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuiq.actions.filter_match import code_test
-from tuiq.actions.filter_terms import parse_duration, parse_size
 from tuiq.actions.filter_text import name_test, text_test
 from tuiq.actions.filter_tree import And, Expression, Not, Term, terms
 from tuiq.spool.entry import State
@@ -25,15 +23,24 @@ from tuiq.tui.index.blocks import (
     FLUSH,
     FOREIGN,
     HELD,
-    LIVE,
     MANY,
     NOBODY,
     ODD,
     STATE_NUMBERS,
     TODO,
 )
+from tuiq.tui.index.quantities import FIELDS, quantity
 from tuiq.tui.index.table import READ, Table
-from tuiq.tui.index.truth import Bounds, IdTruth, RowTruth, TextTruth, known
+from tuiq.tui.index.truth import (
+    Bounds,
+    IdTruth,
+    RowTruth,
+    TextTruth,
+    choose,
+    joined,
+    known,
+    opposite,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,12 +94,12 @@ class Condition:
             return look if expression.field in _BY_NAME else self._if_read(look)
         if isinstance(expression, Not):
             inner = self._bind(expression.part)
-            return lambda rows: _opposite(inner(rows))
+            return lambda rows: opposite(inner(rows))
         parts = [self._bind(part) for part in expression.parts]
         if not parts:
             return lambda rows: known(np.ones(len(rows), dtype=bool))
         join = np.logical_and if isinstance(expression, And) else np.logical_or
-        return lambda rows: _joined(join, [part(rows) for part in parts])
+        return lambda rows: joined(join, [part(rows) for part in parts])
 
     def _if_read(self, look: Look) -> Look:
         """Know nothing about rows that were not read."""
@@ -104,22 +111,9 @@ class Condition:
 
         return test
 
-    # -- numbers -------------------------------------------------------------------
-
     def _numeric(self, term: Term) -> Look:
-        read, parse = _NUMBERS[term.field]
-        wanted = [parse(value.text) for value in term.values]
-        compare = _COMPARE.get(term.operator)
-
-        def test(rows: Rows) -> Bounds:
-            numbers, there = read(self._table, rows, self._now())
-            if compare is None:
-                fits = np.isin(numbers, wanted)
-            else:
-                fits = compare(numbers, wanted[0])
-            return known(fits & there)
-
-        return test
+        fits = quantity(self._table, term, self._now)
+        return lambda rows: known(fits(rows))
 
     # -- texts ---------------------------------------------------------------------
 
@@ -151,7 +145,7 @@ class Condition:
 
         def test(rows: Rows) -> Bounds:
             odd = self._table["flags"][rows] & ODD != 0
-            return _where(odd, asked.look(rows), look(rows))
+            return choose(odd, asked.look(rows), look(rows))
 
         return test
 
@@ -230,7 +224,7 @@ class Condition:
             self._id(term),
             self._to(term),
         ]
-        return lambda rows: _joined(np.logical_or, [part(rows) for part in parts])
+        return lambda rows: joined(np.logical_or, [part(rows) for part in parts])
 
     def _subject(self, term: Term) -> Look:
         return self._question(term).look
@@ -288,67 +282,12 @@ _MAKERS: dict[str, Callable[[Condition, Term], Look]] = {
     "err": Condition._reply,
     "subject": Condition._subject,
     "id": Condition._id,
-    **dict.fromkeys(
-        ("age", "next", "last", "size", "tries", "rcpts", "left"), Condition._numeric
-    ),
-}
-
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    ">": ops.gt, ">=": ops.ge, "<": ops.lt, "<=": ops.le,
-}  # fmt: skip
-
-
-Numbers = tuple["NDArray[Any]", "NDArray[np.bool_] | bool"]
-"""A number per row, and in which rows there is one."""
-
-
-def _age(table: Table, rows: Rows, now: float) -> Numbers:
-    return now - table["birth"][rows] / 1e6, True
-
-
-def _until_next(table: Table, rows: Rows, now: float) -> Numbers:
-    live = table["flags"][rows] & LIVE != 0
-    return np.maximum(0.0, table["next"][rows] - now), live
-
-
-def _since_last(table: Table, rows: Rows, now: float) -> Numbers:
-    last = table["last"][rows]
-    return now - last, last != 0
-
-
-def _plain(column: str) -> Callable[[Table, Rows, float], Numbers]:
-    return lambda table, rows, _now: (table[column][rows], True)
-
-
-_NUMBERS: dict[
-    str, tuple[Callable[[Table, Rows, float], Numbers], Callable[[str], int]]
-] = {
-    "age": (_age, parse_duration),
-    "next": (_until_next, parse_duration),
-    "last": (_since_last, parse_duration),
-    "size": (_plain("size"), parse_size),
-    "tries": (_plain("tries"), int),
-    "rcpts": (_plain("count"), int),
-    "left": (_plain("left"), int),
+    **dict.fromkeys(FIELDS, Condition._numeric),
 }
 
 
 def _words(codes: bytes) -> tuple[str, ...]:
     return tuple(codes.decode("utf-8", "surrogateescape").split())
-
-
-def _opposite(bounds: Bounds) -> Bounds:
-    low, high = bounds
-    return ~high, ~low
-
-
-def _joined(join: Any, parts: list[Bounds]) -> Bounds:
-    return join.reduce([low for low, _ in parts]), join.reduce([h for _, h in parts])
-
-
-def _where(chosen: NDArray[np.bool_], one: Bounds, other: Bounds) -> Bounds:
-    low = np.where(chosen, one[0], other[0])
-    return low, np.where(chosen, one[1], other[1])
 
 
 _LETTERS = frozenset(ALPHABET.lower())

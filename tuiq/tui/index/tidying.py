@@ -40,8 +40,9 @@ class Tidying:
             if texts.count >= self._next[name]:
                 self._look(name)
                 return
-        if self._table.mix_count >= self._next_mix:
-            self._pack_mixes()
+        if self._table.mixes.length >= self._next_mix:
+            self._table.pack_mixes()
+            self._next_mix = max(LEAST, self._table.mixes.length * 2)
 
     def _look(self, name: str) -> None:
         table, texts = self._table, self._table.texts[name]
@@ -69,18 +70,3 @@ class Tidying:
         """Return the domains of messages that go to several."""
         told = [domains for _, domains, _ in self._table.domains(self._table.rows)]
         return np.concatenate([np.zeros(0, dtype=np.uint32), *told])
-
-    def _pack_mixes(self) -> None:
-        """Keep only those lists of domains that some message refers to."""
-        table = self._table
-        rows = table.rows[table["mix"][table.rows] != 0]
-        at = table["mix"][rows].astype(np.int64)
-        lengths = 1 + 3 * table.mixes[at].astype(np.int64)
-        starts = np.cumsum(lengths) - lengths + 1
-        kept = np.zeros(int(lengths.sum()) + 1, dtype=np.uint32)
-        kept[1:] = table.mixes[
-            np.repeat(at - starts, lengths) + np.arange(1, len(kept))
-        ]
-        table.mixes, table.mix_count = kept, len(kept)
-        table["mix"][rows] = starts
-        self._next_mix = max(LEAST, len(kept) * 2)

@@ -157,6 +157,10 @@ class RowTruth:
         self._asked[chosen] = content[chosen]
         return chosen
 
+    def forget_asked(self) -> None:
+        """Ask again where no answer came."""
+        self._asked[:] = 0
+
     def _grow(self) -> None:
         size = self._table.capacity
         if len(self._verdict) < size:
@@ -168,3 +172,20 @@ class RowTruth:
 def known(fits: NDArray[np.bool_]) -> Bounds:
     """Return the bounds of what is known exactly."""
     return fits, fits
+
+
+def opposite(bounds: Bounds) -> Bounds:
+    """Return the bounds of what does not fit."""
+    low, high = bounds
+    return ~high, ~low
+
+
+def joined(join: Any, parts: list[Bounds]) -> Bounds:
+    """Return the bounds of all parts together; *join* is a ufunc."""
+    return join.reduce([low for low, _ in parts]), join.reduce([h for _, h in parts])
+
+
+def choose(chosen: NDArray[np.bool_], one: Bounds, other: Bounds) -> Bounds:
+    """Return the bounds of *one* where *chosen*, else those of *other*."""
+    low = np.where(chosen, one[0], other[0])
+    return low, np.where(chosen, one[1], other[1])

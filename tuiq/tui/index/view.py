@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,14 +12,18 @@ from tuiq.spool.entry import State
 from tuiq.tui.index.blocks import STATE_NUMBERS
 from tuiq.tui.index.facts import Progress
 from tuiq.tui.index.order import Order
-from tuiq.tui.index.table import FREE
+from tuiq.tui.index.table import FREE, READ
 from tuiq.tui.index.terms import Condition
-from tuiq.tui.index.truth import RowTruth
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from numpy.typing import NDArray
 
-    from tuiq.tui.index.messages import Messages
+    from tuiq.actions.circumstances import Circumstances
+    from tuiq.tui.index.order import Key
+    from tuiq.tui.index.table import Table
+    from tuiq.tui.index.truth import IdTruth, RowTruth, TextTruth
 
 _TRASHED = STATE_NUMBERS[State.TRASHED]
 AGES_EVERY = 1.0
@@ -31,6 +35,23 @@ MANY = 4_000
 ASKED_AT_ONCE = 2_048
 
 
+class Index(Protocol):
+    """What a view needs of ``Messages``."""
+
+    table: Table
+    now: Callable[[], float]
+
+    @property
+    def around(self) -> Circumstances | None: ...  # noqa: D102
+    def row_number(self, queue_id: str) -> int | None: ...  # noqa: D102
+    def rows_of(self, queue_ids: Iterable[str]) -> NDArray[Any]: ...  # noqa: D102
+    def key(self, column: str, *, reverse: bool) -> Key: ...  # noqa: D102
+    def forget(self, view: MessagesView) -> None: ...  # noqa: D102
+    def work(self, work: Callable[[], None], done: Callable[[], None]) -> None: ...  # noqa: D102
+    def test(self, truth: TextTruth | IdTruth) -> None: ...  # noqa: D102
+    def ask(self, question: RowTruth, rows: NDArray[Any]) -> None: ...  # noqa: D102
+
+
 class MessagesView:
     """Messages that match a filter, in an order; positions shift, ids do not.
 
@@ -38,7 +59,7 @@ class MessagesView:
     by ``Feed.drain``; ``version`` tells whether rows came, went or changed places.
     """
 
-    def __init__(self, messages: Messages) -> None:
+    def __init__(self, messages: Index) -> None:
         """List every message, the oldest first."""
         self._messages = messages
         self._table = messages.table
@@ -291,11 +312,8 @@ class MessagesView:
         for truth in self._condition.truths:
             if not truth.is_complete:
                 self._messages.test(truth)
-        read = self._undecided[self._table["stage"][self._undecided] == 2]
+        read = self._undecided[self._table["stage"][self._undecided] == READ]
         for question in self._condition.questions:
-            self._put(question, read)
-
-    def _put(self, question: RowTruth, rows: NDArray[Any]) -> None:
-        chosen = question.to_ask(rows, ASKED_AT_ONCE)
-        if len(chosen):
-            self._messages.ask(question, chosen)
+            chosen = question.to_ask(read, ASKED_AT_ONCE)
+            if len(chosen):
+                self._messages.ask(question, chosen)

@@ -58,6 +58,7 @@ class Times:
     """What took how long, in seconds."""
 
     samples: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
 
     def __str__(self) -> str:
         if not self.samples:
@@ -66,15 +67,21 @@ class Times:
         p50, p95 = (ordered[int(len(ordered) * share)] for share in (0.5, 0.95))
         return (
             f"p50 {p50 * 1e3:6.1f}   p95 {p95 * 1e3:6.1f}   "
-            f"max {ordered[-1] * 1e3:6.1f} ms   ({len(ordered)} samples)"
+            f"max {ordered[-1] * 1e3:6.1f} ms   ({len(ordered)} samples{self._cpu()})"
         )
+
+    def _cpu(self) -> str:
+        if not self.cpu:
+            return ""
+        return f", processor p50 {sorted(self.cpu)[len(self.cpu) // 2] * 1e3:.1f} ms"
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """Take the time of a block."""
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.thread_time()
         yield
         self.samples.append(time.perf_counter() - began)
+        self.cpu.append(time.thread_time() - used)
 
 
 class Session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,14 +16,9 @@ from tuiq.tui.index.table import FREE, READ
 from tuiq.tui.index.terms import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from numpy.typing import NDArray
 
-    from tuiq.actions.circumstances import Circumstances
-    from tuiq.tui.index.order import Key
-    from tuiq.tui.index.table import Table
-    from tuiq.tui.index.truth import IdTruth, RowTruth, TextTruth
+    from tuiq.tui.index.owner import Index
 
 _TRASHED = STATE_NUMBERS[State.TRASHED]
 AGES_EVERY = 1.0
@@ -33,23 +28,6 @@ SORT_AT_ONCE = 50_000
 MANY = 4_000
 """Changed rows for which everything is looked at instead."""
 ASKED_AT_ONCE = 2_048
-
-
-class Index(Protocol):
-    """What a view needs of ``Messages``."""
-
-    table: Table
-    now: Callable[[], float]
-
-    @property
-    def around(self) -> Circumstances | None: ...  # noqa: D102
-    def row_number(self, queue_id: str) -> int | None: ...  # noqa: D102
-    def rows_of(self, queue_ids: Iterable[str]) -> NDArray[Any]: ...  # noqa: D102
-    def key(self, column: str, *, reverse: bool) -> Key: ...  # noqa: D102
-    def forget(self, view: MessagesView) -> None: ...  # noqa: D102
-    def work(self, work: Callable[[], None], done: Callable[[], None]) -> None: ...  # noqa: D102
-    def test(self, truth: TextTruth | IdTruth) -> None: ...  # noqa: D102
-    def ask(self, question: RowTruth, rows: NDArray[Any]) -> None: ...  # noqa: D102
 
 
 class MessagesView:

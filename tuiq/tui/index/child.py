@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 NEWS_EVERY = 0.2
 """Seconds for which changes are gathered: a file changes several times in a row."""
+NEWS_WHEN_BUSY = 0.5
+"""The same after more than ``BUSY`` changes at once: every report costs the UI time,
+however small it is."""
+BUSY = 100
 _NAP = 0.05
 TELL_EVERY = 0.3
 LOOK_EVERY = 2.0
@@ -122,6 +126,8 @@ class Attendant:
         if not self._is_time("news", now, NEWS_EVERY):
             return
         dirty = self._watch.drain()
+        if sum(map(len, dirty.names.values())) > BUSY:
+            self._due["news"] = now + NEWS_WHEN_BUSY
         for name, files in dirty.names.items():
             if name not in self._away:
                 self._scanner.do(Changed(directory=name, names=files))

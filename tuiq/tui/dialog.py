@@ -69,7 +69,8 @@ class Dialog(ModalScreen[_T]):
     KEEPS_EARLY_KEYS: ClassVar[bool] = False
     """Whether keys typed before it was on the screen are for its line of text.
 
-    Nobody can have meant a question that was not to be seen yet: it forgets them.
+    Nobody can have meant a question that was not to be seen yet: it forgets them,
+    all but Esc.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Dialog(ModalScreen[_T]):
 
     def typed_early(self, key: events.Key) -> None:
         """Take a key that was read before the dialog was seen."""
-        if self.KEEPS_EARLY_KEYS:
+        if self.KEEPS_EARLY_KEYS or key.key == "escape":
             self._early.append(key)
 
     @property

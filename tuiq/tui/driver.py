@@ -64,6 +64,8 @@ class TerminalDriver(LinuxDriver):
         """What was done at signals before tuiq took them."""
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._out = self._file.fileno() if self._file else 2
+        # Else Textual believes COLUMNS, and lays the screen out for ever.
+        self._size = size or self._measured()
         self._console = os.environ.get("TERM") == "linux"
         if "SSH_CONNECTION" in os.environ and "ESCDELAY" not in os.environ:
             constants.ESCAPE_DELAY = _SLOW_ESCAPE  # type: ignore[misc]

@@ -12,7 +12,14 @@ from tuiq.tui.dialogs.find import Find
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NAMES = {"/": "slash", ":": "colon", ".": "full_stop", "\n": "enter", "\x15": "ctrl+u"}
+_NAMES = {
+    "/": "slash",
+    ":": "colon",
+    ".": "full_stop",
+    "\n": "enter",
+    "\x15": "ctrl+u",
+    "\x1b": "escape",
+}
 
 
 def burst(desk: Desk, text: str) -> None:
@@ -30,6 +37,21 @@ async def test_what_follows_the_slash_is_text_and_no_command(tmp_path: Path) -> 
 
         assert desk.app.screen_stack == [desk.app.screen], "no dialog was opened"
         assert not desk.app.world.jobs.all
+
+
+async def test_what_follows_enter_is_a_command_and_no_text(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool", rows=True) as desk:
+        burst(desk, "/dom:full.example\nA")
+        await desk.until(lambda: "5 marked" in desk.screen)
+
+        assert desk.app.page.filter_text == "dom:full.example"
+
+
+async def test_esc_ahead_of_a_question_leaves_it(tmp_path: Path) -> None:
+    async with opened(tmp_path / "spool", rows=True) as desk:
+        burst(desk, "P\x1b")
+        await desk.pilot.pause(0.3)
+        await desk.until(lambda: len(desk.app.screen_stack) == 1)
 
 
 async def test_a_question_takes_no_answer_before_it_was_seen(tmp_path: Path) -> None:

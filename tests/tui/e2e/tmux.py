@@ -46,7 +46,8 @@ class Tmux:
         }
         pairs = [f"{name}={value}" for name, value in words.items()]
         program = [sys.executable, "-m", "tuiq", *arguments]
-        line = f"{shlex.join(['env', *pairs, *program])}; echo; echo ended with $?; cat"
+        run = shlex.join(["env", *pairs, *program])
+        line = f"{run}; code=$?; echo; echo ended with $code; cat"
         columns, lines = size
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TMUX")}
         self._environ = {**clean, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}

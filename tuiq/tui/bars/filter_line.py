@@ -113,6 +113,7 @@ class FilterLine(Horizontal):
         self._stop_timer()
         self.remove_class("-editing")
         self.hints.hide()
+        self.screen.set_focus(None)  # at once: what comes next is no text
         self.call_after_refresh(self.bring)
         self.post_message(self.Left())
 
@@ -124,10 +125,10 @@ class FilterLine(Horizontal):
         self._look()
         self._apply_soon()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def _keep(self) -> None:
         """Keep the filter; one that cannot be understood is not left."""
-        event.stop()
         self._stop_timer()
+        self._check()
         if self._error[0] or not self._apply():
             return
         page = self._page()
@@ -139,6 +140,8 @@ class FilterLine(Horizontal):
         match what:
             case "left":
                 self._restore()
+            case "keep":
+                self._keep()
             case "clear":
                 self.input.value = ""
             case "older":

@@ -100,6 +100,7 @@ class FilterEdit(Input):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "ask('left')", show=False),
+        Binding("enter", "ask('keep')", show=False),
         Binding("tab", "ask('complete')", show=False),
         Binding("shift+tab", "ask('complete-back')", show=False),
         Binding("up", "ask('older')", show=False),

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import NOW, PlantedSpool
 from tests.tui.index.indexed import Indexed, indexed
-from tuiq.actions.filter import parse
+from tuiq.actions.filter import FilterError, parse
 from tuiq.spool import control
 from tuiq.spool.entry import State
 from tuiq.spool.pauses import Scope
 from tuiq.tui.index.blocks import ELSEWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from tuiq.actions.circumstances import Circumstances
     from tuiq.tui.index.messages import MessagesView
@@ -94,80 +96,78 @@ PLANS = st.lists(ADDRESSES, min_size=1, max_size=4).flatmap(
         ),
     )
 )
-TERMS = st.sampled_from(
-    [
-        "ann",
-        "AN",
-        "@a.",
-        "/^b.b@/",
-        "quota",
-        "0K",
-        "0000",
-        "/0$/",
-        "from:ann",
-        "from:<>",
-        "from=ann@a.example",
-        "to:bob",
-        "to:ann|x",
-        "to=ANN@b.EXAMPLE",
-        "to:/^x/",
-        "to:/caf/",
-        "dom:a.example",
-        "dom:*.b.example",
-        "dom:b.example|c.example",
-        "dom:/^$/",
-        "dom:/stop/",
-        "sdom:a.example",
-        "sdom:*.example",
-        "queue:q.1",
-        "queue:q.*",
-        "route:mx",
-        'route=""',
-        "state:due",
-        "state:deferred|active",
-        "state:trashed",
-        "state:damaged|held",
-        "state:doubt",
-        "state:failed",
-        "state:paused",
-        "is:held",
-        "is:locked",
-        "is:paused",
-        "is:corrupt",
-        "is:marked",
-        "is:due",
-        "is:foreign",
-        "age>1h",
-        "age<=20m",
-        "next<5m",
-        "next>=1m",
-        "next<0s",
-        "last>30s",
-        "last<=1m",
-        "size<20",
-        "size=20",
-        "tries>=5",
-        "tries:0",
-        "rcpts>1",
-        "rcpts:1",
-        "left<1",
-        "left=2",
-        "code:450",
-        "code:4.2",
-        "code:5xx",
-        "code:x.1",
-        "code:452",
-        "err:full",
-        "err=timeout",
-        "err:/user[0-9]/",
-        "subject:hello",
-        "subject:/^b/",
-        "id:000",
-        "id:/2/",
-    ]
-)
+TERMS = [
+    "ann",
+    "AN",
+    "@a.",
+    "/^b.b@/",
+    "quota",
+    "0K",
+    "0000",
+    "/0$/",
+    "from:ann",
+    "from:<>",
+    "from=ann@a.example",
+    "to:bob",
+    "to:ann|x",
+    "to=ANN@b.EXAMPLE",
+    "to:/^x/",
+    "to:/caf/",
+    "dom:a.example",
+    "dom:*.b.example",
+    "dom:b.example|c.example",
+    "dom:/^$/",
+    "dom:/stop/",
+    "sdom:a.example",
+    "sdom:*.example",
+    "queue:q.1",
+    "queue:q.*",
+    "route:mx",
+    'route=""',
+    "state:due",
+    "state:deferred|active",
+    "state:trashed",
+    "state:damaged|held",
+    "state:doubt",
+    "state:failed",
+    "state:paused",
+    "is:held",
+    "is:locked",
+    "is:paused",
+    "is:corrupt",
+    "is:marked",
+    "is:due",
+    "is:foreign",
+    "age>1h",
+    "age<=20m",
+    "next<5m",
+    "next>=1m",
+    "next<0s",
+    "last>30s",
+    "last<=1m",
+    "size<20",
+    "size=20",
+    "tries>=5",
+    "tries:0",
+    "rcpts>1",
+    "rcpts:1",
+    "left<1",
+    "left=2",
+    "code:450",
+    "code:4.2",
+    "code:5xx",
+    "code:x.1",
+    "code:452",
+    "err:full",
+    "err=timeout",
+    "err:/user[0-9]/",
+    "subject:hello",
+    "subject:/^b/",
+    "id:000",
+    "id:/2/",
+]
 FILTERS = st.recursive(
-    TERMS,
+    st.sampled_from(TERMS),
     lambda inner: st.one_of(
         st.tuples(inner, inner).map("{0[0]} {0[1]}".format),
         st.tuples(inner, inner).map("({0[0]} | {0[1]})".format),
@@ -214,9 +214,20 @@ def selected(
     )
 
 
-def with_spool(check: Callable[[PlantedSpool], None]) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        check(PlantedSpool(Path(place) / "spool"))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(PLANS, min_size=1, max_size=7), st.sets(st.integers(0, 6), max_size=3))
+def test_every_term_selects_what_the_filter_itself_selects(
+    plans: list[Plan], some: set[int]
+) -> None:
+    with planted_world(plans, some) as (index, around, chosen):
+        index.read()
+        view = index.messages.view()
+        view.marked(chosen)
+        for text in TERMS:
+            for term in (text, f"!{text}"):
+                view.narrow(term)
+                index.settle()
+                compare(index, around, view, term)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -226,10 +237,48 @@ def with_spool(check: Callable[[PlantedSpool], None]) -> None:
     st.lists(FILTERS, min_size=1, max_size=4),
     st.sets(st.integers(0, 6), max_size=3),
 )
-def test_a_view_lists_what_the_filter_selects_before_and_after_changes(
+def test_a_view_follows_changes_as_the_filter_itself_would(
     plans: list[Plan], changes: list[Plan], texts: list[str], some: set[int]
 ) -> None:
-    def check(planted: PlantedSpool) -> None:
+    with planted_world(plans, some) as (index, around, chosen):
+        views = [index.messages.view() for _ in texts]
+        for view, text in zip(views, texts, strict=True):
+            view.marked(chosen)
+            view.narrow(text)
+        index.read()
+        for view, text in zip(views, texts, strict=True):
+            compare(index, around, view, text)
+        for number, plan in enumerate(changes[: len(plans)]):
+            change(index.planted, f"M{number}", plan)
+        index.read(whole=False)
+        index.messages.recheck(0, 1)
+        index.settle()
+        for view, text in zip(views, texts, strict=True):
+            compare(index, around, view, text)
+
+
+def change(planted: PlantedSpool, name: str, plan: Plan) -> None:
+    if plan.cut is not None:
+        planted.control_file(name).unlink()
+    else:
+        planted.poke(name, *plan.patches)
+        planted.slot(name, 0, plan.slots[0])
+
+
+def compare(
+    index: Indexed, around: Circumstances, view: MessagesView, text: str
+) -> None:
+    assert view.progress is None
+    assert view.ids() == selected(index, around, view.marks, text), text
+
+
+@contextmanager
+def planted_world(
+    plans: list[Plan], some: set[int]
+) -> Iterator[tuple[Indexed, Circumstances, frozenset[str]]]:
+    """Make a spool by *plans*, one destination paused, *some* of it locked."""
+    with tempfile.TemporaryDirectory() as place:
+        planted = PlantedSpool(Path(place) / "spool")
         plant(planted, plans)
         planted.pause(Scope.DESTINATION, "stop.example", wait=0, reason="test")
         chosen = frozenset(
@@ -237,35 +286,54 @@ def test_a_view_lists_what_the_filter_selects_before_and_after_changes(
         )
         with indexed(planted) as index:
             around = index.around(locked=chosen)
-            views = [index.messages.view() for _ in texts]
             index.feed.see(around)
-            index.read()
-            for view, text in zip(views, texts, strict=True):
-                view.marked(chosen)
-                view.narrow(text)
-            index.settle()
-            compare(index, around, views, texts)
-            for number, plan in enumerate(changes[: len(plans)]):
-                name = f"M{number}"
-                if plan.cut is not None:
-                    planted.control_file(name).unlink()
-                else:
-                    planted.poke(name, *plan.patches)
-                    planted.slot(name, 0, plan.slots[0])
-            index.read(whole=False)
-            index.messages.recheck(0, 1)
-            index.settle()
-            compare(index, around, views, texts)
+            yield index, around, chosen
 
-    def compare(
-        index: Indexed,
-        around: Circumstances,
-        views: list[MessagesView],
-        texts: list[str],
-    ) -> None:
-        for view, text in zip(views, texts, strict=True):
-            assert view.progress is None
-            chosen_ids = view._marked
-            assert view.ids() == selected(index, around, chosen_ids, text), text
 
-    with_spool(check)
+def test_a_file_that_carries_another_id_is_found_by_that(tmp_path: Path) -> None:
+    planted = PlantedSpool(tmp_path / "spool")
+    real = planted.plant("REA")
+    false = real[:-3] + "FA0"
+    path = planted.control_file("REA")
+    path.rename(path.with_name("qf" + false))
+    with indexed(planted) as index:
+        index.read()
+        view = index.messages.view()
+        for text, wanted in (
+            (f"id:{real}", [false]),
+            (f"id:{false}", []),
+            ("REA", [false]),
+        ):
+            view.narrow(text)
+            index.settle()
+            assert view.ids() == wanted, text
+
+
+def test_an_error_in_a_filter_keeps_what_was_shown(tmp_path: Path) -> None:
+    planted = PlantedSpool(tmp_path / "spool")
+    planted.plant("M")
+    with indexed(planted) as index:
+        index.read()
+        view = index.messages.view()
+        view.narrow("from:news")
+        with pytest.raises(FilterError):
+            view.narrow("from:(")
+        assert view.filter == "from:news"
+        assert view.count == 1
+
+
+def test_reading_for_a_filter_is_told_and_ends(tmp_path: Path) -> None:
+    planted = PlantedSpool(tmp_path / "spool")
+    for number in range(5):
+        subject = b"Subject: %s\r\n\r\n" % (b"yes", b"no")[number % 2]
+        planted.plant(f"M{number}", data=subject)
+    with indexed(planted) as index:
+        index.read()
+        view = index.messages.view()
+        view.narrow("subject:yes")
+        assert view.count == 0
+        assert (progress := view.progress) is not None
+        assert (progress.done, progress.of) == (0, 5)
+        index.settle()
+        assert view.progress is None
+        assert view.count == 3

@@ -81,6 +81,11 @@ class MessagesView:
         return Progress(done=self._of - len(self._undecided), of=self._of)
 
     @property
+    def marks(self) -> frozenset[str]:
+        """Return what ``is:marked`` means."""
+        return self._marked
+
+    @property
     def is_sorting(self) -> bool:
         """Say whether the order that was asked for is yet to come."""
         return self._since is not None

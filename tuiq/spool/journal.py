@@ -133,36 +133,36 @@ class Event:
         """Return the line, LF included."""
         # By hand: a JSON encoder takes three times as long, and this is done for
         # every transaction.
-        members = (
-            ("id", self.queue_id),
-            ("directory", self.directory),
-            ("sender", b"<>" if self.sender == b"" else self.sender),
-            ("relay", self.relay),
-            ("code", self.code),
-            ("status", self.status),
-            ("text", self.text),
-            ("recipients", self.recipients),
-            ("size", self.size),
-            ("pid", pid),
-            ("who", self.who),
+        sender = b"<>" if self.sender == b"" else self.sender
+        told = (
+            f',"id":{_json(self.queue_id)}' if self.queue_id else "",
+            f',"directory":{_name(self.directory)}' if self.directory else "",
+            f',"sender":{_json(sender)}' if sender else "",
+            f',"relay":{_name(self.relay)}' if self.relay else "",
+            f',"code":{self.code}' if self.code else "",
+            f',"status":{_name(self.status)}' if self.status else "",
+            f',"text":{_json(self.text)}' if self.text else "",
+            f',"recipients":{_pairs(self.recipients)}' if self.recipients else "",
+            f',"size":{self.size}' if self.size else "",
+            f',"pid":{pid}',
+            f',"who":{_name(self.who)}' if self.who else "",
         )
         time = round(now if self.time is None else self.time, 3)
-        told = ",".join([f'"{name}":{_json(said)}' for name, said in members if said])
-        return f'{{"time":{time!r},"event":{_json(self.kind)},{told}}}\n'.encode()
+        event = _name(self.kind)
+        return f'{{"time":{time!r},"event":{event}{"".join(told)}}}\n'.encode()
 
 
-def _json(value: bytes | str | int | Sequence[tuple[int, bytes]]) -> str:
-    """Return text, escaped, a number, or recipients."""
-    if isinstance(value, (bytes, str)):
-        return _quoted(value)
-    if isinstance(value, int):
-        return str(value)
-    return f"[{','.join([f'[{number},{_quoted(a)}]' for number, a in value])}]"
-
-
-@lru_cache(maxsize=1024)  # names and answers come again and again
-def _quoted(text: bytes | str) -> str:
+def _json(text: bytes | str) -> str:
+    """Return text, escaped."""
     return encode_basestring(printable(text))
+
+
+_name = lru_cache(maxsize=1024)(_json)  # for what comes again and again
+
+
+def _pairs(recipients: Sequence[tuple[int, bytes]]) -> str:
+    """Return numbers and addresses."""
+    return f"[{','.join([f'[{number},{_json(a)}]' for number, a in recipients])}]"
 
 
 def _logger() -> logging.Logger:

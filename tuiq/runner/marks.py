@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from tuiq.spool.group import Batch
     from tuiq.spool.passes import Pass
 
-GATHER = 0.02
-"""Seconds that a sync waits for company; far below ``group.MAX_DELAY``."""
+GATHER = 0.06
+"""Seconds that a sync waits for company, so that there are few; well below
+``group.MAX_DELAY``."""
 SLICE = 8
 """Messages put away before connections get their turn."""
+REMOVED_SLICE = 64
+"""The same where others unlinked them: they are quick to close, and have to be closed
+before those others close them, since the last to do so sleeps."""
 THREADS = 8
 """Parallel fdatasyncs; the file system joins them into few journal commits."""
 _log = logging.getLogger(__name__)
@@ -41,8 +45,8 @@ class Marks:
     ) -> None:
         """Tell *on_failure* about each claim whose sync failed.
 
-        *on_sync* is called after each sync, when claims were let go; *on_finished* is
-        told of messages that are about to be unlinked.
+        *on_sync* is called after each sync, and when claims were let go; *on_finished*
+        is told of messages that are about to be unlinked.
         """
         self.durability = durability
         self.remover: (
@@ -58,8 +62,8 @@ class Marks:
         self._hurried = asyncio.Event()
         self._synced = asyncio.Event()
         self._stopping = False
-        # What the running sync covers: ids of its claims, how many it keeps open,
-        # and passes to be dropped when it is over.
+        # What the running sync covers, as ids of claims, and passes to be dropped when
+        # it is over; how many messages it and those being put away keep open.
         self._syncing: frozenset[int] = frozenset()
         self._held = 0
         self._dropped: list[Pass] = []
@@ -140,12 +144,19 @@ class Marks:
             raise
 
     async def run(self) -> None:
-        """Sync until ``stop``, and then what is left."""
-        while not (self._stopping and not len(self._group)):
-            await self._wanted.wait()
-            self._wanted.clear()
-            await self._gather()
-            await self._sync()
+        """Sync until ``stop``, and then what is left; put all of it away."""
+        async with asyncio.TaskGroup() as putting:
+            while not (self._stopping and not len(self._group)):
+                await self._wanted.wait()
+                self._wanted.clear()
+                await self._gather()
+                batch = self._group.take()
+                self._held += batch.held
+                if await self._sync(batch):
+                    # Nobody waits for it: the next sync covers what came since.
+                    putting.create_task(self._put_away(batch))
+                else:
+                    self._held -= batch.held
         self._pool.shutdown()
 
     async def _gather(self) -> None:
@@ -156,19 +167,18 @@ class Marks:
                     await self._hurried.wait()
         self._hurried.clear()
 
-    async def _sync(self) -> None:
-        batch = self._group.take()
+    async def _sync(self, batch: Batch) -> bool:
+        """Make a batch durable; when that fails give it up and return False."""
         self._syncing = frozenset(map(id, batch.claims()))
-        self._held = batch.held
+        synced = True
         try:
             await in_thread(batch.sync, self._pool)
-            await self._complete(batch)
         except OSError as error:
+            synced = False
             for claim in batch.claims():
                 self._on_failure(claim, error.strerror or "error")
             batch.give_up(error.strerror or "error")
         self._syncing = frozenset()
-        self._held = 0
         self._group.done(batch)
         while self._dropped:
             self._dropped.pop().abandon()
@@ -176,6 +186,12 @@ class Marks:
         self._on_sync()
         if len(self._group):
             self._wanted.set()
+        return synced
+
+    async def _put_away(self, batch: Batch) -> None:
+        await self._complete(batch)
+        self._held -= batch.held
+        self._on_sync()
 
     async def _complete(self, batch: Batch) -> None:
         """Let go of a synced batch.
@@ -190,11 +206,12 @@ class Marks:
             for claim, error in await in_thread(batch.complete):
                 _tell_unfinished(claim, error.strerror or "error")
             return
+        size = REMOVED_SLICE if removed else SLICE
         for count, failure in enumerate(batch.completing(removed=removed), 1):
             if failure is not None:
                 claim, error = failure
                 _tell_unfinished(claim, error.strerror or "error")
-            if count % SLICE == 0:
+            if count % size == 0:
                 await asyncio.sleep(0)
 
     async def _have_removed(self, claims: Sequence[Claim]) -> bool:

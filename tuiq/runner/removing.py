@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
 
-THREADS = 2
+THREADS = 4
+"""They sleep most of the time."""
 KEPT_OPEN = 0.1
 """Seconds for which control files stay open after they were unlinked."""
 MOST_KEPT = 512

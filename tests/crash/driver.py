@@ -77,6 +77,10 @@ class LedgerRecorder:
 class NoPauses:
     """Nothing is paused."""
 
+    def any(self) -> bool:
+        """Say no."""
+        return False
+
     def until(
         self,
         directory: QueueDirectory,

@@ -88,6 +88,10 @@ class Pauses:
         self._known = (found, mtime_ns if settled else -1, expiry)
         return found
 
+    def any(self) -> bool:
+        """Say whether there is a pause that counts now."""
+        return bool(self.current().by_file)
+
     def until(
         self,
         directory: QueueDirectory,
@@ -100,8 +104,6 @@ class Pauses:
         the way the last to end counts.
         """
         found = self.current()
-        if not found.by_file:
-            return [None] * len(recipients)
         whole = (found.spool, found.directory(directory.uuid))
         ends: dict[tuple[bytes, str], float | None] = {}
         answer = []

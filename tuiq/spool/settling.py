@@ -122,8 +122,9 @@ class Settling:
     def _settle_delivered(self, group: list[Outcome]) -> None:
         claim = self.claim
         claim.mark([o.index for o in group], RState.DELIVERED)
-        for outcome in group:
-            self._put_slot(outcome, next_=0)
+        if not self.is_delivered:  # else the message is over, and nobody reads them
+            for outcome in group:
+                self._put_slot(outcome, next_=0)
         self._record_outcomes(Kind.DELIVERED, group)
 
     def _note_relayed(self, group: list[Outcome]) -> None:
@@ -253,8 +254,11 @@ class Settling:
 
     def _pause_ends(self, indexes: Sequence[int]) -> list[float | None]:
         claim = self.claim
+        pauses = self.site.pauses
+        if not pauses.any():
+            return [None] * len(indexes)
         recipients = claim.recipients(indexes)
-        return self.site.pauses.until(claim.directory, recipients, self._relay_of)
+        return pauses.until(claim.directory, recipients, self._relay_of)
 
     def _put_slot(self, outcome: Outcome, *, next_: int) -> None:
         reply = outcome.reply

@@ -41,6 +41,10 @@ class Recorder(Protocol):
 class PauseLookup(Protocol):
     """Which pauses are in force, as the sequences see them."""
 
+    def any(self) -> bool:
+        """Say whether there is one."""
+        ...
+
     def until(
         self,
         directory: QueueDirectory,

@@ -15,7 +15,7 @@ INTERRUPTED = Reply(code=451, enhanced=b"4.3.2", text=b"delivery was interrupted
 _NO_ANSWER = Reply(code=451, enhanced=b"4.4.2", text=b"no answer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Answers:
     """The replies to MAIL, each RCPT and DATA, as far as they came."""
 

@@ -63,10 +63,12 @@ class Offers:
         )
 
 
-def refusal(transaction: Transaction, offers: Offers, eight_bit: str) -> Reply | None:
+def refusal(
+    transaction: Transaction, mail: bytes, offers: Offers, eight_bit: str
+) -> Reply | None:
     """Return why nobody can be sent this message, if so.
 
-    *eight_bit* is the setting: ``send`` or ``fail``.
+    *mail* is its MAIL line; *eight_bit* is the setting: ``send`` or ``fail``.
     """
     envelope = transaction.envelope
     if offers.size and transaction.size > offers.size:
@@ -80,7 +82,7 @@ def refusal(transaction: Transaction, offers: Offers, eight_bit: str) -> Reply |
         return NO_SMTPUTF8
     if transaction.eight_bit and not offers.eight_bit and eight_bit == "fail":
         return NO_8BITMIME
-    return BAD_SENDER if _UNSAFE.search(mail_command(transaction, offers)) else None
+    return BAD_SENDER if _UNSAFE.search(mail) else None
 
 
 def mail_command(

@@ -187,7 +187,8 @@ class Exchange:
         """Settle those who cannot be sent to; make the commands for the rest."""
         offers = self._link.offers
         setting = self._link.config.eight_bit
-        reason = refusal(self.transaction, offers, setting)
+        mail = mail_command(self.transaction, offers)
+        reason = refusal(self.transaction, mail, offers, setting)
         settled: list[Outcome] = []
         lines: list[bytes] = []
         for slot, recipient in wanted:
@@ -197,8 +198,8 @@ class Exchange:
                 lines.append(line)
             else:
                 settled.append(classify.refused(slot, line))
-        utf8 = any(not line.isascii() for line in lines)
-        mail = mail_command(self.transaction, offers, utf8=utf8)
+        if not all(map(bytes.isascii, lines)):
+            mail = mail_command(self.transaction, offers, utf8=True)
         self._commands = [mail, *lines]
         self._settle(settled)
 

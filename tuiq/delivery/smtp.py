@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import aiosmtplib
@@ -123,8 +123,8 @@ class Session:
         link.used += 1
         ahead = self._ahead
         if ahead is not None and ahead.is_ahead:
-            goes_on = delivered.reusable and not ahead.is_withdrawn
-            return replace(delivered, reusable=goes_on)
+            delivered.reusable = delivered.reusable and not ahead.is_withdrawn
+            return delivered
         if delivered.reusable:
             link.enter("idle")
         return delivered

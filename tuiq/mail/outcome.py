@@ -27,9 +27,12 @@ class Verdict(Enum):
     __hash__ = object.__hash__  # the one of enums is no C function
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
-    """The verdict on one recipient and the words that came with it."""
+    """The verdict on one recipient and the words that came with it; nobody changes one.
+
+    Not frozen: one is made for every delivery.
+    """
 
     index: int
     """The recipient's slot number in the control file."""

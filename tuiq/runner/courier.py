@@ -35,18 +35,18 @@ _log = logging.getLogger(__name__)
 
 
 class _OnWire:
-    """Has the running task among *tasks* while it is entered."""
+    """Has the task that made it among *tasks* while it is entered."""
 
     __slots__ = ("_task", "_tasks")
 
     def __init__(self, tasks: set[asyncio.Task[None]]) -> None:
-        self._tasks = tasks
-
-    def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._tasks.add(task)
+        self._tasks = tasks
+
+    def __enter__(self) -> None:
+        self._tasks.add(self._task)
 
     def __exit__(self, *_why: object) -> None:
         self._tasks.discard(self._task)

@@ -312,7 +312,10 @@ class Desk:
         work.visit = None
         waiting = {d: u for d, u in work.units.items() if u.pending and not u.served}
         try:
-            end = None if work.spoiled else await self._end(visit)
+            if work.spoiled:
+                end = None
+            else:
+                end = await in_thread(visit.end) if visit.is_slow else visit.end()
         except (TuiqError, OSError) as error:
             self.spoil(work, error)
             end = None
@@ -332,9 +335,6 @@ class Desk:
         work.units = waiting
         for unit in waiting.values():
             unit.pending.clear()
-
-    async def _end(self, visit: Pass) -> End:
-        return await in_thread(visit.end) if visit.is_slow else visit.end()
 
 
 def _let_go(visit: Pass, error: TuiqError | OSError) -> None:

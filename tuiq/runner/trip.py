@@ -65,7 +65,7 @@ class Sender(Protocol):
         ...
 
     def interruptible(self) -> AbstractContextManager[None]:
-        """Let the task be cancelled while it is in here."""
+        """Let the task that calls this be cancelled while it is in there."""
         ...
 
     def look_again(self) -> None:
@@ -91,6 +91,8 @@ class Trip:
         self._destination = destination
         self._session = session
         self._watcher = watcher
+        self._loop = asyncio.get_running_loop()
+        self._interruptible = courier.interruptible()
         # What is to be delivered: the next one, and the one that goes with its dot.
         self._loads: deque[_Load] = deque()
 
@@ -231,7 +233,7 @@ class Trip:
         transaction = load.transaction
         delivered = None
         try:
-            with self._courier.interruptible():
+            with self._interruptible:
                 delivered = await self._deliver()
             await transaction.commit()
         except (TuiqError, OSError) as error:
@@ -253,7 +255,7 @@ class Trip:
         transaction = self._loads[0].transaction
         if len(self._loads) == 1:
             return await self._session.deliver(transaction)
-        timer = asyncio.get_running_loop().call_later(PATIENCE, self._lose_patience)
+        timer = self._loop.call_later(PATIENCE, self._lose_patience)
         try:
             return await self._session.deliver(transaction, self._loads[1].transaction)
         finally:

@@ -21,7 +21,7 @@ from tuiq.clock import SystemClock
 from tuiq.config import Config, SpoolConfig
 from tuiq.errors import UsageError
 from tuiq.mail.envelope import Envelope, Recipient
-from tuiq.spool import Spool
+from tuiq.spool import Spool, control
 from tuiq.spool.answers import Answer, Result, Verb
 from tuiq.spool.entry import State
 from tuiq.spool.finish import claim_message
@@ -151,6 +151,35 @@ def test_undo_of_a_hold_leaves_older_holds_alone(spool: Spool) -> None:
 
     assert spool.entry(first).is_held
     assert not spool.entry(second).is_held
+
+
+def test_undo_of_a_hold_starts_no_attempt(spool: Spool) -> None:
+    queue_id = submit(spool, b"a@x", b"b@y")
+    soon = int(spool.clock.now()) + 900
+    directory = spool.find(queue_id)
+    assert directory is not None
+    with open(directory.path_of(f"qf{queue_id}"), "r+b") as file:
+        file.seek(control.NEXT)
+        file.write(b"%08X" % soon)
+    for picks in (None, (1,)):
+        action, _ = do(spool, Verb.HOLD, select(spool, (queue_id, picks)))
+
+        undo(spool, action)
+
+        entry = spool.entry(queue_id)
+        assert not entry.is_held
+        assert not entry.flush_pending
+        assert (entry.next_attempt, int(entry.index_time)) == (soon, soon)
+
+
+def test_undo_of_an_undone_hold_holds_again(spool: Spool) -> None:
+    queue_id = submit(spool)
+    action, _ = do(spool, Verb.HOLD, select(spool, (queue_id, None)))
+    undo(spool, action)
+
+    undo(spool, read(spool, action).undone_by)
+
+    assert spool.entry(queue_id).is_held
 
 
 def test_undo_of_a_release_holds_what_was_held(spool: Spool) -> None:

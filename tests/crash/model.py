@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tuiq.spool.answers import Result, Verb
+from tuiq.spool.answers import HOLD_ENDS, Result, Verb
 
 TOUCHES = {
     Verb.HOLD: "TAU",
@@ -17,7 +17,13 @@ TOUCHES = {
 }
 """States that a verb can do something about."""
 MESSAGE_BYTE = {Verb.DELETE: "X", Verb.BOUNCE: "B", Verb.PURGE: "P"}
-RECIPIENT_BYTE = {Verb.HOLD: "H", Verb.RELEASE: "-", Verb.DELETE: "X", Verb.BOUNCE: "B"}
+RECIPIENT_BYTE = {
+    Verb.HOLD: "H",
+    Verb.RELEASE: "-",
+    Verb.UNHOLD: "-",
+    Verb.DELETE: "X",
+    Verb.BOUNCE: "B",
+}
 UNDER_LOCK = {Verb.REQUEUE, Verb.UNDO, Verb.DELIVERED}
 
 
@@ -91,7 +97,7 @@ class Mail:
             return Result.IN_FLIGHT
         self.write(verb, chosen, whole=whole)
         found = {self.states[index] for index in chosen}
-        if verb in {Verb.FLUSH, Verb.RELEASE}:
+        if verb in {Verb.FLUSH, *HOLD_ENDS}:
             return Result.ACTED
         if found & set("AU"):
             return Result.IN_FLIGHT
@@ -100,14 +106,14 @@ class Mail:
     def write(self, verb: Verb, chosen: list[int], *, whole: bool) -> None:
         """Write the operators' bytes of *verb*."""
         if not whole:
-            keep = "XB" if verb in {Verb.HOLD, Verb.RELEASE} else ""
+            keep = "XB" if verb in {Verb.HOLD, *HOLD_ENDS} else ""
             for index in chosen:
                 if not keep or self.requests[index] not in keep:
                     self.requests[index] = RECIPIENT_BYTE[verb]
             return
-        if verb is Verb.RELEASE:
+        if verb in HOLD_ENDS:
             self.requests = [r.replace("H", "-") for r in self.requests]
-        if verb in {Verb.HOLD, Verb.RELEASE}:
+        if verb in {Verb.HOLD, *HOLD_ENDS}:
             self.hold = RECIPIENT_BYTE[verb]
         else:
             self.request = MESSAGE_BYTE.get(verb, self.request)
@@ -135,7 +141,7 @@ class Mail:
 
     def can(self, verb: Verb, chosen: list[int], *, whole: bool) -> bool:
         """Say whether *verb* has anything to do."""
-        if verb is Verb.RELEASE:
+        if verb in HOLD_ENDS:
             if self.hold == "H":
                 return whole
             return any(self.requests[i] == "H" for i in chosen)

@@ -105,7 +105,7 @@ def check_tried(disk: SimDisk, ledger: Ledger) -> None:
     """10: a flush or a release is followed by an attempt."""
     check_drained(disk, ledger)
     for message in stored(disk).values():
-        for verb in ("flush", "release"):
+        for verb in ("flush", "release", "unhold"):
             tried = attempts_after(ledger, ("asked", verb))
             for index, state in enumerate(message.states):
                 asked = ("answered", verb, "acted") in ledger.events
@@ -142,6 +142,7 @@ VERBS = {
     "delete one": (operator(Verb.DELETE, (1,)), one, check_cancelled),
     "flush": (operator(Verb.FLUSH), None, check_tried),
     "release": (operator(Verb.RELEASE), hold, check_tried),
+    "unhold": (operator(Verb.UNHOLD), hold, check_tried),
     "purge": (operator(Verb.PURGE), None, check_gone),
     "bounce": (operator(Verb.BOUNCE), None, check_bounced),
     "requeue": (operator(Verb.REQUEUE), None, check_drained),

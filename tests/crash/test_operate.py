@@ -119,6 +119,11 @@ CASES = {
         check=functools.partial(delivered_after, Verb.RELEASE),
         before=[verb(Verb.HOLD)],
     ),
+    "unhold": Case(
+        action=verb(Verb.UNHOLD),
+        check=functools.partial(delivered_after, Verb.UNHOLD),
+        before=[verb(Verb.HOLD)],
+    ),
     "undo": Case(action=verb(Verb.UNDO), check=restored, before=[verb(Verb.DELETE)]),
     "purge from the trash": Case(
         action=verb(Verb.PURGE), check=PURGED, before=[verb(Verb.DELETE)]

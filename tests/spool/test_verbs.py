@@ -260,6 +260,79 @@ def test_hold_keeps_mail_and_release_makes_it_due(world: World) -> None:
     assert do(spool, Verb.RELEASE, queue_id).result is Result.REFUSED
 
 
+def defer(spool: Spool, queue_id: str) -> None:
+    """Try a message in vain."""
+    visit = begin(spool, queue_id)
+    transact(visit, [Verdict.DEFERRED] * len(visit.due))
+    visit.end()
+    visit.release()
+
+
+@pytest.mark.parametrize("which", [(), (0, 2)])
+def test_a_hold_that_is_taken_back_leaves_the_next_try_where_it_was(
+    world: World, which: tuple[int, ...]
+) -> None:
+    spool, _, clock = world
+    queue_id = put(spool, *THREE)
+    defer(spool, queue_id)
+    before = spool.entry(queue_id)
+    assert before.next_attempt > clock.time
+    do(spool, Verb.HOLD, queue_id, *which)
+    assert do(spool, Verb.UNHOLD, queue_id, *which).result is Result.ACTED
+    assert spool.entry(queue_id) == before
+    assert spool.entry(queue_id).index_time == before.index_time
+    visit = Pass(claim_message(spool.directories[0], queue_id), spool.site)
+    assert visit.start() is Start.IDLE
+    assert do(spool, Verb.UNHOLD, queue_id).text == "not held"
+    clock.time = before.index_time
+    visit = begin(spool, queue_id)
+    assert visit.due == [0, 1, 2]
+    visit.abandon()
+
+
+def test_a_hold_that_is_taken_back_during_an_attempt_asks_for_no_other(
+    world: World,
+) -> None:
+    spool, _, clock = world
+    queue_id = put(spool)
+    do(spool, Verb.HOLD, queue_id)
+    do(spool, Verb.RELEASE, queue_id)
+    visit = begin(spool, queue_id)
+    do(spool, Verb.HOLD, queue_id)
+    answer = do(spool, Verb.UNHOLD, queue_id)
+    assert (answer.result, answer.text) == (
+        Result.ACTED,
+        "in flight now; no longer held",
+    )
+    transact(visit, [Verdict.DEFERRED])
+    visit.end()
+    visit.release()
+    entry = spool.entry(queue_id)
+    assert not entry.flush_pending
+    assert entry.next_attempt > clock.time
+
+
+def test_a_flush_from_before_a_hold_outlives_the_hold(world: World) -> None:
+    spool, _, clock = world
+    queue_id = put(spool)
+    defer(spool, queue_id)
+    for verb in (Verb.FLUSH, Verb.HOLD, Verb.UNHOLD):
+        do(spool, verb, queue_id)
+    assert spool.entry(queue_id).index_time <= clock.time
+
+
+def test_undo_of_delivered_leaves_the_next_try_where_it_was(world: World) -> None:
+    spool, _, _ = world
+    queue_id = put(spool, *THREE)
+    defer(spool, queue_id)
+    before = [view.next_attempt for view in spool.entry(queue_id).recipients()]
+    do(spool, Verb.DELIVERED, queue_id, 1)
+    do(spool, Verb.UNDO, queue_id, 1)
+    after = [view.next_attempt for view in spool.entry(queue_id).recipients()]
+    assert after == before
+    assert min(after) > 0
+
+
 def test_requeue_starts_over_and_says_what_was_bounced(world: World) -> None:
     spool, _, clock = world
     queue_id = put(spool, *THREE)

@@ -40,7 +40,7 @@ def _restore(item: Item, answer: Answer) -> Iterator[Target]:
         yield replace(item.target, recipients=slots)
 
 
-def _release(item: Item, _answer: Answer) -> Iterator[Target]:
+def _unhold(item: Item, _answer: Answer) -> Iterator[Target]:
     """Yield what was not held before."""
     meant = item.target.recipients
     if meant is None:
@@ -66,7 +66,8 @@ def _hold(item: Item, _answer: Answer) -> Iterator[Target]:
 _REVERSES: dict[Verb, tuple[Verb, Callable[[Item, Answer], Iterator[Target]]]] = {
     Verb.DELETE: (Verb.UNDO, _restore),
     Verb.DELIVERED: (Verb.UNDO, _restore),
-    Verb.HOLD: (Verb.RELEASE, _release),
+    Verb.HOLD: (Verb.UNHOLD, _unhold),
     Verb.RELEASE: (Verb.HOLD, _hold),
+    Verb.UNHOLD: (Verb.HOLD, lambda item, _answer: iter((item.target,))),
 }
 """Verb -> what reverses it, and on which recipients."""

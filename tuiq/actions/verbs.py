@@ -56,6 +56,12 @@ _CARDS = (
     ),
     VerbCard(verb=Verb.RELEASE, gloss="end a hold", past="released", tier=1),
     VerbCard(
+        verb=Verb.UNHOLD,
+        gloss="take a hold back; the next try is when it was to be",
+        past="released",
+        tier=1,
+    ),
+    VerbCard(
         verb=Verb.FLUSH,
         gloss="have it tried now",
         past="flush requested for",

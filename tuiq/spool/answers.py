@@ -11,6 +11,8 @@ class Verb(StrEnum):
 
     HOLD = "hold"
     RELEASE = "release"
+    UNHOLD = "unhold"
+    """Take a hold back: as ``release``, but what was not due does not become so."""
     FLUSH = "flush"
     REQUEUE = "requeue"
     DELETE = "delete"
@@ -18,6 +20,9 @@ class Verb(StrEnum):
     PURGE = "purge"
     BOUNCE = "bounce"
     DELIVERED = "delivered"
+
+
+HOLD_ENDS = frozenset({Verb.RELEASE, Verb.UNHOLD})
 
 
 class Result(StrEnum):

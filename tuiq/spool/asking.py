@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageGone
 from tuiq.spool import control
-from tuiq.spool.answers import Result, Target, Verb
+from tuiq.spool.answers import HOLD_ENDS, Result, Target, Verb
 from tuiq.spool.flags import GENERATIONS, RReq
 from tuiq.spool.fs import pread_all, pwrite_all
 from tuiq.spool.lock import is_same_file
@@ -31,6 +31,7 @@ class _Bytes:
 _REQUESTS: dict[Verb, _Bytes] = {
     Verb.HOLD: _Bytes(control.MHOLD, b"H", b"H", "held if it defers"),
     Verb.RELEASE: _Bytes(control.MHOLD, b"-", b"-", "released"),
+    Verb.UNHOLD: _Bytes(control.MHOLD, b"-", b"-", "no longer held"),
     Verb.DELETE: _Bytes(control.MREQ, b"X", b"X", "cancelled if it defers"),
     Verb.BOUNCE: _Bytes(control.MREQ, b"B", b"B", "bounced if it defers"),
     Verb.PURGE: _Bytes(control.MREQ, b"P", b"", "removed if it defers"),
@@ -88,14 +89,14 @@ def write_requests(
     if target.recipients is None:
         if request.message:
             pwrite_all(fs, fd, request.message, request.offset)
-        if verb is Verb.RELEASE:
+        if verb in HOLD_ENDS:
             slots = _held_slots(directory, fd, count)
     for index in slots:
         if not 0 <= index < count:
             raise MessageGone(f"{target.queue_id}/{index + 1}")
         offset = control.slot_at(index) + control.S_REQUEST
         # A hold or its end must not take back a cancel that was acknowledged.
-        if verb in {Verb.HOLD, Verb.RELEASE} and fs.pread(fd, 1, offset) in b"XB":
+        if verb in {Verb.HOLD, *HOLD_ENDS} and fs.pread(fd, 1, offset) in b"XB":
             continue
         pwrite_all(fs, fd, request.recipient, offset)
     if verb in {Verb.RELEASE, Verb.FLUSH}:
@@ -128,7 +129,7 @@ def _read_back(
     states = control.column_of(count, buffer, control.S_STATE)
     chosen = range(count) if target.recipients is None else target.recipients
     found = {states[index] for index in chosen}
-    if verb in {Verb.FLUSH, Verb.RELEASE}:
+    if verb is Verb.FLUSH or verb in HOLD_ENDS:
         return Request(Result.ACTED, f"in flight now; {request.waiting}", written=True)
     if found & set(b"AU"):
         text = f"in flight: {request.waiting}"

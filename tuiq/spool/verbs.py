@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageDamaged, MessageGone
 from tuiq.spool import control
-from tuiq.spool.answers import Result, Target, Verb
+from tuiq.spool.answers import HOLD_ENDS, Result, Target, Verb
 from tuiq.spool.asking import needs_lock, write_requests
 from tuiq.spool.finish import remove_finished
 from tuiq.spool.flags import MHold, MReq, MState, RReq, RState
@@ -137,7 +137,7 @@ def _refusal(
 ) -> str:
     """Say why *verb* has nothing to do, else empty."""
     states = claim.states
-    if verb is Verb.RELEASE:
+    if verb in HOLD_ENDS:
         if claim.hold != MHold.NONE:
             return "" if whole else "the whole message is held; release that"
         held = [claim.requests[index] == RReq.HOLD[0] for index in chosen]
@@ -166,6 +166,7 @@ _SETTLED = (
 _DONE: dict[Verb, str] = {
     Verb.HOLD: "held",
     Verb.RELEASE: "released, due now",
+    Verb.UNHOLD: "no longer held; next try as before",
     Verb.FLUSH: "due now",
     Verb.DELETE: "deleted; tuiq undo restores it while it is in the trash",
     Verb.BOUNCE: "given up; the sender is told",
@@ -230,18 +231,19 @@ def _requeue(claim: Claim, site: Site, chosen: list[int]) -> str:
 
 def _undo(claim: Claim, site: Site, chosen: list[int]) -> str:
     cancelled = [i for i in chosen if claim.states[i] == RState.CANCELLED[0]]
+    nexts = claim.nexts()
     name_doubts(claim, site, cancelled)
     claim.mark(cancelled, RState.TODO)
     for index in cancelled:
         if claim.slot_code(index) == b"250":  # delivered by word, and no longer so
-            tries = claim.slot_tries(index)
-            claim.put_slot(index, tries=tries, next_=0, code=b"", status=b"")
+            tries, next_ = claim.slot_tries(index), nexts[index]
+            claim.put_slot(index, tries=tries, next_=next_, code=b"", status=b"")
     claim.put_number(control.TRASHED, 8, 0)
     return f"{len(cancelled)} recipient{'s'[: len(cancelled) != 1]} restored"
 
 
 def _delivered(claim: Claim, site: Site, chosen: list[int]) -> str:
-    states = claim.states
+    states, nexts = claim.states, claim.nexts()
     open_ones = [i for i in chosen if states[i] in b"TUF"]
     keep_doubt(claim, open_ones)
     claim.mark(open_ones, RState.CANCELLED)
@@ -249,7 +251,7 @@ def _delivered(claim: Claim, site: Site, chosen: list[int]) -> str:
         claim.put_slot(
             index,
             tries=claim.slot_tries(index),
-            next_=0,
+            next_=nexts[index],  # for an undo
             code=b"250",
             status=DOUBT if states[index] == RState.UNKNOWN[0] else b"",
         )

@@ -170,7 +170,7 @@ class MessagesView:
             self._late.append(rows)
         else:
             dropped += self._move(rows)
-        self.version += bool(dropped)
+        self.version += dropped > 0
 
     def _move(self, rows: NDArray[Any]) -> int:
         """Put rows where they belong now; return how many were touched."""
@@ -258,9 +258,8 @@ class MessagesView:
             self._since = None
             self._order.replace(content["rows"])
             self.version += 1
-            late = [row for row in since if len(row)]
-            if late:
-                self._move(np.unique(np.concatenate(late)))
+            if since:
+                self._move(np.unique(np.concatenate(since)))
 
         self._messages.work(work, done)
 

@@ -236,6 +236,6 @@ class Operator:
         return f"{key} undoes"
 
 
-_VERBS = {verb.value: verb for verb in CARDS if verb is not Verb.UNDO}
+_VERBS = {verb.value: verb for verb in CARDS if verb not in (Verb.UNDO, Verb.UNHOLD)}
 _VERBS["canary"] = Verb.FLUSH
 """By command id."""

@@ -12,6 +12,7 @@ import pytest
 from tuiq.clock import SystemClock
 from tuiq.spool import control
 from tuiq.spool.fs import OsFs
+from tuiq.spool.limits import Limits, write_limits
 from tuiq.spool.pauses import Scope
 from tuiq.spool.status import Connection, RunnerStatus, StatusWriter
 
@@ -85,6 +86,23 @@ def test_a_destination_at_its_limit_is_named(
         "due now, but its destination mx.example.net:25 is at its limit "
         "(20 of 20 connections)",
     )
+
+
+def test_a_limit_that_an_operator_changed_is_the_one_told(
+    planted: Any, why: Any, runner: Any
+) -> None:
+    planted.plant("abc")
+    fd = os.open(planted.path / "run", os.O_RDONLY)
+    changed = Limits(concurrency=2, initial_concurrency=1, who="ann")
+    write_limits(OsFs(), fd, changed)
+    os.close(fd)
+    busy = Connection(destination="mx.example.net:25", phase="data", since=planted.now)
+    runner(busy)
+    assert why("abc")[0] == "due"
+    runner(busy, busy)
+    cause, text = why("abc")
+    assert cause == "at-limit"
+    assert text.endswith("is at its limit (2 of 2 connections)")
 
 
 def test_a_lock_is_explained_by_its_holder_and_phase(

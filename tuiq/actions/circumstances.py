@@ -19,6 +19,7 @@ from tuiq.spool.disk import low_disk
 from tuiq.spool.entry import State
 from tuiq.spool.holders import LockReader, LockTable, queue_places
 from tuiq.spool.pauses import NOTHING, Pause, PauseSet, Scope
+from tuiq.spool.limits import read_limits
 from tuiq.spool.reading import read_entry
 from tuiq.spool.status import Connection, RunnerStatus, read_statuses
 
@@ -61,6 +62,7 @@ class Circumstances:
     trash_keep: float = 0.0
     in_doubt: str = "retry"
     delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
+    """With the limits that an operator changed, if any."""
     routes: RouteTable = field(default_factory=lambda: RouteTable(DeliveryConfig()))
     locks: LockTable = field(default_factory=LockTable)
     runners: tuple[RunnerStatus, ...] = ()
@@ -192,7 +194,7 @@ def look_around(
     Who looks often keeps a *reader* and the *routes*, and knows a way to read *locks*
     without listing large directories each time.
     """
-    config = spool.config
+    config, limits = spool.config, read_limits(spool.fs, spool.run_fd)
     directories = spool.directories
     reader = reader or LockReader()
     runners = tuple(read_statuses(spool.path, reader))
@@ -201,7 +203,7 @@ def look_around(
         lifetime=config.retry.lifetime,
         trash_keep=config.spool.trash_keep,
         in_doubt=config.spool.in_doubt,
-        delivery=config.delivery,
+        delivery=(limits.over(config) if limits else config).delivery,
         routes=routes or RouteTable(config.delivery),
         locks=locks(runners) if locks else reader.read(queue_places(directories)),
         runners=runners,

@@ -36,6 +36,8 @@ RECHECK_EVERY = 60.0
 PARTS = 16
 """Every so often, one of so many parts of all rows is compared with its files:
 a change in place that no event told of does not move the directory's mtime."""
+SMALL = 5_000
+"""Messages up to which all rows are compared at once."""
 RESTART_AFTER = 2.0
 
 
@@ -160,7 +162,7 @@ class Feed:
         if now - self._rechecked < every or self._told.scanning:
             return
         self._rechecked = now
-        parts = 1 if self._told.interval else PARTS
+        parts = PARTS if self._messages.count > SMALL else 1
         self._part = (self._part + 1) % parts
         self._messages.recheck(self._part, parts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -24,7 +24,6 @@ class Index(Protocol):
     @property
     def around(self) -> Circumstances | None: ...  # noqa: D102
     def row_number(self, queue_id: str) -> int | None: ...  # noqa: D102
-    def rows_of(self, queue_ids: Iterable[str]) -> NDArray[Any]: ...  # noqa: D102
     def key(self, column: str, *, reverse: bool) -> Key: ...  # noqa: D102
     def forget(self, view: Any) -> None: ...  # noqa: D102
     def work(self, work: Callable[[], None], done: Callable[[], None]) -> None: ...  # noqa: D102

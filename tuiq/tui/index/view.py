@@ -11,13 +11,14 @@ from tuiq.actions import filter as filters
 from tuiq.spool.entry import State
 from tuiq.tui.index.blocks import STATE_NUMBERS
 from tuiq.tui.index.facts import Progress
-from tuiq.tui.index.order import Order
+from tuiq.tui.index.shown import Shown
 from tuiq.tui.index.table import FREE, READ
 from tuiq.tui.index.terms import Condition
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tuiq.tui.index.marked import MarkedLines
     from tuiq.tui.index.owner import Index
 
 _TRASHED = STATE_NUMBERS[State.TRASHED]
@@ -30,7 +31,7 @@ MANY = 4_000
 ASKED_AT_ONCE = 2_048
 
 
-class MessagesView:
+class MessagesView(Shown):
     """Messages that match a filter, in an order; positions shift, ids do not.
 
     Made by ``Messages.view``; only the UI thread calls it.  It is brought up to date
@@ -39,12 +40,10 @@ class MessagesView:
 
     def __init__(self, messages: Index) -> None:
         """List every message, the oldest first."""
-        self._messages = messages
-        self._table = messages.table
-        self._order = Order()
+        super().__init__(messages)
         self._sort = ("id", False)
         self._key = messages.key("id", reverse=False)
-        self._marked: frozenset[str] = frozenset()
+        self._marks: MarkedLines | None = None
         self._still = 0.0
         self._late: list[NDArray[Any]] = []
         # Rows that changed while a sort ran elsewhere; None: none runs.
@@ -52,15 +51,8 @@ class MessagesView:
         self._undecided: NDArray[Any] = np.zeros(0, dtype=np.int64)
         self._of = 0
         self._aged = 0.0
-        self.version = 0
-        """Grows when rows came, went or changed places."""
         self._take(filters.parse(""))
         self._refilter()
-
-    @property
-    def count(self) -> int:
-        """Return the number of messages that match."""
-        return len(self._order.rows)
 
     @property
     def filter(self) -> str:
@@ -81,38 +73,9 @@ class MessagesView:
         return Progress(done=self._of - len(self._undecided), of=self._of)
 
     @property
-    def marks(self) -> frozenset[str]:
-        """Return what ``is:marked`` means."""
-        return self._marked
-
-    @property
     def is_sorting(self) -> bool:
         """Say whether the order that was asked for is yet to come."""
         return self._since is not None
-
-    @property
-    def rows(self) -> NDArray[np.int32]:
-        """Return the rows of the table in order; for this package only."""
-        return self._order.rows
-
-    def id_at(self, position: int) -> str | None:
-        """Return the queue id at *position*; None outside."""
-        rows = self._order.rows
-        if not 0 <= position < len(rows):
-            return None
-        return self._table.spell_one(rows.item(position))
-
-    def position_of(self, queue_id: str) -> int | None:
-        """Return where a message stands; None when it is not shown."""
-        row = self._messages.row_number(queue_id)
-        if row is None:
-            return None
-        place = int(self._order.where(self._table.capacity)[row])
-        return place if place >= 0 else None
-
-    def ids(self) -> list[str]:
-        """Return all ids in order."""
-        return self._table.spell(self._order.rows)
 
     # -- what to show ----------------------------------------------------------------
 
@@ -120,6 +83,7 @@ class MessagesView:
         """Show what matches *text*; raise FilterError and keep what was shown."""
         self._take(filters.parse(text))
         self._of = 0
+        self._let_go()
         self._refilter()
 
     def _take(self, chosen: filters.Filter) -> None:
@@ -128,7 +92,8 @@ class MessagesView:
         self._condition = Condition(
             self._table, chosen, now=messages.now, around=lambda: messages.around
         )
-        self._condition.marked = messages.rows_of(self._marked)
+        if self._marks is not None:
+            self._condition.marked = self._marks.rows
 
     def sort(self, column: str, *, reverse: bool) -> None:
         """Order by a column id: id age size tries next last sender recipient domain
@@ -139,6 +104,7 @@ class MessagesView:
         self._key = self._messages.key(column, reverse=reverse)
         self._sort = column, reverse
         self._late.clear()
+        self._let_go()
         self._resort(self._order.rows)
 
     def holds_still(self, seconds: float) -> None:
@@ -148,11 +114,12 @@ class MessagesView:
         """
         self._still = time.monotonic() + seconds
 
-    def marked(self, ids: frozenset[str]) -> None:
-        """Tell what ``is:marked`` means."""
-        self._marked = ids
+    def marked(self, marks: MarkedLines) -> None:
+        """Tell what ``is:marked`` means from now on; again when it has changed."""
+        self._marks = marks
         if self._condition.asks_marks:
-            self._condition.marked = self._messages.rows_of(ids)
+            self._condition.marked = marks.rows
+            self._let_go()
             self._refilter()
 
     def close(self) -> None:
@@ -170,7 +137,7 @@ class MessagesView:
             self._late.append(rows)
         else:
             dropped += self._move(rows)
-        self.version += dropped > 0
+        self._version += dropped > 0
 
     def _move(self, rows: NDArray[Any]) -> int:
         """Put rows where they belong now; return how many were touched."""
@@ -221,7 +188,7 @@ class MessagesView:
             self._resort(rows)
             return
         shown = self._order.where(self._table.capacity)[rows] >= 0
-        if len(rows) == self.count and shown.all():
+        if len(rows) == len(self._order.rows) and shown.all():
             return
         fresh = rows[~shown]
         if len(fresh) > MANY:
@@ -231,7 +198,7 @@ class MessagesView:
         keep[rows] = True
         self._order.replace(self._order.rows[keep[self._order.rows]])
         self._order.put(self._table, fresh, self._key)
-        self.version += 1
+        self._version += 1
 
     def _resort(self, rows: NDArray[Any]) -> None:
         """List *rows*, sorted anew: here if they are few, else in the other thread."""
@@ -242,7 +209,7 @@ class MessagesView:
         if key.is_ready and (len(rows) <= SORT_AT_ONCE or key.is_natural):
             self._since = None
             self._order.replace(key.sorted(rows))
-            self.version += 1
+            self._version += 1
             return
         since: list[NDArray[Any]] = []
         self._since = since
@@ -257,7 +224,7 @@ class MessagesView:
                 return  # another sort began meanwhile
             self._since = None
             self._order.replace(content["rows"])
-            self.version += 1
+            self._version += 1
             if since:
                 self._move(np.unique(np.concatenate(since)))
 
@@ -269,13 +236,20 @@ class MessagesView:
         if self._late and time.monotonic() >= self._still:
             rows = np.unique(np.concatenate(self._late))
             self._late.clear()
-            self.version += bool(self._move(rows))
+            self._version += bool(self._move(rows))
         if self._condition.is_timed and abs(now - self._aged) >= AGES_EVERY:
             if time.monotonic() >= self._still:
                 self._refilter()
         elif len(self._undecided) and self._since is None:
             self._move_decided()
         self._ask()
+        if self.is_frozen and self._held is None and self._is_settled:
+            self._hold()
+
+    @property
+    def _is_settled(self) -> bool:
+        """Say whether what was asked for is there."""
+        return not self.is_sorting and not len(self._undecided)
 
     def _move_decided(self) -> None:
         """Show those of the undecided rows that match after all."""
@@ -285,7 +259,7 @@ class MessagesView:
             self._undecided = rows[high & ~low]
             self._order.drop(rows[low], self._table.capacity)
             self._order.put(self._table, rows[low], self._key)
-            self.version += 1
+            self._version += 1
 
     def _ask(self) -> None:
         """Have what is undecided read, or tested in the other thread."""

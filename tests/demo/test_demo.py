@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import re
 from collections import Counter
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuiq.cli.demo import register
 from tuiq.demo.frame import Style, frame
 from tuiq.demo.ledger import Fate, Ledger, Tail, Truth, compare
 from tuiq.demo.mail import (
@@ -281,14 +283,36 @@ def test_a_dumb_terminal_gets_lines(term: str) -> None:
     assert isinstance(view_for(Terminal(), {"TERM": term} if term else {}), Lines)
 
 
-def ends(truth: Truth) -> str:
-    return "\n".join(summary(BUSY, Ending(settled=True, signal=0, truth=truth)))
+def ends(truth: Truth, scene: Scene = BUSY) -> str:
+    return "\n".join(summary(scene, Ending(settled=True, signal=0, truth=truth)))
 
 
 def test_the_summary_hides_no_fault() -> None:
     assert "fault" not in ends(Truth(twice=3))
     assert "3 called delivered that the server never took" in ends(Truth(lost=3))
     assert "2 arrived twice without" in ends(Truth(twice=2, unnamed=2))
+
+
+def test_what_comes_next_is_what_was_not_seen_yet() -> None:
+    plain, staged = ends(Truth()), ends(Truth(), busy_scene(staged=True))
+    for said in (plain, staged):
+        assert re.search(r"(?m)^  tuiq init DIR +the real thing$", said)
+        assert re.search(r"(?m)^  tuiq demo --keep DIR +leave", said)
+    assert re.search(r"(?m)^  tuiq demo +the same in the UI", plain)
+    assert re.search(r"(?m)^  tuiq demo --plain --seconds 600 +longer", plain)
+    assert re.search(r"(?m)^  tuiq demo --plain +half a minute", staged)
+    assert "--seconds" not in staged
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_every_command_that_is_proposed_is_understood(*, staged: bool) -> None:
+    said = ends(Truth(), busy_scene(staged=staged))
+    proposed = re.findall(r"(?m)^  tuiq (demo.*?)  ", said)
+    assert len(proposed) == 3 - staged
+    parser = argparse.ArgumentParser()
+    register(parser)
+    for words in proposed:
+        parser.parse_args(words.split()[1:])
 
 
 # -- the place ---------------------------------------------------------------------

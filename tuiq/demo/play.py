@@ -73,9 +73,10 @@ def play(options: Options, view: View) -> tuple[Scene, Ending]:
             command=options.command,
             kept=keep,
             limit=math.inf if options.staged else options.seconds,
+            staged=options.staged,
         )
         view.show(scene)
-        return asyncio.run(Play(scene, view, process, options).run())
+        return asyncio.run(Play(scene, view, process).run())
     finally:
         if process is not None:
             guard.stop_guard(process, directory, keep=keep)
@@ -91,10 +92,9 @@ class Play:
         scene: Scene,
         view: View,
         process: subprocess.Popen[bytes],
-        options: Options,
     ) -> None:
         """Show *scene* in *view*; *process* is the guard."""
-        self._staged = options.staged
+        self._staged = scene.staged
         self._scene = scene
         self._view = view
         self._guard = process

@@ -79,6 +79,8 @@ class Scene:
     """Whether the spool stays."""
     limit: float | None
     """Seconds after which the demo ends; None: when everything is settled."""
+    staged: bool = False
+    """Whether the UI shows it."""
     ledger: Ledger = field(default_factory=Ledger)
     census: Census = field(default_factory=Census)
     stories: list[tuple[float, str]] = field(default_factory=list)

@@ -99,8 +99,14 @@ def _gone(scene: Scene) -> Iterator[str]:
     tuiq = printable(scene.command)
     yield "The spool, the server and the runner are gone again. Next:"
     yield ""
-    steps = {
-        f"{tuiq} demo --seconds 600": "go on, to look around from another terminal",
+    if scene.staged:
+        steps = {f"{tuiq} demo --plain": "half a minute of the same, told in lines"}
+    else:
+        steps = {
+            f"{tuiq} demo": "the same in the UI, on a terminal",
+            f"{tuiq} demo --plain --seconds 600": "longer, to look around meanwhile",
+        }
+    steps |= {
         f"{tuiq} demo --keep DIR": "leave the spool in DIR",
         f"{tuiq} init DIR": "the real thing",
     }

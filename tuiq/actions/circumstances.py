@@ -18,8 +18,8 @@ from tuiq.spool.census import open_domains, pause_on
 from tuiq.spool.disk import low_disk
 from tuiq.spool.entry import State
 from tuiq.spool.holders import LockReader, LockTable, queue_places
-from tuiq.spool.pauses import NOTHING, Pause, PauseSet, Scope
 from tuiq.spool.limits import read_limits
+from tuiq.spool.pauses import NOTHING, Pause, PauseSet, Scope
 from tuiq.spool.reading import read_entry
 from tuiq.spool.status import Connection, RunnerStatus, read_statuses
 

@@ -37,6 +37,8 @@ class Record:
     start: Start
     counts: dict[str, int] | None = None
     """By ``acted``, ``gone``, ``in_flight``, ``refused``; None: not finished."""
+    done: int | None = None
+    """Messages answered so far, where somebody counts with a ``Tally``."""
     complete: bool = False
     """Every target got an answer."""
     undone_by: str = ""

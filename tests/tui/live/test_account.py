@@ -8,9 +8,11 @@ import pytest
 
 from tests.cli.conftest import PlantedSpool
 from tests.spool.world import SetClock
+from tuiq.actions import tally
 from tuiq.actions.actor import Actor
-from tuiq.actions.audit import Start, mark_undone, open_log
+from tuiq.actions.audit import ActionLog, Start, mark_undone, open_log
 from tuiq.config import load
+from tuiq.spool.answers import Answer, Result, Target
 from tuiq.spool.spool import Spool
 from tuiq.tui.live import account as module
 from tuiq.tui.live.account import Account
@@ -66,6 +68,58 @@ def test_an_action_that_runs_elsewhere_is_read_until_it_ends(spool: Spool) -> No
     log.finish(complete=True)
     account.look()
     assert account.actions[0].counts is not None
+
+
+def answers(log: ActionLog, count: int) -> None:
+    for number in range(count):
+        target = Target(queue_id=f"{number:019}")
+        log.answer(
+            Answer(target=target, result=Result.ACTED, text='{"event": "answer"')
+        )
+
+
+def test_what_an_action_has_done_is_counted_while_it_runs(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account(spool.path / "audit")
+    log = open_log(spool)
+    log.start(Start(verb="hold", actor=ANN, scope="x"))
+    account.look()
+    assert account.actions[0].done == 0
+    for done in (3, 8):
+        answers(log, done - (account.actions[0].done or 0))
+        account.look()
+        assert account.actions[0].done == done
+    before = account.actions
+    account.look()
+    assert account.actions is before
+    log.finish(complete=True)
+    account.look()
+    assert account.actions[0].done is None
+    assert account.actions[0].counts is not None
+
+
+def test_a_long_file_is_counted_in_turns_and_read_once(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tally, "TURN", 10_000)
+    log = open_log(spool)
+    log.start(Start(verb="hold", actor=ANN, scope="x"))
+    answers(log, 200)
+    path = spool.path / "audit" / f"{log.action}.jsonl"
+    turns = path.stat().st_size // 10_000
+    assert turns > 2
+    account, looks = Account(spool.path / "audit"), 0
+    while not account.actions or account.actions[0].done is None:
+        account.look()
+        looks += 1
+    assert account.actions[0].done == 200
+    assert turns < looks < turns + 3
+    for part, done in ((b'{"event": "ans', 200), (b'wer", "at": 1}\n', 201)):
+        with path.open("ab") as file:
+            file.write(part)
+        account.look()
+        assert account.actions[0].done == done
 
 
 def test_an_action_that_was_taken_back_says_so(spool: Spool) -> None:

@@ -15,7 +15,9 @@ from tests.runner.world import World as RunnerWorld
 from tests.tui.operate.desk import ACTOR, Floor, open_desk, open_now, shown, until
 from tests.tui.world import NOW, PlantedSpool, furnish
 from tuiq.actions.audit import Start, open_log
+from tuiq.actions.selection import freeze
 from tuiq.cli.main import dispatch
+from tuiq.spool.answers import Answer, Result
 from tuiq.spool.limits import read_limits
 from tuiq.spool.pauses import Scope
 from tuiq.tui.operate.choose import Choose
@@ -214,10 +216,16 @@ async def test_single_recipients_are_exported_alone(
 # -- elsewhere -----------------------------------------------------------------
 
 
-def begin(floor: Floor, *, pid: int, host: str) -> None:
-    """Write down an action that another process has at work."""
+def begin(floor: Floor, *, pid: int, host: str) -> int:
+    """Write down an action of another process that has done two messages."""
     actor = replace(ACTOR, who="ann\x1b[2J", pid=pid, host=host)
-    open_log(floor.world.spool).start(Start(verb="delete", actor=actor, scope="ALL"))
+    entries = list(floor.world.spool.entries())
+    items = freeze(((entry, None) for entry in entries), scope="ALL").items
+    log = open_log(floor.world.spool)
+    log.start(Start(verb="delete", actor=actor, scope="ALL"), items)
+    for item in items[:2]:
+        log.answer(Answer(target=item.target, result=Result.ACTED, text="deleted"))
+    return len(items)
 
 
 @pytest.mark.parametrize(
@@ -228,17 +236,18 @@ async def test_what_others_do_is_told_while_they_live(
     floor: Floor, *, pid: int, is_here: bool, is_seen: bool
 ) -> None:
     host = socket.gethostname() if is_here else "elsewhere.example"
-    begin(floor, pid=pid, host=host)
+    count = begin(floor, pid=pid, host=host)
     async with floor.run_test(size=(100, 24)) as pilot:
         await until(pilot, lambda: bool(floor.world.lookout.actions))
         told = list(elsewhere(floor.world))
         assert bool(told) == is_seen
         if is_seen:
-            assert told[0].startswith("elsewhere: ann\\x1b[2J (pid ")
+            said = f"elsewhere: delete ×{count} by ann\\x1b[2J: 2 done (pid {pid}, for "
+            assert told[0].startswith(said)
             assert told[0] in floor.operator.line(NOW)
             floor.perform("jobs")
             await until(pilot, lambda: isinstance(floor.screen, JobsDialog))
-            await until(pilot, lambda: "elsewhere: ann" in shown(floor))
+            await until(pilot, lambda: "by ann" in shown(floor))
 
 
 async def test_own_jobs_are_nobody_elses(floor: Floor, planted: PlantedSpool) -> None:

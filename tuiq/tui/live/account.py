@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.audit import SUFFIX, is_action
 from tuiq.actions.records import glance
+from tuiq.actions.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 TURN = 0.2
 """Seconds of reading in one look; the newest come first."""
+_NEVER = (0, 0)
 # What a file of a shape that nobody expects leads to.
 _MEANINGLESS = (AttributeError, KeyError, TypeError, ValueError)
 
@@ -34,6 +36,7 @@ class Account:
         self._records: dict[str, Record] = {}
         # Actions that may go on, by when their files were read last.
         self._open: dict[str, tuple[int, int]] = {}
+        self._tallies: dict[str, Tally] = {}
         self.actions: Sequence[Record] = ()
         """Newest first; replaced as a whole."""
         self.waiting = 0
@@ -90,28 +93,40 @@ class Account:
         try:
             info = (self._directory / (action + SUFFIX)).stat()
         except OSError:
-            return 0, 0
+            return _NEVER
         return info.st_mtime_ns, info.st_size
 
     def _read(self, action: str) -> bool:
         stamp = self._stamp(action)
         try:
             record = glance(self._directory, action)
+            if record is not None and record.counts is None:
+                record = replace(record, done=self._count(action))
         except (OSError, *_MEANINGLESS):  # removed, not ours to read, or strange
             record = None
         if record is None:
-            self._open.pop(action, None)
+            self._forget(action)
             return False
         known = self._records.get(action)
         if known is not None and known.undone_by and not record.undone_by:
             record = replace(record, undone_by=known.undone_by)
         self._records[action] = record
         if record.counts is None:
-            self._open[action] = stamp
+            self._open[action] = _NEVER if record.done is None else stamp
             return True
-        self._open.pop(action, None)
+        self._forget(action)
         undone = self._records.get(record.start.undoes)
         if undone is not None:
             # Its own file says so a moment later, which nothing else would show.
             self._records[undone.start.action] = replace(undone, undone_by=action)
         return True
+
+    def _count(self, action: str) -> int | None:
+        path = self._directory / (action + SUFFIX)
+        tally = self._tallies.setdefault(action, Tally(path))
+        tally.look()
+        return tally.done
+
+    def _forget(self, action: str) -> None:
+        self._open.pop(action, None)
+        self._tallies.pop(action, None)

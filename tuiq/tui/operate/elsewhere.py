@@ -7,9 +7,8 @@ import socket
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tuiq.actions.words import plural, span
+from tuiq.actions.words import span
 from tuiq.log import printable
-from tuiq.tui.operate.facts import GOING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +27,11 @@ def elsewhere(world: World) -> Iterator[str]:
     for record in islice(world.lookout.actions, LATEST):
         start = record.start
         if record.counts is None and start.action not in own and is_alive(record):
-            doing = GOING.get(start.verb, start.verb)
-            what = plural(start.count, "message") if start.count else start.scope
-            since = span(now - start.at)
-            who = f"{start.actor.who} (pid {start.actor.pid}, for {since})"
-            yield printable(f"elsewhere: {who} {doing} {what}")
+            what = f"×{start.count:,}" if start.count else start.scope
+            done = "" if not record.done else f": {record.done:,} done"
+            since = f"pid {start.actor.pid}, for {span(now - start.at)}"
+            said = f"{start.verb} {what} by {start.actor.who}{done} ({since})"
+            yield printable(f"elsewhere: {said}")
 
 
 def is_alive(record: Record) -> bool:

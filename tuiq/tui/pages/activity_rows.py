@@ -106,7 +106,7 @@ def _outcome(record: Record, *, running: bool) -> str:
     if record.undone_by:
         return "taken back"
     if running:
-        return "running"
+        return f"running: {record.done:,} done" if record.done else "running"
     if record.counts is None:
         return "died on the way: some may be done"
     counts = record.counts

@@ -68,8 +68,6 @@ class Kind(StrEnum):
 
     QUEUED = "queued"
     """The message was accepted into the queue."""
-    ATTEMPT = "attempt"
-    """A transaction with these recipients began."""
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"
@@ -104,6 +102,10 @@ class Kind(StrEnum):
     """A runner started, drained or ended."""
 
     __hash__ = str.__hash__  # the one of enums is no C function
+
+
+OUTCOMES = frozenset({Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED, Kind.IN_DOUBT})
+"""How an attempt ends: of its beginning nothing is written."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -365,14 +367,11 @@ class Journal:
             self._fs.rename(older, f"{FILE}.{number}", dir_fd=self._dir_fd)
 
 
-_ATTEMPTS = frozenset({Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED, Kind.IN_DOUBT})
-
-
 def _counters(event: str, said: Reply) -> tuple[str, ...]:
     """Return what an event about recipients counts as."""
     if event == Kind.POSSIBLE_DUPLICATE:
         return ("possible_duplicates",)
-    if event not in _ATTEMPTS:
+    if event not in OUTCOMES:
         return ()
     # X.4.Y is the network's fault (RFC 3463): tuiq gives it when nobody answered.
     if said.code < 200 or said.enhanced[:3] in {b"4.4", b"5.4"}:

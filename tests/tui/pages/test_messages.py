@@ -449,8 +449,8 @@ async def test_attempts_come_from_the_journal(tmp_path: Path) -> None:
     async with staged(MessagesPage(), tmp_path) as stage:
         queue_id = stage.spool.ids["QA1"]
         lines = [
-            f'{{"time":{NOW - ago}.0,"event":"attempt","id":"{queue_id}"}}'
-            for ago in (3000, 2400)
+            f'{{"time":{NOW - ago},"event":"deferred","id":"{queue_id}"}}'
+            for ago in (3000, 2400, 2399.5)
         ]
         journal = stage.spool.path / "journal" / "delivery.jsonl"
         journal.write_text("\n".join(lines) + "\n")

@@ -11,7 +11,7 @@ from tuiq.errors import MessageGone, SpoolError
 from tuiq.mail import headers
 from tuiq.spool.entry import State
 from tuiq.spool.flags import RReq, RState
-from tuiq.spool.journal import FILE, Kind
+from tuiq.spool.journal import FILE, OUTCOMES, Kind
 from tuiq.spool.reading import read_entry
 from tuiq.spool.trace import Record, open_all, parse, trace
 from tuiq.tui.look.roles import Role
@@ -32,6 +32,8 @@ DATA_BYTES = 64 * 1024
 QUICK_JOURNAL = 8 * 1024 * 1024
 """Bytes of the journal that the pane looks through; the view looks through all."""
 _TAIL = 64 * 1024
+_TOGETHER = 1.0
+"""Seconds between outcomes, to several servers perhaps, that were one attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Facts:
     trouble: str = ""
     """Why the data cannot be read; clean."""
     attempts: tuple[float, ...] = ()
-    """When transactions with it began; empty where the journal was not read."""
+    """When it was tried, as ``History`` has it; empty without the journal."""
 
     @property
     def head(self) -> bytes:
@@ -128,9 +130,20 @@ class History:
     """Why the journal cannot be read; clean."""
 
     @property
+    def outcomes(self) -> list[Record]:
+        """Return how attempts ended: of one as many as there were different replies."""
+        return [record for record in self.records if record.event in OUTCOMES]
+
+    @property
     def attempts(self) -> tuple[float, ...]:
-        """Return when its transactions began, oldest first."""
-        return tuple(r.time for r in self.records if r.event == Kind.ATTEMPT)
+        """Return when it was tried: the journal tells of attempts by their ends."""
+        times: list[float] = []
+        last = float("-inf")
+        for record in self.outcomes:
+            if record.time - last > _TOGETHER:
+                times.append(record.time)
+            last = record.time
+        return tuple(times)
 
 
 def read_history(

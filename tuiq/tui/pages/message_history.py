@@ -31,7 +31,7 @@ def transcript(facts: Facts, history: History | None) -> list[Line]:
             lines.append([(who, Role.DIM), (clean(reason), Role.TEXT)])
     lines = (
         [note("Last said about each recipient", Role.ACCENT), *lines, BLANK]
-        if (lines)
+        if lines
         else [note("No server has said anything about it yet."), BLANK]
     )
     lines.append(note("Journal", Role.ACCENT))
@@ -60,7 +60,6 @@ _EVENT_ROLES: dict[str, Role] = {
     Kind.BOUNCED: Role.FAILED,
     Kind.IN_DOUBT: Role.DOUBT,
     Kind.POSSIBLE_DUPLICATE: Role.BAD,
-    Kind.ATTEMPT: Role.ACTIVE,
     Kind.OPERATOR: Role.ACCENT,
 }
 
@@ -90,49 +89,35 @@ def _names(record: Record) -> str:
 def attempts(
     facts: Facts, history: History | None, now: float, *, ascii: bool
 ) -> list[Line]:
-    """Show when it was tried, how long that was apart, and what came of it."""
+    """Show when attempts ended, how long that was apart, and what came of them."""
     if history is None:
         return [note("reading the journal …")]
     if history.trouble:
         return [note(history.trouble, Role.BAD)]
-    moments = history.attempts
-    if not moments:
-        tries = f"{facts.entry.tries}"
-        return [
-            fact("Tries", tries),
-            note("The journal has none of them, or no longer."),
-        ]
-    plot = attempts_plot(moments, facts.entry.birth, now, ascii=ascii)
+    if not history.outcomes:
+        if not facts.entry.tries:
+            return [note("Nothing was tried yet.")]
+        tries = fact("Tries", f"{facts.entry.tries}")
+        return [tries, note("The journal has none of them, or no longer.")]
+    plot = attempts_plot(history.attempts, facts.entry.birth, now, ascii=ascii)
     lines: list[Line] = [fact("Since then", plot, Role.PLOT_OUT), BLANK]
     before: float | None = None
-    for at, record in enumerate(history.records):
-        if record.event != Kind.ATTEMPT:
-            continue
+    for record in history.outcomes:
         gap = "" if before is None else f"+{age(record.time - before)}"
         before = record.time
-        outcome = _outcome(history.records[at + 1 :])
-        lines.append(
-            [
-                (f" {instant(record.time)} {gap:>7}  ", Role.DIM),
-                (f"{clean(record.relay)}  ", Role.TEXT),
-                *outcome,
-            ]
-        )
+        lines.append(_outcome(record, gap))
     return lines
 
 
-_OUTCOMES = (Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED, Kind.IN_DOUBT, Kind.EXPIRED)
-
-
-def _outcome(later: list[Record]) -> Line:
-    """Return how the attempt before *later* ended, in words."""
-    told: list[str] = []
-    role = Role.DIM
-    for record in later:
-        if record.event == Kind.ATTEMPT:
-            break
-        if record.event in _OUTCOMES:
-            role = _EVENT_ROLES.get(record.event, Role.TEXT)
-            said = (str(record.code or ""), record.status, record.text)
-            told.append(" ".join(filter(None, (record.event.replace("_", " "), *said))))
-    return [(clean("; ".join(told)) or "no outcome yet", role)]
+def _outcome(record: Record, gap: str) -> Line:
+    """Return how an attempt ended, and how long that was after the one before."""
+    count = len(record.recipients)
+    said = (str(record.code or ""), record.status, record.text)
+    whom = f"({count:,} recipients)" if count > 1 else ""
+    word = record.event.replace("_", " ")
+    told = " ".join(filter(None, (word, *said, whom)))
+    return [
+        (f" {instant(record.time)} {gap:>7}  ", Role.DIM),
+        (f"{clean(record.relay)}  " if record.relay else "", Role.TEXT),
+        (clean(told), _EVENT_ROLES[record.event]),
+    ]

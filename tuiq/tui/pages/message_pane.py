@@ -86,10 +86,12 @@ class MessagePane(Vertical):
         spool = self._world.spool
         facts = await asyncio.to_thread(read_facts, spool, queue_id, directory)
         old = self.facts
+        is_known = False
         if facts and old and old.entry.queue_id == queue_id:
             facts = replace(facts, attempts=old.attempts)
+            is_known = bool(old.attempts) and old.entry.tries == facts.entry.tries
         self._take(facts)
-        if facts is None or len(facts.attempts) >= facts.entry.tries:
+        if facts is None or not facts.entry.tries or is_known:
             return
         journal = spool.path / "journal"
         if await asyncio.to_thread(journal_size, journal) <= QUICK_JOURNAL:

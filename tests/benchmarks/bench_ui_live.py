@@ -212,7 +212,7 @@ def live(session: Session, queue: Path, seconds: float) -> None:
     for sort, text in (("age", ""), ("next", "tries<200"), ("reply", "age>1m")):
         session.view.sort(sort, reverse=True)
         session.view.narrow(text)
-        with _churning(queue):
+        with churning(queue):
             session.run(_after(2.0))
             session.drains, session.keys, session.late = Times(), Times(), Times()
             session.changes = 0
@@ -230,7 +230,8 @@ def _after(seconds: float) -> Callable[[], bool]:
 
 
 @contextmanager
-def _churning(queue: Path) -> Iterator[None]:
+def churning(queue: Path) -> Iterator[None]:
+    """Have another process change files in *queue*."""
     command = (sys.executable, "-m", __spec__.name, "--churn", str(queue))
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:

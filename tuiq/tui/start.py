@@ -37,7 +37,6 @@ _JOBS_END = 10.0
 _QUIET = {
     "TEXTUAL_ANIMATIONS": "none",
     "TEXTUAL_SMOOTH_SCROLL": "0",
-    "TEXTUAL_FPS": "15",
 }
 """Bytes that slow lines are spared; set before Textual is loaded, which asks once."""
 _SLOW_TICK = 1.0

@@ -23,6 +23,8 @@ from tuiq.tui.look.text import fit
 
 Line = Sequence[Cell]
 _LABEL = 13
+_BAR = 1
+"""Columns that the scroll bar may take, whether it is there or not yet."""
 BLANK: Line = ()
 
 
@@ -189,8 +191,9 @@ class LongText(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _lay_out(self) -> None:
         width = self._width = self.size.width
-        if self._wrap and width:
-            self._rows = [row for line in self._lines for row in wrapped(line, width)]
+        room = max(0, width - _BAR)
+        if self._wrap and room:
+            self._rows = [row for line in self._lines for row in wrapped(line, room)]
         else:
             self._rows = self._lines
         self.virtual_size = Size(width, len(self._rows))

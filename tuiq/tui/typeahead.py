@@ -28,7 +28,9 @@ class TypeAhead(App[int], inherit_bindings=False):
             screen.typed_early(event)
             return
         line = self.focused
-        if isinstance(line, Input | TextArea) and event.is_printable:
+        if isinstance(line, Input | TextArea) and line.check_consume_key(
+            event.key, event.character
+        ):
             with line._context():
                 await line._dispatch_message(event)
         elif not await self._check_bindings(event.key):

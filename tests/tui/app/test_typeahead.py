@@ -8,6 +8,7 @@ from textual import events
 
 from tests.tui.app.desk import Desk, opened
 from tuiq.tui.dialogs.find import Find
+from tuiq.tui.operate.confirm import Listing, TypeCount
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,3 +70,23 @@ async def test_a_command_may_be_typed_ahead_of_the_palette(tmp_path: Path) -> No
         await desk.until(lambda: desk.app.page.page_name == "activity")
 
         assert not isinstance(desk.app.screen, Find)
+
+
+async def test_a_field_for_digits_leaves_letters_to_its_question(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path / "spool") as desk:
+        asked = TypeCount(
+            "Delete 21",
+            [("Does", "nothing")],
+            count=21,
+            does="deletes",
+            show_all=lambda: Listing("All of them", ["one"], str),
+        )
+        desk.app.push_screen(asked)
+        await desk.until(lambda: asked.is_seen)
+        await desk.press("2", "v")
+        await desk.until(lambda: "All of them" in desk.screen)
+        await desk.press("escape")
+        await desk.press("1")
+        await desk.until(lambda: "deletes them" in desk.screen)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.widget import Widget
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuiq.tui.shell import Shell
     from tuiq.tui.world import World
 
@@ -23,8 +25,10 @@ class Subject:
     """In words: ``2 marked``, ``6731A0F2C1``, ``all 1,842 that match dom:x``; clean."""
     filter: str = ""
     """The canonical filter text that was in force."""
-    picks: tuple[tuple[str, tuple[int, ...] | None], ...] = ()
-    """Queue ids with the slots that are meant; None = the whole message."""
+    picks: Sequence[tuple[str, tuple[int, ...] | None]] = ()
+    """Queue ids with the slots that are meant; None = the whole message.
+
+    Many are spelled as they are read: walk them in a thread."""
     hidden: int = 0
     """Marked rows that the filter hides; they are not acted on."""
     is_sample: bool = False

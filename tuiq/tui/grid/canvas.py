@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from tuiq.tui.choices import GridChoice
 from tuiq.tui.grid.layout import MARGIN, Layout, arrange, chosen
-from tuiq.tui.grid.marks import Marks
+from tuiq.tui.grid.marks import Marking, Marks
 from tuiq.tui.grid.model import GridModel, Key
 from tuiq.tui.grid.painter import Painter, Scene
 from tuiq.tui.grid.viewport import Viewport
@@ -38,7 +38,7 @@ class Canvas(Widget, can_focus=True):
         *,
         palette: Callable[[], Palette],
         choice: GridChoice | None = None,
-        marks: Marks | None = None,
+        marks: Marking | None = None,
         empty: Callable[[], str] | None = None,
         id: str | None = None,
         classes: str | None = None,
@@ -46,7 +46,7 @@ class Canvas(Widget, can_focus=True):
         """Show *model*; *empty* says what stands there instead of no rows."""
         super().__init__(id=id, classes=classes)
         self.model = model
-        self.marks = Marks() if marks is None else marks
+        self.marks: Marking = Marks() if marks is None else marks
         self.choice = GridChoice() if choice is None else choice
         self.range_from: Key | None = None
         """Where a range that is being marked began."""

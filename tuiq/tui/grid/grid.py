@@ -103,16 +103,16 @@ class Grid(Canvas):
             self.range_from = self.cursor
             return
         ends = self._range()
-        self.marks.add(*between(self.model, ends[0], ends[-1]))
+        self.marks.update(between(self.model, ends[0], ends[-1]))
         self.range_from = None
         self._marked()
 
     def _mark_all(self) -> None:
-        self.marks.add(*all_keys(self.model))
+        self.marks.update(all_keys(self.model))
         self._marked()
 
     def _invert(self) -> None:
-        self.marks.invert(self.model)
+        self.marks.flip(all_keys(self.model))
         self._marked()
 
     def _unmark_all(self) -> None:

@@ -6,7 +6,7 @@ the marks are keys, and positions are asked for anew after every change.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -82,9 +82,8 @@ class GridModel(Protocol):
 class Listed(Protocol):
     """What a GridModel of many rows does besides, so that nobody asks row by row."""
 
-    @property
-    def order(self) -> Hashable:
-        """Return something that differs once rows came, went or changed places."""
+    def between(self, first: int, last: int) -> Iterable[Key]:
+        """Return the keys at *first* to *last*, that included; to be used at once.
 
-    def keys(self) -> Sequence[Key]:
-        """Return every key in the order of the rows."""
+        What the marks that the page gives to the grid take in quickly.
+        """

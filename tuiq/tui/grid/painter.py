@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from tuiq.tui.grid.layout import Layout
-    from tuiq.tui.grid.marks import Marks
+    from tuiq.tui.grid.marks import Marking
     from tuiq.tui.grid.model import Cell, GridModel, Key
     from tuiq.tui.grid.viewport import Viewport
     from tuiq.tui.look.palette import Palette
@@ -31,7 +31,7 @@ class Scene:
 
     model: GridModel
     view: Viewport
-    marks: Marks
+    marks: Marking
     ranged: Container[int]
     """Places that would be marked if the range ended at the cursor."""
     layout: Layout

@@ -73,7 +73,7 @@ class Lines(Iterable[Key]):
         self, table: Table, codes: NDArray[np.int64], *, of_recipients: bool
     ) -> None:
         """Hold *codes*."""
-        self._table = table
+        self.table = table
         self.codes = codes
         self._of_recipients = of_recipients
 
@@ -81,7 +81,7 @@ class Lines(Iterable[Key]):
         return len(self.codes)
 
     def __iter__(self) -> Iterator[Key]:
-        names = self._table.spell(rows_of(self.codes))
+        names = self.table.spell(rows_of(self.codes))
         if not self._of_recipients:
             return iter(names)
         return zip(names, slots_of(self.codes).tolist(), strict=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuiq.tui.index import ids
+from tuiq.tui.index.lines import Picks, Slots, coded, rows_of, slots_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,14 +24,10 @@ Recipient = tuple[str, int]
 """Queue id and slot; slot -1 while it is not known."""
 
 
-def gone(messages: Messages, queue_ids: Sequence[str]) -> list[str]:
-    """Return those of *queue_ids* that are messages no more."""
-    rows = messages.table.find(*ids.parse("".join(queue_ids).encode()))
-    return [queue_ids[place] for place in np.flatnonzero(rows < 0).tolist()]
-
-
 class Recipients:
     """Follows a view; only the UI thread calls it, and ``bring`` before the rest."""
+
+    is_of_recipients = True
 
     def __init__(self, messages: Messages, view: MessagesView) -> None:
         """List the recipients of *view*."""
@@ -45,6 +42,9 @@ class Recipients:
         self._fits: dict[str, tuple[int, tuple[int, ...]]] = {}
         self._rows: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
         self._ends: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        # The recipients of each message, and 1 for one without.
+        self._sizes: NDArray[Any] = np.zeros(0, dtype=np.int64)
+        self._codes: NDArray[np.int64] | None = None
         self._basis: object = None
         self._news = 0
 
@@ -74,11 +74,14 @@ class Recipients:
 
     def bring(self) -> bool:
         """Catch up with the view; return whether rows came, went or moved."""
-        basis = (self.view.version, self._table.generation, self._news)
+        held = self.view.is_held
+        basis = (self.view.version, held or self._table.generation, self._news)
         if basis == self._basis:
             return False
-        self._basis = basis
+        self._basis, self._codes = basis, None
         rows = self.view.rows
+        if not held or rows is not self._rows:  # else some belong to others by now
+            self._sizes = np.maximum(self._table["count"][rows], 1)
         ends = np.cumsum(self._counts(rows), dtype=np.int64)
         same = np.array_equal(ends, self._ends) and np.array_equal(rows, self._rows)
         self._rows, self._ends = rows, ends
@@ -89,10 +92,8 @@ class Recipients:
     def _counts(self, rows: NDArray[np.int32]) -> NDArray[Any]:
         """Return how many lines each message takes."""
         if not self.is_narrow:
-            all_of_it: NDArray[Any] = np.maximum(self._table["count"][rows], 1)
-            return all_of_it
-        known = self._known()
-        counts: NDArray[Any] = known[rows]
+            return self._sizes
+        counts: NDArray[Any] = self._known()[rows]
         counts[counts < 0] = 1
         return counts
 
@@ -122,8 +123,12 @@ class Recipients:
             return None
         place = int(np.searchsorted(self._ends, position, side="right"))
         before = int(self._ends[place - 1]) if place else 0
-        queue_id = self._table.spell(self._rows[place : place + 1])[0]
+        queue_id = self._id(place)
         return queue_id, self._slot(queue_id, int(self._rows[place]), position - before)
+
+    def _id(self, place: int) -> str:
+        held = self.view.id_at(place) if self.view.is_held else None
+        return held or self._table.spell_one(self._rows.item(place))
 
     def _slot(self, queue_id: str, row: int, number: int) -> int:
         """Return which slot the line *number* of a message shows."""
@@ -155,22 +160,73 @@ class Recipients:
         """Return the first recipient of the message at *place* of the view."""
         return self.at(int(self._ends[place - 1]) if place else 0)
 
-    def keys(self) -> list[Recipient]:
-        """Return all recipients in order."""
-        counts = np.diff(self._ends, prepend=0).tolist()
-        names = self._table.spell(self._rows)
-        if not self.is_narrow:
-            return [
-                (queue_id, number)
-                for queue_id, count in zip(names, counts, strict=True)
-                for number in range(count)
-            ]
-        rows = self._rows.tolist()
-        return [
-            (queue_id, self._slot(queue_id, row, number))
-            for queue_id, row, count in zip(names, rows, counts, strict=True)
-            for number in range(count)
-        ]
+    # -- many at once ------------------------------------------------------------
+
+    def codes(self, first: int, last: int) -> NDArray[np.int64]:
+        """See ``lines.Listing``."""
+        codes = self._all()[max(first, 0) : last + 1]
+        return codes[codes >= 0]
+
+    def _all(self) -> NDArray[np.int64]:
+        """Return every line, -1 for those that are not known or gone."""
+        if self._codes is None:
+            counts = np.diff(self._ends, prepend=0)
+            starts = np.repeat(self._ends - counts, counts)
+            slots = np.arange(self.count) - starts
+            codes = coded(np.repeat(self._rows, counts), slots)
+            if self.is_narrow:
+                self._put_fitting(codes, counts)
+            lost = np.repeat(self.view.where()[self._rows] < 0, counts)
+            codes[lost] = -1
+            self._codes = codes
+        return self._codes
+
+    def _put_fitting(self, codes: NDArray[np.int64], counts: NDArray[Any]) -> None:
+        """Say which slots lines are about, where some of a message do not fit."""
+        several = np.flatnonzero(self._sizes != 1)
+        for place in several.tolist():
+            _, slots = self._fits.get(self._id(place), (0, ()))
+            row, end = self._rows[place : place + 1], int(self._ends[place])
+            lines = slice(end - int(counts[place]), end)
+            codes[lines] = coded(row, np.array(slots)) if slots else -1
+
+    def places(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """See ``lines.Listing``."""
+        if self.is_narrow:
+            return self._places_among(self._all(), codes)
+        where, slots = self.view.where()[rows_of(codes)], slots_of(codes)
+        found = np.full(len(codes), -1, dtype=np.int64)
+        there = np.flatnonzero(where >= 0)
+        there = there[slots[there] < self._sizes[where[there]]]
+        place = where[there]
+        found[there] = self._ends[place] - self._sizes[place] + slots[there]
+        return found
+
+    @staticmethod
+    def _places_among(
+        lines: NDArray[np.int64], codes: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        if not len(lines):
+            return np.full(len(codes), -1, dtype=np.int64)
+        order = np.argsort(lines, kind="stable")
+        at = np.minimum(np.searchsorted(lines, codes, sorter=order), len(lines) - 1)
+        found: NDArray[np.int64] = np.where(lines[order[at]] == codes, order[at], -1)
+        return found
+
+    def picks(self, codes: NDArray[np.int64]) -> Picks:
+        """See ``lines.Listing``; each message once.
+
+        Not those of which it is not known yet whether the filter means them.
+        """
+        if self.is_narrow and len(codes):
+            known = self._known()[rows_of(codes)] >= 0
+            codes = codes[known | (self._table["count"][rows_of(codes)] == 1)]
+        rows = rows_of(codes)
+        ends = np.append(np.flatnonzero(np.diff(rows)) + 1, len(rows))[: len(rows)]
+        starts = np.append(0, ends[:-1])[: len(ends)]
+        return Picks(self._table, rows[starts], Slots(slots_of(codes), starts, ends))
+
+    # -- what is still to be read ------------------------------------------------
 
     def unknown(self, limit: int) -> list[str]:
         """Return messages of which it has to be read which slots fit, in order."""

@@ -69,6 +69,11 @@ class Shown:
         return self._version if self._held is None else self._held_version
 
     @property
+    def is_held(self) -> bool:
+        """Say whether what is shown may be of the past."""
+        return self._held is not None
+
+    @property
     def count(self) -> int:
         """Return the number of messages that match."""
         return len(self.rows)
@@ -99,6 +104,8 @@ class Shown:
 
     def ids(self) -> list[str]:
         """Return all ids in order."""
+        if self._held is not None:
+            return self._held.spell(slice(None))
         return self._table.spell(self.rows)
 
     # -- many at once ------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,8 @@ from tuiq.tui.pages.message_terms import narrowed, term_of
 from tuiq.tui.pages.message_view import MessageView
 
 if TYPE_CHECKING:
-    from tuiq.tui.grid.model import Key
     from tuiq.tui.index.messages import MessagesView, Row
 
-_REST = 20
-"""Part of the time that looking for what is meant may take: one in so many."""
 _OF_ROWS = frozenset(
     {"open", "copy", "filter-cell", "filter-not-cell", "next-match", "previous-match"}
     | JUMPS.keys()
@@ -38,16 +34,11 @@ class ListPage(Listing):
         super().__init__(id=id)
         self._matches: MessagesView | None = None
         self._meant: tuple[tuple[object, ...], Subject | None] = ((), None)
-        self._took = (0.0, 0.0)
 
     # What a page of this kind says for itself.
 
-    def picks(self, keys: list[Key]) -> tuple[tuple[str, tuple[int, ...] | None], ...]:
-        """Return messages and slots that the rows stand for."""
-        raise NotImplementedError
-
-    def scope(self, keys: list[Key], *, marked: bool) -> str:
-        """Return in words what the rows are; clean."""
+    def scope(self, count: int) -> str:
+        """Return in words what *count* marked rows are; 0: the focused one; clean."""
         raise NotImplementedError
 
     def term(self, column: str, row: Row) -> str:
@@ -199,40 +190,26 @@ class ListPage(Listing):
         """Return what is meant: in the view, by marks in sight, or by the cursor."""
         if self.message.is_open:
             return self.message.subject()
-        grid = self.grid
-        marks, view = grid.marks.keys, self.view
-        cursor = None if marks else grid.cursor
-        basis = (marks, self.model, view.version, view.filter, cursor)
-        if self._meant[0] != basis and not self._is_late(basis):
-            began = time.perf_counter()
+        marks, view = self.marks, self.view
+        cursor = None if marks else self.grid.cursor
+        basis = (marks.version, self.listing.version, view.filter, cursor)
+        if self._meant[0] != basis:
             self._meant = (basis, self._subject())
-            self._took = began, time.perf_counter() - began
         return self._meant[1]
 
-    def _is_late(self, basis: tuple[object, ...]) -> bool:
-        """Say whether to keep what was meant a moment ago, as it took long to find.
-
-        That is of many marks, and only where nothing but other messages came or went:
-        what leaves is told apart when it is acted on.
-        """
-        began, took = self._took
-        same = self._meant[0][:2] == basis[:2] and self._meant[0][3:] == basis[3:]
-        return same and time.perf_counter() - began < _REST * took
-
     def _subject(self) -> Subject | None:
-        grid = self.grid
-        keys = grid.marks.shown(self.model)
-        marked = bool(keys)
-        if not keys and grid.cursor is not None and grid.cursor_position is not None:
-            keys = [grid.cursor]
-        picks = self.picks(keys)
+        grid, lines = self.grid, self.marks.shown()
+        count = len(lines)
+        if not count and grid.cursor is not None and grid.cursor_position is not None:
+            lines = self.marks.coded([grid.cursor])
+        picks = self.listing.picks(lines)
         if not picks:
             return None
         return Subject(
-            scope=self.scope(keys, marked=marked),
+            scope=self.scope(count),
             filter=self.view.filter,
             picks=picks,
-            hidden=grid.marks.hidden(self.model),
+            hidden=self.marks.hidden(),
         )
 
     def pausable(self) -> list[list[str]]:
@@ -254,10 +231,10 @@ class ListPage(Listing):
         arrow = "▼" if reverse else "▲"
         if self.palette().ascii:
             arrow = "v" if reverse else "^"
-        hidden = grid.marks.hidden(self.model)
+        hidden = self.marks.hidden()
         follow = "on" if grid.following else "off"
         return (
-            f"{len(grid.marks):,} marked ({hidden:,} hidden by filter)   "
+            f"{len(self.marks):,} marked ({hidden:,} hidden by filter)   "
             f"sort {column} {arrow}   follow {follow}"
         )
 

@@ -13,12 +13,12 @@ from textual.containers import Vertical
 from tuiq.actions.filter_tree import FilterError
 from tuiq.actions.words import plural
 from tuiq.tui.grid.grid import Grid
+from tuiq.tui.index.marked import MarkedLines
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.page import Page
 from tuiq.tui.pages.message_empty import Emptiness
 from tuiq.tui.pages.message_lines import OneLine
-from tuiq.tui.pages.message_marks import Sweep
 from tuiq.tui.pages.message_pane import MessagePane
 from tuiq.tui.pages.message_view import MessageView
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from tuiq.tui.grid.model import Key
     from tuiq.tui.grid.news import SortWanted
+    from tuiq.tui.index.lines import Listing as IndexListing
     from tuiq.tui.index.messages import MessagesView, Row
     from tuiq.tui.look.palette import Palette
     from tuiq.tui.pages.message_rows import MessageRows
@@ -69,7 +70,7 @@ class Listing(Page):
         self.is_shown = False
         self.last_filter = ""
         """The last that was in force."""
-        self._sweep = Sweep(lambda key: self.meant(key)[0])
+        self._marked = 0
         self._shown: tuple[object, ...] = ()
 
     noun = "row"
@@ -84,9 +85,10 @@ class Listing(Page):
         """Return the message of a row, empty without one, and the slot."""
         raise NotImplementedError
 
-    def marked_ids(self) -> frozenset[str]:
-        """Return the messages of the marked rows."""
-        return frozenset(self.meant(key)[0] for key in self.grid.marks)
+    @property
+    def listing(self) -> IndexListing:
+        """Return the order that the rows are in."""
+        return self.view
 
     def count_ages_from(self, now: float) -> None:
         """Say ages as of *now* from here on."""
@@ -110,10 +112,12 @@ class Listing(Page):
         self.ages = self.world.clock.now()
         self._emptiness = Emptiness(self.world, self.view)
         self.model = self.make_model()
+        self.marks = MarkedLines(self.world.messages, self.listing)
         self.grid = Grid(
             self.model,
             palette=self.palette,
             choice=self.world.choices.grid(self.page_name),
+            marks=self.marks,
             empty=self.empty_text,
         )
         self.reply = OneLine(self.palette)
@@ -223,7 +227,8 @@ class Listing(Page):
 
     def on_grid_marks_changed(self) -> None:
         """Tell the filter what is marked."""
-        self.view.marked(self.marked_ids())
+        self._marked = self.marks.version
+        self.view.marked(self.marks)
         self.shell.refresh_bars()
 
     # Time.
@@ -255,7 +260,7 @@ class Listing(Page):
             self.run_worker(self._explain_emptiness(), group="empty", exclusive=True)
 
     def _forget_gone(self) -> None:
-        if self._sweep.forget(self.world.messages, self.grid.marks):
+        if self.marks.version != self._marked:
             self.on_grid_marks_changed()
 
     async def _explain_emptiness(self) -> None:

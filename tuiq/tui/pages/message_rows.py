@@ -12,15 +12,17 @@ from tuiq.actions.filter_text import domain_of
 from tuiq.actions.words import DAY, HOUR, MINUTE, age, instant, size
 from tuiq.spool.entry import State
 from tuiq.tui.grid.model import Cell, Column, Key
+from tuiq.tui.index.lines import Lines
 from tuiq.tui.index.messages import Stage
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import ELLIPSIS, clean
 from tuiq.tui.pages.message_columns import COLUMNS, ID_TAIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tuiq.actions.circumstances import Circumstances, Work
+    from tuiq.tui.index.lines import Listing
     from tuiq.tui.index.messages import Messages, MessagesView, Row
 
 ROLES: dict[State, Role] = {state: Role(state.value) for state in State}
@@ -80,6 +82,11 @@ class Window:
             self._ids[position] = self._view.id_at(position)
         return self._ids[position]
 
+    def between(self, listing: Listing, first: int, last: int) -> Lines:
+        """Return lines of *listing*."""
+        codes, of_recipients = listing.codes(first, last), listing.is_of_recipients
+        return Lines(self._messages.table, codes, of_recipients=of_recipients)
+
 
 class MessageRows:
     """The grid model over a view of the messages."""
@@ -124,14 +131,9 @@ class MessageRows:
         """Return where a message is."""
         return self.view.position_of(key) if isinstance(key, str) else None
 
-    @property
-    def order(self) -> Hashable:
-        """Return something that differs once rows came, went or changed places."""
-        return self.view.version
-
-    def keys(self) -> Sequence[Key]:
-        """Return every queue id in the order of the rows."""
-        return self.view.ids()
+    def between(self, first: int, last: int) -> Lines:
+        """Return the messages at *first* to *last*, that included."""
+        return self.window.between(self.view, first, last)
 
     def row(self, key: Key) -> Row | None:
         """Return what the index knows of a message."""

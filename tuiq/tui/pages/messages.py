@@ -39,22 +39,14 @@ class MessagesPage(ListPage):
         """Say ages as of *now* from here on."""
         self.model.now = now
 
-    def marked_ids(self) -> frozenset[str]:
-        """Return what is marked."""
-        return frozenset(key for key in self.grid.marks.keys if isinstance(key, str))
-
-    def picks(self, keys: list[Key]) -> tuple[tuple[str, None], ...]:
-        """Return the messages."""
-        return tuple((key, None) for key in keys if isinstance(key, str))
-
-    def scope(self, keys: list[Key], *, marked: bool) -> str:
+    def scope(self, count: int) -> str:
         """Return ``2 marked``, ``all 1,842 that match dom:x``, or the one id."""
-        if not marked:
-            return str(keys[0])
-        if len(keys) < self.view.count:
-            return f"{len(keys):,} marked"
+        if not count:
+            return str(self.grid.cursor)
+        if count < self.view.count:
+            return f"{count:,} marked"
         text = clean(self.view.filter)
-        return f"all {len(keys):,}" + (f" that match {text}" if text else " messages")
+        return f"all {count:,}" + (f" that match {text}" if text else " messages")
 
     def focus_on(self, key: object) -> None:
         """Move the cursor to a message, or open it at a recipient: (id, slot)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tuiq.spool.entry import State
@@ -15,6 +15,7 @@ from tuiq.tui.pages.message_slots import RECIPIENT_COLUMNS, Slot
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances
+    from tuiq.tui.index.lines import Lines
     from tuiq.tui.index.messages import Messages, Row
     from tuiq.tui.index.recipients import Recipients
     from tuiq.tui.pages.message_facts import Facts
@@ -101,14 +102,9 @@ class RecipientRows:
         """Return how the list of messages calls the order by a column."""
         return _BY_MESSAGE.get(column, column)
 
-    @property
-    def order(self) -> Hashable:
-        """Return something that differs once rows came, went or changed places."""
-        return self.recipients.version
-
-    def keys(self) -> Sequence[Key]:
-        """Return every recipient in the order of the rows."""
-        return self.recipients.keys()
+    def between(self, first: int, last: int) -> Lines:
+        """Return the recipients at *first* to *last* that are known."""
+        return self.window.between(self.recipients, first, last)
 
     def key_at(self, position: int) -> Key | None:
         """Return the recipient at *position*."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from tuiq.actions.filter import parse
 from tuiq.actions.filter_match import RECIPIENT_FIELDS
 from tuiq.actions.filter_tree import terms
 from tuiq.actions.words import plural
+from tuiq.tui.index.recipients import Recipients
 from tuiq.tui.pages.message_facts import HEAD_BYTES, read_facts
 from tuiq.tui.pages.message_list import ListPage
 from tuiq.tui.pages.message_terms import term_of_slot
@@ -39,8 +39,6 @@ class RecipientsPage(ListPage):
 
     def make_model(self) -> RecipientRows:
         """Return the recipients of the view."""
-        from tuiq.tui.index.recipients import Recipients  # numpy, after the first paint
-
         self.recipients = Recipients(self.world.messages, self.view)
         self._reading = False
         return RecipientRows(
@@ -65,6 +63,11 @@ class RecipientsPage(ListPage):
     def order_of(self, column: str) -> str:
         """Return the order of messages that a column stands for."""
         return self.model.order_of(column)
+
+    @property
+    def listing(self) -> Recipients:
+        """Return the order that the rows are in."""
+        return self.recipients
 
     # Reading what is in sight, and which slots fit.
 
@@ -157,30 +160,22 @@ class RecipientsPage(ListPage):
             left = self.recipients.to_read()
             if left:
                 return f"{plural(left, 'message')} must be read first, for the filter"
-        if command in _OF_ONE and not self.picks([self.grid.cursor]):
+        if command in _OF_ONE and not self.message.is_open and not self._is_known:
             return "the row is still being read"
         return super().why_not(command)
 
-    def picks(self, keys: list[Key]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """Return each message once, with the slots that are meant.
+    @property
+    def _is_known(self) -> bool:
+        """Say whether it is known which recipient the cursor is on."""
+        queue_id, slot = self.meant(self.grid.cursor)
+        return slot is not None and self.recipients.knows(queue_id)
 
-        Not those of which it is not known yet whether the filter means them.
-        """
-        slots: defaultdict[str, list[int]] = defaultdict(list)
-        for key in keys:
-            if isinstance(key, tuple) and key[1] >= 0:
-                slots[key[0]].append(key[1])
-        knows = self.recipients.knows
-        return tuple(
-            (id, tuple(sorted(found))) for id, found in slots.items() if knows(id)
-        )
-
-    def scope(self, keys: list[Key], *, marked: bool) -> str:
+    def scope(self, count: int) -> str:
         """Return ``3 marked recipients``, or the address and the message's id."""
-        if marked:
-            return f"{len(keys):,} marked recipients"
-        slot = self.model.slot(keys[0])
-        queue_id = self.meant(keys[0])[0]
+        if count:
+            return f"{count:,} marked recipients"
+        cursor = self.grid.cursor
+        slot, queue_id = self.model.slot(cursor), self.meant(cursor)[0]
         return f"{slot.cell('address')[0]} of {queue_id}" if slot else queue_id
 
     def go_to_message(self, queue_id: str) -> bool:

@@ -8,7 +8,7 @@ from tuiq.actions.words import plural
 from tuiq.tui.page import Subject
 
 if TYPE_CHECKING:
-    from tuiq.tui.index.messages import Messages, MessagesView
+    from tuiq.tui.index.messages import Messages
 
 
 def meaning(
@@ -21,21 +21,17 @@ def meaning(
     view = messages.view()
     try:
         view.narrow(text)
-        ids = view.ids() if most is None else _first(view, most)
-        count, canonical = plural(view.count, "message"), view.filter
-        is_sample = view.count > len(ids)
+        whole = view.count
+        picks = view.picks(view.codes(0, (whole if most is None else most) - 1))
+        canonical = view.filter
     finally:
         view.close()
-    if not ids:
+    if not picks:
         return None
+    count = plural(whole, "message")
     return Subject(
         scope=f"{count}{words}" if words else f"all {count}",
         filter=canonical,
-        picks=tuple((queue_id, None) for queue_id in ids),
-        is_sample=most is not None and is_sample,
+        picks=picks,
+        is_sample=whole > len(picks),
     )
-
-
-def _first(view: MessagesView, most: int) -> list[str]:
-    ids = (view.id_at(place) for place in range(min(view.count, most)))
-    return [queue_id for queue_id in ids if queue_id is not None]

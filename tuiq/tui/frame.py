@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 PAGES = ("queues", "messages", "recipients", "shape", "runner", "activity")
 START = "messages"
+_HURRY = 0.1
 _FIRST_LOOKS = (0.1, 0.25)
 """Seconds after the start at which rows may be there before the first tick."""
 
@@ -170,6 +171,7 @@ class Frame(SturdyApp, inherit_bindings=False):
         for delay in _FIRST_LOOKS:
             self.set_timer(delay, self.turn)
         self.turn()
+        self._hurry()
         if complaints := "\n".join(self._complaints()):
             self.tell(complaints, bad=True)
         gc.freeze()  # what is loaded stays; collections need not walk it
@@ -204,6 +206,14 @@ class Frame(SturdyApp, inherit_bindings=False):
         if self.stillness.now is None:
             self.show_page()
         self.refresh_bars()
+
+    def _hurry(self) -> None:
+        """Take in more between the ticks while all is read at the start."""
+        from tuiq.tui.index.feed import Freshness  # numpy comes after the first paint
+
+        if self.world.feed.state.freshness is Freshness.SCANNING:
+            self.guarded("reading the queue", self._take_in)
+            self.set_timer(_HURRY, self._hurry)
 
     def show_page(self) -> None:
         """Bring the current page up to date."""

@@ -69,6 +69,17 @@ async def test_d_counts_by_something_else(tmp_path: Path) -> None:
         assert scene.page.by == "domain"
 
 
+async def test_no_row_of_another_grouping_stays_in_sight(tmp_path: Path) -> None:
+    async with board(tmp_path / "s", ShapePage()) as scene:
+        await counted(scene)
+        await scene.do("first", "down")
+        assert scene.page.heat_grid.cursor == "dom:full.example"
+        await scene.do("group")
+        assert scene.page.heat_grid.cursor == TOTAL
+        assert "full.example" not in scene.text
+        assert scene.page.pausable() == [["spool"]]
+
+
 async def test_enter_opens_the_focused_cell(tmp_path: Path) -> None:
     async with board(tmp_path / "s", ShapePage()) as scene:
         await counted(scene)

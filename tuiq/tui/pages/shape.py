@@ -76,6 +76,8 @@ class ShapePage(Board):
         # What is still to be counted in this turn, and how long that took so far.
         self._parts: list[Callable[[float], None]] = []
         self._took = 0.0
+        # Whether other rows were asked for, so that none of them counts as gone.
+        self._asked = False
         # What is going to happen, as it was worked out last.
         self._forecast: list[Line] = []
         # Some of what an action would be applied to: for which focus, until when.
@@ -124,12 +126,13 @@ class ShapePage(Board):
         shape = self.world.messages.shape(self.by, now=now, filter=self._filter)
         whole = shape[0].total if shape else 0
         self.heat.show({row.filter: HeatRow(row=row, whole=whole) for row in shape})
-        self.heat_grid.changed()
+        self.heat_grid.changed(asked=self._asked)
 
     def _count_reasons(self, now: float) -> None:
         groups = self.world.messages.reasons(self._narrowed())
         self.groups.show({g.label: ReasonRow(group=g, now=now) for g in groups})
-        self.reason_grid.changed()
+        self.reason_grid.changed(asked=self._asked)
+        self._asked = False
 
     def _look_ahead(self, now: float) -> None:
         self._forecast = outlook(self.world, now)
@@ -158,6 +161,7 @@ class ShapePage(Board):
         """Count at once: something else is asked for."""
         self._next_count = float("-inf")
         self._parts.clear()
+        self._asked = True
         self.tick(self.world.clock.now())
 
     def hidden(self) -> None:

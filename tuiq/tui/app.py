@@ -96,7 +96,8 @@ class TuiqApp(Guide):
             self.tell(f"{label}: {why}")
             return
         self.guarded(label, lambda: self._do(command))
-        self.go_on_with_tour(command)
+        if command != "filter":  # which is done when its line is left
+            self.go_on_with_tour(command)
         self.refresh_bars()
 
     def why_not(self, command: str) -> str:
@@ -212,6 +213,7 @@ class TuiqApp(Guide):
     def on_filter_line_left(self, _event: FilterLine.Left) -> None:
         """Give the keys back to the page."""
         self.page.shown()
+        self.go_on_with_tour("filter")
         self.refresh_bars()
 
     def pause(self, place: list[str]) -> None:

@@ -36,6 +36,7 @@ class Dialog(ModalScreen[_T]):
 
     DEFAULT_CSS = """
     Dialog { align: center middle; }
+    Dialog > ToastRack { margin-bottom: 3; }
     Dialog > #frame {
         width: 72;
         max-width: 100%;

@@ -114,6 +114,7 @@ class Guide(Frame):
         if wants == "tour":
             from tuiq.tui.tour import Tour
 
+            self.go("messages")
             may_act = not self.world.options.read_only
             self.tour = Tour(may_act=may_act, key_of=self.key_of)
             self._show_tour()
@@ -127,6 +128,7 @@ class Guide(Frame):
 
     def _show_tour(self) -> None:
         self.tour_line.display = self.tour is not None
+        self.screen_stack[0].set_class(self.tour is not None, "-touring")
         self.tour_line.update(self.tour.line if self.tour else "")
 
     def jump(self) -> None:

@@ -50,6 +50,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         height: auto; padding: 0 1; background: $panel; color: $accent;
     }
     MainScreen ToastRack { margin-bottom: 3; }
+    MainScreen.-touring ToastRack { margin-bottom: 5; }
     MainScreen.-bare ToastRack { margin-bottom: 0; }
     MainScreen.-tiny > #pages { display: none; }
     MainScreen.-tiny > #title { display: block; }

@@ -104,3 +104,33 @@ async def test_the_tour_waits_for_the_real_keys(tmp_path: Path) -> None:
         await desk.until(lambda: "Tour 3/" in desk.screen)
         await desk.press("ctrl+x")
         await desk.until(lambda: "Tour" not in desk.screen)
+
+
+async def test_the_tour_tells_what_to_type_until_it_was_typed(tmp_path: Path) -> None:
+    async with opened(tmp_path, rows=True) as desk:
+        await desk.press("6", "question_mark", "t")
+        await desk.until(lambda: "Tour 1/" in desk.screen)
+        assert desk.app.page.page_name == "messages"
+        while "Narrow the list" not in desk.screen:
+            await desk.press("ctrl+n")
+        await desk.press("slash")
+        await desk.type("tries>0")
+        assert "Narrow the list" in desk.screen
+        await desk.press("enter")
+        await desk.until(lambda: "Mark this row" in desk.screen)
+
+
+async def test_a_toast_is_not_shown_twice_and_hides_no_step_of_the_tour(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as desk:
+        desk.app.tell("something was done")
+        await desk.until(lambda: "something was done" in desk.screen)
+        await desk.press("question_mark")
+        await desk.until(lambda: "Keys of Messages" in desk.screen)
+        assert desk.screen.count("something was done") == 1
+        await desk.press("t")
+        await desk.until(lambda: "Tour 1/" in desk.screen)
+        toast = next(n for n, line in enumerate(desk.lines) if "was done" in line)
+        tour = next(n for n, line in enumerate(desk.lines) if "Tour 1/" in line)
+        assert toast < tour - 1

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Destinations that are named."""
+_EXACT = 1000
+"""Bytes below which a size needs no rounding."""
 STUCK = 600.0
 """Seconds after which a lock deserves a look at its holder."""
 
@@ -34,15 +36,26 @@ def envelope(facts: Facts, around: Circumstances, now: float) -> list[Line]:
     entry = facts.entry
     state = around.state(entry)
     subject = facts.trouble or facts.subject or "(none)"
-    lines = [
+    head = [
         fact("Message", entry.queue_id, Role.STRONG),
         fact("State", state.value, ROLES[state]),
         fact("Why", explain(entry, around).text),
-        fact("From", f"<{clean(entry.sender)}>"),
         fact("Subject", subject, Role.BAD if facts.trouble else Role.STRONG),
+    ]
+    if not entry.count:
+        return [
+            *head,
+            fact("Submitted", f"{_moment_past(entry.birth, now)}, by its id"),
+            fact("Queue", clean(entry.directory)),
+            note("Sender, recipients and tries cannot be read."),
+        ]
+    exact = plural(entry.size, "byte")
+    lines = [
+        *head,
+        fact("From", f"<{clean(entry.sender)}>"),
         fact("Recipients", _standing(facts)),
         fact("Submitted", _submitted(entry, now)),
-        fact("Size", f"{size(entry.size)} ({plural(entry.size, 'byte')})"),
+        fact("Size", exact if entry.size < _EXACT else f"{size(entry.size)} ({exact})"),
         fact("Queue", clean(entry.directory)),
         fact("Tries", _tries(entry, now)),
         fact("Next try", _next_try(entry, state, now)),
@@ -51,8 +64,6 @@ def envelope(facts: Facts, around: Circumstances, now: float) -> list[Line]:
         fact("Origin", clean(entry.origin)),
         *_asked(entry),
     ]
-    if entry.damage:
-        lines.insert(2, fact("Damage", clean(entry.damage), Role.DAMAGED))
     return [*lines, *_dsn(entry)]
 
 
@@ -65,14 +76,18 @@ def _standing(facts: Facts) -> str:
 def _submitted(entry: QueueEntry, now: float) -> str:
     who = "the system itself" if entry.uid is None else f"uid {entry.uid}"
     via = f", via {clean(entry.via)}" if entry.via else ""
-    return f"{instant(entry.birth)} ({age(now - entry.birth)} ago) by {who}{via}"
+    return f"{_moment_past(entry.birth, now)} by {who}{via}"
 
 
 def _tries(entry: QueueEntry, now: float) -> str:
     if not entry.tries:
         return "none yet"
-    last = f"{instant(entry.last_attempt)} ({age(now - entry.last_attempt)} ago)"
-    return f"{entry.tries}, the last at {last}"
+    return f"{entry.tries}, the last at {_moment_past(entry.last_attempt, now)}"
+
+
+def _moment_past(epoch: float, now: float) -> str:
+    """Return a time with how long that is ago."""
+    return f"{instant(epoch)} ({age(now - epoch)} ago)"
 
 
 def _next_try(entry: QueueEntry, state: State, now: float) -> str:

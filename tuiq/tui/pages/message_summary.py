@@ -38,13 +38,13 @@ def pane_title(facts: Facts, around: Circumstances, *, ascii: bool) -> Line:
     """Return id, state and what is left."""
     entry = facts.entry
     state = around.state(entry)
-    left = f"{entry.left:,} of {plural(entry.count, 'recipient')} left"
+    left = f" · {entry.left:,} of {plural(entry.count, 'recipient')} left"
     return [
         ("──" if not ascii else "--", Role.DIM),
         (f" {entry.queue_id} ", Role.STRONG),
         ("· ", Role.DIM),
         (state.value, ROLES[state]),
-        (f" · {left} · {clean(entry.directory)} ", Role.DIM),
+        (f"{left if entry.count else ''} · {clean(entry.directory)} ", Role.DIM),
     ]
 
 
@@ -77,6 +77,8 @@ def subject_cell(facts: Facts) -> tuple[str, Role]:
 
 
 def _envelope(entry: QueueEntry, around: Circumstances, now: float) -> Line:
+    if not entry.count:
+        return [label("Envelope"), ("cannot be read", Role.DAMAGED)]
     parts = [
         f"from <{clean(entry.sender)}>",
         f"size {entry.size:,}",
@@ -144,7 +146,8 @@ def padded(text: str, width: int) -> str:
 def _attempts(facts: Facts, now: float, *, ascii: bool) -> Line:
     entry = facts.entry
     if not entry.tries:
-        return [label("Attempts"), ("none yet", Role.DIM)]
+        said = "none yet" if entry.count else "cannot be read"
+        return [label("Attempts"), (said, Role.DIM)]
     if not facts.attempts:
         last = f", the last {age(now - entry.last_attempt)} ago"
         return [label("Attempts"), (f"{entry.tries}{last}", Role.TEXT)]

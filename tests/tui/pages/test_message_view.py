@@ -268,10 +268,12 @@ async def test_data_that_cannot_be_read_is_told_with_its_path(tmp_path: Path) ->
         data = spool.path / "q.1" / ("df" + spool.ids["DEF"])
         data.unlink()
         await stage.opened("DEF", "open")
-        await stage.sees(f"{data.name}:", "see tuiq check")
+        await stage.sees(f"{data.name}:")
         for section in (Section.HEADERS, Section.BODY, Section.RAW):
             await _section(stage, section)
-            await stage.sees(f"[{section.value}]", data.name, "see tuiq check")
+            await stage.sees(f"[{section.value}]", data.name)
+            said = " ".join(stage.text.split())  # its path may wrap anywhere
+            assert "cannot be read; see tuiq check" in said
 
 
 async def test_a_message_that_leaves_while_it_is_open_stays_readable(

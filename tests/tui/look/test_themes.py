@@ -9,6 +9,7 @@ from rich.color import Color, ColorSystem
 from rich.style import Style
 
 from tuiq.tui.look import themes
+from tuiq.tui.look.appearance import Appearance
 from tuiq.tui.look.roles import HEAT, Role
 from tuiq.tui.look.theme import Theme
 
@@ -125,3 +126,13 @@ def test_mono_has_no_colour_and_ansi16_only_the_terminals() -> None:
     assert SHIPPED[themes.PLAIN].needs == 0
     assert SHIPPED[themes.SIXTEEN].needs == 16
     assert SHIPPED[themes.SIXTEEN].styles[Role.TEXT].bgcolor == Color.default()
+
+
+def test_what_lines_go_through_is_found_once_for_a_theme(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    appearance = Appearance(collection=themes.shipped(), depth=0)
+    first = appearance.filters("mono")
+    assert first
+    monkeypatch.setattr(Appearance, "resolve", lambda *_: pytest.fail("asked again"))
+    assert appearance.filters("mono") == first

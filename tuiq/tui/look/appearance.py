@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.color import ANSI_COLOR_NAMES, Color, ColorType
@@ -36,6 +36,10 @@ class Appearance:
     collection: Collection
     depth: int
     ascii: bool = False
+    # By theme: every widget asks in every paint, and there are many themes.
+    _filters: dict[str, list[LineFilter]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def usable(self) -> list[Theme]:
@@ -91,9 +95,13 @@ class Appearance:
 
     def filters(self, theme: str) -> list[LineFilter]:
         """Return what ``App.get_line_filters`` needs besides Textual's own."""
-        worn = self.collection.themes.get(self.resolve(theme))
-        colourless = worn is not None and worn.needs == 0
-        return [*_SIGNS[: self.ascii], *_REVERSE[:colourless]]
+        known = self._filters.get(theme)
+        if known is None:
+            worn = self.collection.themes.get(self.resolve(theme))
+            colourless = worn is not None and worn.needs == 0
+            known = [*_SIGNS[: self.ascii], *_REVERSE[:colourless]]
+            self._filters[theme] = known
+        return known
 
     def host_accent(
         self, hosts: Mapping[str, Any], host: str, theme: str

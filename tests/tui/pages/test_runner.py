@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -230,3 +231,15 @@ def test_a_lock_whose_taker_died_names_the_way_to_find_who_keeps_it() -> None:
         message="A", directory="q.1", holder=Holder(pid=12, gone=True), now=float(NOW)
     )
     assert "fuser" in advice(row, DeliveryConfig())[0]
+
+
+async def test_a_rate_that_cannot_be_told_is_blank_and_a_known_zero_is_not(
+    tmp_path: Path,
+) -> None:
+    async with board(tmp_path / "s", RunnerPage(), (160, 36), read=False) as scene:
+        with scene.runner("supervisor", destinations=(BUSY, DEAD)):
+            await scene.turn()
+            sight = replace(scene.world.lookout.sight, delivered={BUSY.name: 0.0})
+            rows = scene.page._destinations(sight, NOW)
+            assert rows[BUSY.name].rate == 0.0
+            assert rows[DEAD.name].rate is None

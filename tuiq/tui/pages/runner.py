@@ -150,7 +150,7 @@ class RunnerPage(Board):
             told.name: DestinationRow(
                 told=told,
                 now=now,
-                rate=delivered.get(told.name, 0.0),
+                rate=delivered.get(told.name),
                 pause=pauses.destination(told.name),
             )
             for told in sight.destinations

@@ -166,7 +166,7 @@ def test_a_selection_sums_up_and_keeps_the_oldest_as_samples() -> None:
     assert selection.oldest == NOW - 100 - 8 * 60
     assert selection.domains[0] == (b"many.example", 9)
     assert (len(selection.domains), selection.domain_count) == (5, 10)
-    assert [int(entry.queue_id) for entry in selection.samples] == [8, 7, 6]
+    assert [int(entry.queue_id) for entry, _ in selection.samples] == [8, 7, 6]
     targets = [item.target for item in selection.items]
     assert targets == [
         Target(queue_id=entry.queue_id, birth=entry.birth) for entry in entries

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tuiq.actions.filter_match import open_recipients
+from tuiq.actions.selection import affected
 from tuiq.actions.verbs import CARDS
 from tuiq.actions.words import age, instant, plural, size
 from tuiq.log import printable
@@ -38,8 +38,8 @@ def preview(verb: Verb, selection: Selection, *, now: float) -> Iterator[str]:
         since = f"{age(now - selection.oldest)}, since {instant(selection.oldest)}"
         yield f"  oldest   {since}"
         yield f"  domains  {_domains(selection)}"
-    for title, entry in zip(("samples", "", ""), selection.samples, strict=False):
-        yield f"  {title:8} {sample(entry, now)}"
+    for title, pick in zip(("samples", "", ""), selection.samples, strict=False):
+        yield f"  {title:8} {sample(*pick, now=now)}"
     if card.no_undo:
         yield f"  no undo  {card.no_undo}"
 
@@ -53,9 +53,9 @@ def _domains(selection: Selection) -> str:
     return ", ".join([*shown, f"{more:,} more"] if more > 0 else shown)
 
 
-def sample(entry: QueueEntry, now: float) -> str:
+def sample(entry: QueueEntry, slots: tuple[int, ...] | None, *, now: float) -> str:
     """Return one message on one line: id, age, who to whom, the last reply."""
-    views = open_recipients(entry)
+    views = affected(entry, slots)
     first = (
         _cut(printable(views[0].address), _ADDRESS_WIDTH) if views else "(unreadable)"
     )

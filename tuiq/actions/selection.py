@@ -70,13 +70,23 @@ class Selection:
     """The most frequent recipient domains with their recipients."""
     domain_count: int = 0
     """How many domains there are in all."""
-    samples: tuple[QueueEntry, ...] = ()
+    samples: tuple[Pick, ...] = ()
     """The oldest few."""
+    is_single: bool = False
+    """Recipients were chosen one by one, not whole messages alone."""
 
     @property
     def count(self) -> int:
         """Return the number of messages."""
         return len(self.items)
+
+    @property
+    def what(self) -> str:
+        """Return ``2 messages``, or ``3 recipients of 2 messages``."""
+        messages = plural(self.count, "message")
+        if not self.is_single:
+            return messages
+        return f"{plural(self.recipients, 'recipient')} of {messages}"
 
 
 def freeze(
@@ -89,17 +99,18 @@ def freeze(
     """Turn *picks* into a selection."""
     items: list[Item] = []
     domains: Counter[bytes] = Counter()
-    samples: list[tuple[float, str, QueueEntry]] = []
-    size = 0
+    samples: list[tuple[float, str, Pick]] = []
+    size, is_single = 0, False
     for entry, slots in picks:
         items.append(_item(entry, slots))
         size += entry.size
-        domains.update(domain_of(view.address) for view in _affected(entry, slots))
+        is_single |= slots is not None
+        domains.update(domain_of(view.address) for view in affected(entry, slots))
         # The negative birth makes the youngest the first to leave the heap.
-        heapq.heappush(samples, (-entry.birth, entry.queue_id, entry))
+        heapq.heappush(samples, (-entry.birth, entry.queue_id, (entry, slots)))
         if len(samples) > SAMPLES:
             heapq.heappop(samples)
-    oldest = [entry for _, _, entry in sorted(samples, reverse=True)]
+    oldest = [pick for _, _, pick in sorted(samples, key=_birth_and_id, reverse=True)]
     return Selection(
         scope=scope,
         filter=filter_text,
@@ -107,16 +118,22 @@ def freeze(
         gone=tuple(gone),
         size=size,
         recipients=domains.total(),
-        oldest=oldest[0].birth if oldest else None,
+        oldest=oldest[0][0].birth if oldest else None,
         domains=tuple(domains.most_common(TOP_DOMAINS)),
         domain_count=len(domains),
         samples=tuple(oldest),
+        is_single=is_single,
     )
 
 
-def _affected(
+def _birth_and_id(sample: tuple[float, str, Pick]) -> tuple[float, str]:
+    return sample[:2]
+
+
+def affected(
     entry: QueueEntry, slots: tuple[int, ...] | None
 ) -> Sequence[RecipientView]:
+    """Return the recipients that a pick means."""
     if slots is None:
         return open_recipients(entry)
     wanted = set(slots)

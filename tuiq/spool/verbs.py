@@ -142,14 +142,22 @@ def _refusal(
             return "" if whole else "the whole message is held; release that"
         held = [claim.requests[index] == RReq.HOLD[0] for index in chosen]
         return "" if any(held) else "not held"
+    found = {states[index] for index in chosen}
+    return nothing_to_do(verb, found, in_doubt=site.config.spool.in_doubt)
+
+
+def nothing_to_do(verb: Verb, found: set[int], *, in_doubt: str) -> str:
+    """Say why *verb* can do nothing about recipients in these states, else empty.
+
+    *in_doubt* is the setting.
+    """
     touched = _TOUCHES.get(verb)
-    if verb is Verb.FLUSH and site.config.spool.in_doubt == "retry":
+    if verb is Verb.FLUSH and in_doubt == "retry":
         touched = b"TFU"
-    if touched is None or any(states[index] in touched for index in chosen):
+    if touched is None or found & set(touched):
         return ""
     if verb is Verb.UNDO:
         return "nothing was deleted that could be restored"
-    found = {states[index] for index in chosen}
     return next((t for among, t in _SETTLED if found & set(among)), "already settled")
 
 

@@ -13,7 +13,7 @@ from tests.tui.operate.test_jobs import patient
 from tests.tui.world import NOW, PlantedSpool, furnish
 from tuiq.spool.entry import State
 from tuiq.tui.commands import COMMANDS
-from tuiq.tui.operate.confirm import Confirm, TypeCount, yes_key
+from tuiq.tui.operate.confirm import Confirm, Listing, TypeCount, yes_key
 from tuiq.tui.operate.freezing import Freezing
 from tuiq.tui.operate.jobs_dialog import JobsDialog
 from tuiq.tui.operate.operator import READ_ONLY
@@ -261,6 +261,69 @@ async def test_a_held_recipient_can_be_released(
     floor.mean(planted.ids["DEF"])
     async with floor.run_test():
         assert floor.operator.why_not("release", floor.page) == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "slots", "why"),
+    [
+        ("hold", (0,), "already settled"),
+        ("hold", (0, 2), ""),
+        ("hold", (1,), "held already"),
+        ("release", (0,), "not held"),
+        ("release", (1, 2), ""),
+        ("flush", (1,), "held; release it first"),
+        ("flush", (2,), ""),
+        ("delete", (0,), "already settled"),
+        ("delete", (1,), ""),
+        ("bounce", (3,), "deleted; tuiq undo restores it"),
+        ("delivered", (0, 3), "deleted; tuiq undo restores it"),
+        ("purge", (3,), "single recipients cannot be purged; delete them"),
+    ],
+)
+async def test_a_recipient_says_why_a_key_cannot_work_on_it(
+    floor: Floor,
+    planted: PlantedSpool,
+    command: str,
+    slots: tuple[int, ...],
+    why: str,
+) -> None:
+    planted.plant("MXD", to=(b"a@x.example", b"b@x.example", b"c@x.example", b"d@y"))
+    for slot, state in enumerate((b"D", b"TH", b"T", b"X")):
+        planted.slot("MXD", slot, state)
+    floor.page.picks = [(planted.ids["MXD"], slots)]
+    async with floor.run_test() as pilot:
+        messages = floor.world.messages
+        await until(pilot, lambda: messages.row(planted.ids["MXD"]) is not None)
+        assert floor.operator.why_not(command, floor.page) == why
+
+
+async def test_a_key_after_the_other_goes_by_what_the_first_one_did(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    floor.page.picks = [(planted.ids["DEF"], (1,))]
+    async with floor.run_test() as pilot:
+        assert floor.operator.why_not("release", floor.page) == "not held"
+        floor.perform("hold")
+        await until(pilot, lambda: bool(floor.told))
+        floor.perform("release")
+        await until(pilot, lambda: len(floor.told) == 2)
+    assert floor.told[1].startswith("1 released")
+
+
+async def test_a_question_about_recipients_names_them(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    floor.page.picks = [(planted.ids["DEF"], (2,))]
+    async with floor.run_test(size=(120, 36)) as pilot:
+        floor.perform("delivered")
+        title = "Mark as delivered: 1 recipient of 1 message"
+        await until(pilot, lambda: title in shown(floor))
+        said = shown(floor)
+        assert "marks 1 recipient of 1 message delivered" in said
+        assert "-> c@other.net " in said
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(floor.screen, Listing))
+        await until(pilot, lambda: "-> c@other.net " in shown(floor))
 
 
 async def test_a_directory_that_may_not_be_written_is_named(

@@ -186,6 +186,7 @@ async def test_an_export_has_the_lines_of_mailq(
         await until(pilot, lambda: bool(floor.told))
         (file,) = planted.path.parent.glob("tuiq-export-*.jsonl")
         assert floor.told[0].startswith("exported 4 messages (")
+        assert " bytes) to " in floor.told[0]
         floor.perform("export")
         await until(pilot, lambda: isinstance(floor.screen, ExportDialog))
         await pilot.press("enter")

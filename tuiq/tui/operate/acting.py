@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.preview import sample
 from tuiq.actions.verbs import MANY, tier_of
-from tuiq.actions.words import plural
 from tuiq.errors import MessageGone
 from tuiq.log import printable
 from tuiq.spool.answers import Verb
@@ -66,20 +65,19 @@ class Acting:
         keep = world.config.spool.trash_keep
         pairs = list(facts(verb, frozen, keep=keep))
         count = frozen.selection.count
-        does = f"{GOING[verb]} {plural(count, 'message')}"
-        heading = title(verb, count)
+        heading = title(verb, frozen.selection)
         if tier == 3 and count > MANY:
             return TypeCount(
                 heading,
                 pairs,
                 count=count,
-                does=GOING[verb],
+                does=GOING[verb].format("them"),
                 show_all=lambda: self.listing(frozen),
             )
         return Confirm(
             heading,
             pairs,
-            does=does,
+            does=GOING[verb].format(frozen.selection.what),
             key=yes_key(keymap_of(world).keys[verb.value]),
             show_all=lambda: self.listing(frozen),
             danger=tier == 3,
@@ -89,14 +87,17 @@ class Acting:
         """Return the dialog that lists a frozen set."""
         spool = self._shell.world.spool
 
-        def line(queue_id: str) -> str:
+        def line(number: int) -> str:
+            target = frozen.selection.items[number].target
+            queue_id = target.queue_id
             try:
-                return sample(spool.entry(queue_id), frozen.at)
+                entry = spool.entry(queue_id)
+                return sample(entry, target.recipients, now=frozen.at)
             except MessageGone:
                 return f"{queue_id} gone since"
 
-        ids = [item.target.queue_id for item in frozen.selection.items]
-        return Listing(printable(frozen.selection.scope), ids, line)
+        numbers = range(frozen.selection.count)
+        return Listing(printable(frozen.selection.scope), numbers, line)
 
     def begin(self, verb: Verb, frozen: Frozen) -> Job:
         """Do *verb* to a frozen set; it was agreed to."""

@@ -173,7 +173,7 @@ class TypeCount(Question):
         does: str,
         show_all: Callable[[], Dialog[None]] | None = None,
     ) -> None:
-        """Ask for *count*; *does*: ``deletes``."""
+        """Ask for *count*; *does*: ``deletes them``."""
         self._count = count
         self._does = does
         self.is_right = False
@@ -182,7 +182,7 @@ class TypeCount(Question):
     def hints_now(self) -> list[tuple[str, str]]:
         """Return what Enter does, if it does anything."""
         hints = [("escape", "leaves it alone")]
-        return [("enter", f"{self._does} them"), *hints] if self.is_right else hints
+        return [("enter", self._does), *hints] if self.is_right else hints
 
     def body(self) -> ComposeResult:
         """Show what would be done to what, and ask for the number."""
@@ -221,11 +221,9 @@ class Listing(Dialog[None]):
         Binding("v,q", "leave", show=False),
     ]
 
-    def __init__(
-        self, title: str, keys: Sequence[str], line: Callable[[str], str]
-    ) -> None:
-        """List *keys*; *line* says what one of them is, clean."""
-        self._keys = keys
+    def __init__(self, title: str, numbers: range, line: Callable[[int], str]) -> None:
+        """List *numbers*; *line* says what one of them is, clean."""
+        self._numbers = numbers
         self._line = line
         self._top = 0
         hints = [("pagedown", "next"), ("pageup", "before"), ("escape", "back")]
@@ -245,12 +243,12 @@ class Listing(Dialog[None]):
 
     def action_go(self, top: int) -> None:
         """Show the page that begins at *top*; -1: the last one."""
-        last = max(0, len(self._keys) - self.PAGE)
+        last = max(0, len(self._numbers) - self.PAGE)
         self._top = last if top < 0 else min(top, last)
         self.query_one("#page", Static).update(self._text())
 
     def _text(self) -> str:
-        shown = self._keys[self._top : self._top + self.PAGE]
+        shown = self._numbers[self._top : self._top + self.PAGE]
         end = self._top + len(shown)
-        where = f"{self._top + 1 if shown else 0:,}–{end:,} of {len(self._keys):,}"
+        where = f"{self._top + 1 if shown else 0:,}–{end:,} of {len(self._numbers):,}"
         return "\n".join([*map(self._line, shown), "", where])

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from tuiq.spool.answers import Verb
 from tuiq.spool.entry import State
+from tuiq.spool.flags import MHold
+from tuiq.spool.verbs import nothing_to_do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tuiq.spool.entry import QueueEntry
     from tuiq.tui.index.messages import Row
 
 BUDGET = 0.0008
@@ -29,6 +32,7 @@ _DIM: dict[Verb, dict[State, str]] = {
     Verb.BOUNCE: {},
     Verb.DELIVERED: {},
 }
+_NEVER_SINGLE = "single recipients cannot be purged; delete them"
 _ALWAYS = {State.TRASHED: _TRASH, State.DAMAGED: _DAMAGED}
 
 
@@ -49,6 +53,46 @@ def why_not(
             return ""
         first = first or reason
     return first
+
+
+def why_not_single(
+    verb: Verb, picks: Iterable[tuple[QueueEntry, tuple[int, ...]]], *, in_doubt: str
+) -> str:
+    """Return why *verb* has nothing to do on any of these single recipients.
+
+    Empty: it may have.  *in_doubt* is the setting.
+    """
+    if verb is Verb.PURGE:
+        return _NEVER_SINGLE
+    deadline = time.perf_counter() + BUDGET
+    first = ""
+    for entry, slots in picks:
+        reason = _why_not_slots(verb, entry, slots, in_doubt)
+        if not reason:
+            return ""
+        if first and time.perf_counter() > deadline:
+            return ""
+        first = first or reason
+    return first
+
+
+def _why_not_slots(
+    verb: Verb, entry: QueueEntry, slots: tuple[int, ...], in_doubt: str
+) -> str:
+    if entry.damage:
+        return _DAMAGED
+    requests, states = entry.requests, entry.states
+    held = sum(requests[slot] in b"H" for slot in slots)
+    is_whole = entry.hold != MHold.NONE
+    if verb is Verb.RELEASE:
+        if is_whole:
+            return "the whole message is held; release that"
+        return "" if held else "not held"
+    if is_whole or held == len(slots):
+        reason = _DIM.get(verb, {}).get(State.HELD, "")
+        if reason:
+            return reason
+    return nothing_to_do(verb, {states[slot] for slot in slots}, in_doubt=in_doubt)
 
 
 def _why_not(verb: Verb, row: Row, is_held: Callable[[Row], bool]) -> str:

@@ -108,7 +108,7 @@ def write(job: Job, spool: Spool, subject: Subject, path: Path) -> None:
     stopped = f"; stopped, {job.of - job.done:,} are missing" if job.stopped else ""
     what = plural(written, "message")
     where = printable(str(path))
-    job.note = f"exported {what} ({size(length)}) to {where}{missing}{stopped}"
+    job.note = f"exported {what} ({size(length)} bytes) to {where}{missing}{stopped}"
 
 
 def _lines(job: Job, spool: Spool, subject: Subject) -> Iterator[str]:

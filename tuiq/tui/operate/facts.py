@@ -17,6 +17,7 @@ from tuiq.spool.answers import Result, Verb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiq.actions.selection import Selection
     from tuiq.tui.operate.freezing import Frozen
     from tuiq.tui.operate.job import Job
 
@@ -33,28 +34,24 @@ _TITLES = {Verb.DELIVERED: "Mark as delivered", Verb.UNDO: "Restore from the tra
 OFFERED = 60.0
 """Seconds for which an undo is on offer in the bar."""
 GOING = {
-    "hold": "holds",
-    "release": "releases",
-    "flush": "flushes",
-    "requeue": "requeues",
-    "delete": "deletes",
-    "undo": "takes back",
-    "purge": "purges",
-    "bounce": "bounces",
-    "delivered": "marks delivered",
-    "pause": "pauses",
-    "resume": "resumes",
-    "limits": "sets limits of",
-    "export": "exports",
+    Verb.HOLD: "holds {}",
+    Verb.RELEASE: "releases {}",
+    Verb.FLUSH: "flushes {}",
+    Verb.REQUEUE: "requeues {}",
+    Verb.DELETE: "deletes {}",
+    Verb.UNDO: "restores {}",
+    Verb.PURGE: "purges {}",
+    Verb.BOUNCE: "bounces {}",
+    Verb.DELIVERED: "marks {} delivered",
 }
-"""What a job does, after who does it."""
+"""What a yes does to what."""
 _PAST = {"flush": "flush requested", "undo": "taken back"}
 
 
-def title(verb: Verb, count: int) -> str:
-    """Return ``Delete 1,842 messages``."""
+def title(verb: Verb, selection: Selection) -> str:
+    """Return ``Delete: 1,842 messages``."""
     doing = _TITLES.get(verb, verb.value.capitalize())
-    return f"{doing}: {plural(count, 'message')}"
+    return f"{doing}: {selection.what}"
 
 
 def clock_time(epoch: float) -> str:
@@ -75,8 +72,8 @@ def facts(verb: Verb, frozen: Frozen, *, keep: float) -> Iterator[tuple[str, str
         yield "Gone", f"{plural(len(selection.gone), 'message')} left since"
     hidden = plural(frozen.subject.hidden, "marked row")
     yield "Hidden", f"{hidden} outside the filter: not acted on"
-    for label, entry in zip(("Sample", "", ""), selection.samples, strict=False):
-        yield label, sample(entry, frozen.at)
+    for label, pick in zip(("Sample", "", ""), selection.samples, strict=False):
+        yield label, sample(*pick, now=frozen.at)
     yield undo_promise(verb, keep)
     if frozen.in_flight:
         then = _IN_FLIGHT.get(verb, _LATER)

@@ -15,7 +15,7 @@ from tuiq.tui.commands import COMMANDS, Group
 from tuiq.tui.operate.acting import Acting
 from tuiq.tui.operate.canary import Canaries
 from tuiq.tui.operate.confirm import Confirm
-from tuiq.tui.operate.dimming import why_not
+from tuiq.tui.operate.dimming import why_not, why_not_single
 from tuiq.tui.operate.elsewhere import elsewhere
 from tuiq.tui.operate.exporting import Exporting
 from tuiq.tui.operate.facts import progress, report
@@ -28,6 +28,7 @@ from tuiq.tui.operate.running import Running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiq.spool.entry import QueueEntry
     from tuiq.tui.index.messages import Row
     from tuiq.tui.operate.job import Job
     from tuiq.tui.page import Page, Subject
@@ -42,6 +43,8 @@ _CHANGES = frozenset(
 """Commands that change something."""
 _ACCESS_FOR = 5.0
 """Seconds for which it is believed whether a directory may be written."""
+_KNOWN_FOR = 0.5
+"""Seconds for which a message that was read serves to dim keys."""
 
 
 class Operator:
@@ -60,6 +63,8 @@ class Operator:
         self._running = Running(shell, then)
         self._exporting = Exporting(shell, then)
         self._access: dict[str, tuple[float, bool]] = {}
+        # When which message was read, and what it was.
+        self._known: tuple[float, str, QueueEntry | None] | None = None
 
     @property
     def last_undo(self) -> Undoable | None:
@@ -123,13 +128,34 @@ class Operator:
         unwritable = self._why_not_directory(subject)
         if unwritable or subject.is_sample:
             return unwritable  # others may qualify than these
+        if subject.picks[0][1] is not None:
+            in_doubt = self._shell.world.config.spool.in_doubt
+            return why_not_single(verb, self._singled(subject), in_doubt=in_doubt)
         messages = self._shell.world.messages
         rows = (messages.row(queue_id) for queue_id, _ in subject.picks)
         return why_not(verb, rows, is_held=self._has_held_recipients)
 
+    def _singled(
+        self, subject: Subject
+    ) -> Iterator[tuple[QueueEntry, tuple[int, ...]]]:
+        """Yield the messages whose recipients are meant one by one."""
+        for queue_id, slots in subject.picks:
+            row = self._shell.world.messages.row(queue_id)
+            entry = self._entry(row) if row is not None else None
+            if entry is not None and slots is not None:
+                yield entry, slots
+
+    def _entry(self, row: Row) -> QueueEntry | None:
+        """Read a message, but not for every key that is dimmed or not."""
+        known, now = self._known, time.monotonic()
+        if known is None or known[1] != row.queue_id or now - known[0] > _KNOWN_FOR:
+            directory = self._shell.world.spool.directory(row.directory)
+            entry = read_entry(directory, row.queue_id)
+            known = self._known = now, row.queue_id, entry
+        return known[2]
+
     def _has_held_recipients(self, row: Row) -> bool:
-        directory = self._shell.world.spool.directory(row.directory)
-        entry = read_entry(directory, row.queue_id)
+        entry = self._entry(row)
         return entry is not None and b"H" in entry.requests
 
     def _why_not_directory(self, subject: Subject) -> str:
@@ -151,6 +177,7 @@ class Operator:
 
     def perform(self, command: str, page: Page) -> None:
         """Do a command on what *page* has focused or marked."""
+        self._known = None
         reason = self.why_not(command, page)
         if reason:
             self._shell.tell(f"{COMMANDS[command].label}: {reason}", bad=True)

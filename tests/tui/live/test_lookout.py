@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,7 @@ from tuiq.spool.status import Connection, RunnerStatus, StatusWriter
 from tuiq.spool.suspect import mark_suspect
 from tuiq.tui.live import locks as locks_module
 from tuiq.tui.live.lookout import Lookout
+from tuiq.tui.live.runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -341,6 +343,15 @@ def test_runners_that_come_and_go_are_noted(scene: Scene) -> None:
         ("worker-2", "draining"),
         ("worker-2", "ended"),
     ]
+
+
+def test_a_runner_that_leaves_its_status_behind_has_died() -> None:
+    runs = Runs()
+    told = RunnerStatus(name="worker-1", started=NOW, alive=True)
+    runs.look([told], NOW)
+    runs.look([replace(told, alive=False)], NOW + 1)
+    runs.look([], NOW + 2)
+    assert [run.what for run in runs.turns] == ["was running already", "died"]
 
 
 def test_the_thread_looks_by_itself_and_ends(scene: Scene) -> None:

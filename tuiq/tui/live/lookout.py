@@ -128,7 +128,7 @@ class Lookout:
         alive = around.alive
         destinations = tuple(all_destinations(alive))
         rates = self._measure(alive, [told.name for told in destinations])
-        self._runs.look(alive, around.now)
+        self._runs.look(around.runners, around.now)
         return Sight(
             at=around.now,
             around=around,

@@ -26,7 +26,7 @@ class Run:
     runner: str
     """``worker-1 (pid 12)``."""
     what: str
-    """``started``, ``draining``, ``ended`` …"""
+    """``started``, ``draining``, ``ended``, ``died`` …"""
     count: int = 0
     """Recipients it had delivered, at its end."""
 
@@ -41,9 +41,10 @@ class Runs:
         self.turns: deque[Run] = deque(maxlen=KEPT)
         """The latest last."""
 
-    def look(self, alive: Iterable[RunnerStatus], now: float) -> None:
-        """Compare with those that live."""
-        present = {(told.name, told.pid, told.started): told for told in alive}
+    def look(self, runners: Iterable[RunnerStatus], now: float) -> None:
+        """Compare with what there is now, the remains of dead ones too."""
+        found = {(told.name, told.pid, told.started): told for told in runners}
+        present = {key: told for key, told in found.items() if told.alive is not False}
         before = self._before
         self._before = present
         if before is None:
@@ -59,7 +60,9 @@ class Runs:
         for key, told in before.items():
             if key not in present:
                 done = told.counters.get("delivered", 0)
-                self._note(told, "ended", now, count=done)
+                # Whoever ends in order takes its status away.
+                how = "died" if key in found else "ended"
+                self._note(told, how, now, count=done)
 
     def _note(
         self, told: RunnerStatus, what: str, at: float, *, count: int = 0

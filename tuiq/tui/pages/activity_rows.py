@@ -122,12 +122,13 @@ def _outcome(record: Record, *, running: bool) -> str:
 def of_run(run: Run) -> ActivityRow:
     """Return the row of a runner that came, turned or went."""
     done = f", {plural(run.count, 'recipient')} delivered" if run.count else ""
+    roles = {"died": Role.BAD, "ended": Role.WARN}
     return ActivityRow(
         at=run.at,
         what="runner",
         scope=clean(run.runner),
         outcome=run.what + done,
-        role=Role.INFO if run.what != "ended" else Role.WARN,
+        role=roles.get(run.what, Role.INFO),
     )
 
 

@@ -12,6 +12,7 @@ from tests.tui.operate.desk import Floor, open_now, shown, until
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
 from tuiq.spool import control
+from tuiq.tui.operate.canary import choices
 from tuiq.tui.operate.choose import Choose
 from tuiq.tui.operate.confirm import Confirm
 
@@ -191,3 +192,13 @@ async def test_a_flush_waits_for_an_answer_that_is_slow(
                 floor.perform("flush")
                 await until(pilot, lambda: bool(floor.told))
     assert floor.told == ["1 flushed: 1 sent"]
+
+
+def test_what_canaries_there_may_be_is_said_in_whole_phrases() -> None:
+    assert [choice.words() for choice in choices(30)] == [
+        "the oldest message",
+        "the oldest 5 messages",
+        "5 messages, spread over destinations",
+        "the oldest 30 messages",
+        "30 messages, spread over destinations",
+    ]

@@ -44,9 +44,10 @@ class Choice:
     def words(self) -> str:
         """Return the line that offers it."""
         if self.count == 1:
-            return "1, the oldest"
-        order = "spread over destinations" if self.spread else "the oldest"
-        return f"{self.count}, {order}"
+            return "the oldest message"
+        if self.spread:
+            return f"{self.count} messages, spread over destinations"
+        return f"the oldest {self.count} messages"
 
 
 def choices(count: int) -> list[Choice]:

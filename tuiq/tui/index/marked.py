@@ -97,10 +97,7 @@ class MarkedLines:
         """Return the marked lines that are listed, in the order of the list."""
         basis = (self.version, self._listing.version)
         if self._shown[0] != basis:
-            places = self._listing.places(self._codes)
-            there = np.flatnonzero(places >= 0)
-            order = np.argsort(places[there], kind="stable")
-            self._shown = basis, self._codes[there[order]]
+            self._shown = basis, _placed(self._codes, self._listing)
         return self._shown[1]
 
     def hidden(self) -> int:
@@ -110,7 +107,7 @@ class MarkedLines:
     def coded(self, keys: Iterable[Hashable]) -> NDArray[np.int64]:
         """Return keys as lines, rising; what is no message any more is left out."""
         if isinstance(keys, Lines):
-            return np.sort(keys.codes, kind="stable")
+            return np.sort(keys.codes)
         found = {self._code(key) for key in keys}
         return np.array(sorted(found - {_NONE}), dtype=np.int64)
 
@@ -151,6 +148,16 @@ def _in(codes: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_
     at = np.minimum(np.searchsorted(others, codes), len(others) - 1)
     found: NDArray[np.bool_] = others[at] == codes
     return found
+
+
+def _placed(codes: NDArray[np.int64], listing: Listing) -> NDArray[np.int64]:
+    """Return those of *codes* that are listed, in the order of the list."""
+    places = listing.places(codes)
+    there = places >= 0
+    lines = np.full(int(places.max(initial=-1)) + 1, _NONE, dtype=np.int64)
+    lines[places[there]] = codes[there]
+    placed: NDArray[np.int64] = lines[lines != _NONE]
+    return placed
 
 
 def _joined(some: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:

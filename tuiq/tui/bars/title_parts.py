@@ -31,6 +31,7 @@ _TOTALS = (
     ("doubt", State.DOUBT, Role.DOUBT, 9),
     ("failed", State.FAILED, Role.FAILED, 13),
     ("damaged", State.DAMAGED, Role.DAMAGED, 13),
+    ("trash", State.TRASHED, Role.TRASHED, 20),
 )
 _ALWAYS = frozenset({State.ACTIVE, State.DEFERRED, State.HELD})
 """Said even when there are none."""
@@ -136,8 +137,12 @@ def runner_part(around: Circumstances, word: str) -> Part:
 
 
 def total_parts(tally: Mapping[State, int], count: int) -> list[Part]:
-    """Return the number of messages, and how many are in which state."""
-    parts = [part(_total("q", count, Role.STRONG), rank=0)]
+    """Return the number of live messages, and how many are in which state.
+
+    *count* is the number of all; the trash is a number of its own.
+    """
+    live = count - tally.get(State.TRASHED, 0)
+    parts = [part(_total("q", live, Role.STRONG), rank=0)]
     for word, state, role, rank in _TOTALS:
         number = tally.get(state, 0)
         if number or state in _ALWAYS:

@@ -19,7 +19,7 @@ from tuiq.spool.entry import State
 from tuiq.spool.layout import is_queue_id
 from tuiq.tui.index import completion, folding, shape
 from tuiq.tui.index.asking import Asking
-from tuiq.tui.index.blocks import DAMAGE, STATES
+from tuiq.tui.index.blocks import DAMAGE, STATE_NUMBERS, STATES
 from tuiq.tui.index.facts import (
     Forecast,
     Progress,
@@ -61,6 +61,7 @@ __all__ = [
 
 MANY = 2_000
 """Changed messages that are told one by one."""
+_TRASHED = STATE_NUMBERS[State.TRASHED]
 _TEXT_COLUMNS = ("sender", "recipient", "domain", "reply")
 _COLUMNS = {"id": "hi", "age": "birth", "queue": "place", "rcpts": "count"}
 """Column ids of views and what they are called in the table, where that differs."""
@@ -87,6 +88,11 @@ class Messages:
     def count(self) -> int:
         """Return the number of messages."""
         return self.table.count
+
+    @property
+    def live_count(self) -> int:
+        """Return the number of messages that are not in the trash."""
+        return self.count - int(self.table.counts[_TRASHED::16].sum())
 
     @property
     def generation(self) -> int:

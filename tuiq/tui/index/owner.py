@@ -22,6 +22,10 @@ class Index(Protocol):
     now: Callable[[], float]
 
     @property
+    def count(self) -> int: ...  # noqa: D102
+    @property
+    def live_count(self) -> int: ...  # noqa: D102
+    @property
     def around(self) -> Circumstances | None: ...  # noqa: D102
     def row_number(self, queue_id: str) -> int | None: ...  # noqa: D102
     def key(self, column: str, *, reverse: bool) -> Key: ...  # noqa: D102

@@ -60,6 +60,15 @@ class MessagesView(Shown):
         return str(self._filter)
 
     @property
+    def among(self) -> int:
+        """Return the number of messages that the filter chooses from.
+
+        The trash is among them only where the filter names it.
+        """
+        messages = self._messages
+        return messages.count if self._filter.wants_trash else messages.live_count
+
+    @property
     def sorted_by(self) -> tuple[str, bool]:
         """Return the sort column and whether the greatest comes first."""
         return self._sort

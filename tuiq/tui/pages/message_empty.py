@@ -83,7 +83,7 @@ def empty_text(
 def _unmatched(messages: Messages, text: str) -> str:
     said = (
         f"No message matches {clean(text)} — "
-        f"{messages.count:,} without the filter (\\ drops it)."
+        f"{messages.live_count:,} without the filter (\\ drops it)."
     )
     near = _near(messages, text)
     return f"{said} {near}" if near else said

@@ -203,7 +203,7 @@ class Frame(SturdyApp, inherit_bindings=False):
     def turn(self) -> None:
         """Take in what happened and show it; called in every tick."""
         self.guarded("reading the queue", self._take_in)
-        if self.stillness.now is None:
+        if self.stillness.now is None or self.page.is_due:
             self.show_page()
         self.refresh_bars()
 
@@ -233,7 +233,10 @@ class Frame(SturdyApp, inherit_bindings=False):
         """Hold the display still, or let it go on."""
         self.stillness.toggle(self.world.clock.now())
         self.title_bar.frozen = self.stillness.now
-        if self.stillness.now is None:
+        is_still = self.stillness.now is not None
+        for page in self.pages.values():
+            page.freeze(is_still)
+        if not is_still:
             self.show_page()
 
     # -- what pages and dialogs ask for ------------------------------------------

@@ -89,6 +89,18 @@ class Page(Widget, can_focus=False):
     def hidden(self) -> None:
         """Note that another page is shown now."""
 
+    def freeze(self, on: bool) -> None:
+        """Keep rows, order and cells as they are while *on*; no tick comes then.
+
+        What the operator asks for meanwhile, such as a filter, is shown as it is now,
+        and held from then on.
+        """
+
+    @property
+    def is_due(self) -> bool:
+        """Say whether something that was asked for while frozen has come since."""
+        return False
+
     def why_not(self, command: str) -> str:
         """Return why a command cannot work now, as one short phrase; empty: it can."""
         return ""

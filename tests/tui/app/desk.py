@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from tests.spool.world import SetClock
+    from tests.tui.world import PlantedSpool
     from tuiq.tui.troubles import Troubles
     from tuiq.tui.world import World
 
@@ -29,10 +30,17 @@ _NAMES = {
 class Desk:
     """One running application."""
 
-    def __init__(self, pilot: Pilot[int], app: TuiqApp, clock: SetClock) -> None:
+    def __init__(
+        self,
+        pilot: Pilot[int],
+        app: TuiqApp,
+        clock: SetClock,
+        planted: PlantedSpool,
+    ) -> None:
         self.pilot = pilot
         self.app = app
         self.clock = clock
+        self.planted = planted
 
     @property
     def lines(self) -> list[str]:
@@ -75,14 +83,14 @@ async def opened(
     **options: Any,
 ) -> AsyncIterator[Desk]:
     """Open the UI; the queue is read only if *rows* are wanted."""
-    furnish(path)
+    planted = furnish(path)
     with open_world(path, **options) as (world, clock):
         if not rows:
             setattr(world.feed, "start", lambda: None)  # noqa: B010
         prepare(world)
         app = TuiqApp(world, troubles=troubles)
         async with app.run_test(size=size, notifications=True) as pilot:
-            desk = Desk(pilot, app, clock)
+            desk = Desk(pilot, app, clock, planted)
             await desk.until(lambda: app.is_up)
             if rows:
                 await desk.until(

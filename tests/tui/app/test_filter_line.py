@@ -28,7 +28,7 @@ async def test_typing_narrows_the_page(tmp_path: Path, size: tuple[int, int]) ->
         await desk.press("slash")
         await desk.type("dom:full.example")
         await narrowed_to(desk, "dom:full.example")
-        await desk.until(lambda: "5 of 13" in desk.lines[desk.app.filter_line.region.y])
+        await desk.until(lambda: "5 of 12" in desk.lines[desk.app.filter_line.region.y])
         await desk.press("enter")
         assert not desk.app.filter_line.is_editing
         assert "filter › dom:full.example" in desk.screen

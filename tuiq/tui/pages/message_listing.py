@@ -25,10 +25,12 @@ from tuiq.tui.pages.message_view import MessageView
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from tuiq.actions.circumstances import Circumstances
     from tuiq.tui.grid.model import Key
     from tuiq.tui.grid.news import SortWanted
     from tuiq.tui.index.lines import Listing as IndexListing
     from tuiq.tui.index.messages import MessagesView, Row
+    from tuiq.tui.live.lookout import Sight
     from tuiq.tui.look.palette import Palette
     from tuiq.tui.pages.message_rows import MessageRows
     from tuiq.tui.pages.recipient_rows import RecipientRows
@@ -72,6 +74,8 @@ class Listing(Page):
         """The last that was in force."""
         self._marked = 0
         self._shown: tuple[object, ...] = ()
+        self._frozen: Sight | None = None
+        """What was seen around when the rows were frozen."""
 
     noun = "row"
 
@@ -233,6 +237,23 @@ class Listing(Page):
 
     # Time.
 
+    @property
+    def around(self) -> Circumstances:
+        """Return who holds what, as far as rows tell of it."""
+        return (self._frozen or self.world.lookout.sight).around
+
+    def freeze(self, on: bool) -> None:
+        """Hold rows, order and what was read of them still."""
+        self.view.freeze(on)
+        self._frozen = self.world.lookout.sight if on else None
+        self.model.window.hold(on)
+        self.catch_up()
+
+    @property
+    def is_due(self) -> bool:
+        """Say whether the view has moved, as it does while frozen if asked to."""
+        return bool(self._shown) and self._shown[1] != self.view.version
+
     def tick(self, now: float) -> None:
         """Show what changed; say ages anew every few seconds."""
         moved = not self.ages <= now < self.ages + AGES
@@ -292,7 +313,7 @@ class Listing(Page):
     def matched(self) -> str:
         """Return how many match, and how far the reading for that is."""
         if self.view.filter:
-            said = f"{self.view.count:,} of {self.world.messages.count:,}"
+            said = f"{self.view.count:,} of {self.view.among:,}"
         else:
             said = plural(self.view.count, "message")
         progress = self.view.progress

@@ -60,8 +60,15 @@ class Window:
         self._rows: dict[str, Row | None] = {}
         self._ids: dict[int, str | None] = {}
         self._as_of: tuple[int, int] = (-1, -1)
+        self._is_held = False
+
+    def hold(self, on: bool) -> None:
+        """Keep what was looked up while *on*, until the view moves."""
+        self._is_held = on
 
     def _bring(self) -> None:
+        if self._is_held and self._as_of[1] == self._view.version:
+            return
         as_of = (self._messages.generation, self._view.version)
         if as_of != self._as_of or len(self._rows) + len(self._ids) > _KEPT:
             self._rows.clear()
@@ -71,9 +78,11 @@ class Window:
     def row(self, queue_id: str) -> Row | None:
         """Return what the index knows of a message."""
         self._bring()
-        if queue_id not in self._rows:
-            self._rows[queue_id] = self._messages.row(queue_id)
-        return self._rows[queue_id]
+        row = self._rows.get(queue_id)
+        is_news = row is not None and row.stage is Stage.NAMED  # while it is held
+        if queue_id not in self._rows or is_news:
+            row = self._rows[queue_id] = self._messages.row(queue_id)
+        return row
 
     def id_at(self, position: int) -> str | None:
         """Return the message at *position* of the view."""
@@ -156,7 +165,14 @@ class MessageRows:
 
     # What the cells say, each with its role.
 
+    def _state(self, row: Row) -> Cell:
+        if row.stage is Stage.NAMED:
+            return ELLIPSIS, Role.DIM
+        return row.state.value, ROLES[row.state]
+
     def _sign(self, row: Row) -> Cell:
+        if row.stage is Stage.NAMED:
+            return "", Role.DIM
         if row.state is State.ACTIVE:
             return self._live(row)[0]
         sign = "!" if row.state in _TROUBLE or row.damage else ""
@@ -259,5 +275,5 @@ _CELLS: Mapping[str, Callable[[MessageRows, Row], Cell]] = {
         Role.TEXT,
     ),
     "route": MessageRows._route,
-    "state": lambda self, row: (row.state.value, ROLES[row.state]),
+    "state": MessageRows._state,
 }

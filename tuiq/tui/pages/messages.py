@@ -26,7 +26,7 @@ class MessagesPage(ListPage):
         return MessageRows(
             self.world.messages,
             self.view,
-            lambda: self.world.lookout.sight.around,
+            lambda: self.around,
             now=self.ages,
             ascii=lambda: self.palette().ascii,
         )

@@ -44,7 +44,7 @@ class RecipientsPage(ListPage):
         return RecipientRows(
             self.world.messages,
             self.recipients,
-            lambda: self.world.lookout.sight.around,
+            lambda: self.around,
             now=self.ages,
             ascii=lambda: self.palette().ascii,
         )

@@ -13,6 +13,7 @@ from tuiq.spool.answers import Verb
 from tuiq.spool.entry import State
 from tuiq.spool.flags import MHold
 from tuiq.spool.verbs import nothing_to_do
+from tuiq.tui.index.facts import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -96,6 +97,8 @@ def _why_not_slots(
 
 
 def _why_not(verb: Verb, row: Row, is_held: Callable[[Row], bool]) -> str:
+    if row.stage is Stage.NAMED:
+        return ""  # nobody knows yet
     state = row.state
     if verb is Verb.PURGE:
         fits = state in (State.TRASHED, State.DAMAGED)

@@ -11,6 +11,7 @@ from tuiq.actions.filter_text import domain_of
 from tuiq.actions.filter_tree import And, Not, quote
 from tuiq.actions.words import DAY, HOUR, MINUTE
 from tuiq.spool.entry import State
+from tuiq.tui.index.facts import Stage
 from tuiq.tui.pages.message_rows import route_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tuiq.tui.index.messages import Row
     from tuiq.tui.pages.message_slots import Slot
 
+_BY_NAME = frozenset({"id", "queue", "age", "birth"})
 _CODES = re.compile(r"[245]\d\d(?:[ -][245]\.\d{1,3}\.\d{1,3})?\b")
 
 
@@ -36,8 +38,15 @@ def narrowed(text: str, term: str, *, excluding: bool = False) -> str:
 def term_of(column: str, row: Row, around: Circumstances, now: float) -> str:
     """Return the term that selects rows like *row* in *column*; empty: there is none.
 
-    The row itself always fits: a time or a size becomes the range it lies in.
+    The row itself always fits: a time or a size becomes the range it lies in.  Of one
+    that was not read yet only what its name tells can be said.
     """
+    if row.stage is Stage.READ or column in _BY_NAME:
+        return _term_of(column, row, around, now)
+    return ""
+
+
+def _term_of(column: str, row: Row, around: Circumstances, now: float) -> str:
     if column in _TEXTS:
         return _TEXTS[column](row)
     if column in {"age", "birth"}:

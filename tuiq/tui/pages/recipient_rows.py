@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tuiq.spool.entry import State
 from tuiq.tui.grid.model import Cell, Column, Key
+from tuiq.tui.index.facts import Stage
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import ELLIPSIS, clean
 from tuiq.tui.pages.message_rows import Window
@@ -159,13 +159,14 @@ class RecipientRows:
         if facts is None or not 0 <= number < len(facts.recipients):
             return None
         view, reply = facts.recipients[number], facts.reasons.get(number, b"")
-        row = self.window.row(queue_id)
+        row, around = self.window.row(queue_id), self._around()
+        is_read = row is not None and row.stage is Stage.READ
         return Slot(
             entry=facts.entry,
-            state=row.state if row else State.DUE,
+            state=row.state if row and is_read else around.state(facts.entry),
             view=view,
             reply=reply,
-            around=self._around(),
+            around=around,
             now=self.now,
             ascii=self._ascii(),
         )

@@ -64,6 +64,8 @@ class Page(Widget, can_focus=False):
     """``Messages``."""
     footer: ClassVar[tuple[str, ...]] = ()
     """Ids of the commands that its footer shows, the most useful first."""
+    seeks_words: ClassVar[bool] = False
+    """Whether its filter is words to seek: no terms, and nothing to get wrong."""
     takes: ClassVar[frozenset[str]] = frozenset()
     """Ids of all commands that it performs itself."""
 

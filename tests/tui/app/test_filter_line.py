@@ -85,6 +85,33 @@ async def test_tab_completes_fields_words_and_values(tmp_path: Path) -> None:
         await narrowed_to(desk, "state:held dom:full.example")
 
 
+async def test_after_the_only_field_that_fits_its_values_are_offered(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as desk:
+        await desk.press("slash")
+        await desk.type("sta")
+        await desk.press("tab")
+        assert "deferred" in text_below(desk)
+        await desk.press("tab")
+        assert desk.app.filter_line.input.value == "state:damaged"
+
+
+async def test_words_to_seek_are_no_terms(tmp_path: Path) -> None:
+    async with opened(tmp_path) as desk:
+        await desk.press("6", "slash")
+        await desk.type("sta")
+        assert text_below(desk) == ""
+        await desk.press("ctrl+u")
+        desk.app.filter_line.input.insert_text_at_cursor("worker-1 (pid 12) said:")
+        await narrowed_to(desk, "worker-1 (pid 12) said:")
+        assert text_below(desk) == ""
+        await desk.press("enter")
+        assert not desk.app.filter_line.is_editing
+        assert desk.app.page.filter_text == "worker-1 (pid 12) said:"
+        assert desk.app.world.choices.history == [], "they would narrow no messages"
+
+
 async def test_the_footer_says_what_the_keys_do_meanwhile(tmp_path: Path) -> None:
     async with opened(tmp_path) as desk:
         await desk.press("slash")

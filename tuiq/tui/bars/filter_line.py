@@ -176,13 +176,24 @@ class FilterLine(Horizontal):
         """Check what is written, and offer what may follow."""
         self._check()
         at = self.input.cursor_position
-        self._completion = complete(self.input.value, at, self._values)
+        self._completion = (
+            Completion()
+            if self._seeks_words
+            else complete(self.input.value, at, self._values)
+        )
         self._hint()
 
+    @property
+    def _seeks_words(self) -> bool:
+        page = self._page()
+        return page is not None and page.seeks_words
+
     def _check(self) -> None:
+        self._error = ("", 0)
+        if self._seeks_words:
+            return
         try:
             parse(self.input.value)
-            self._error = ("", 0)
         except FilterError as error:
             self._error = (error.reason, error.position)
 
@@ -206,6 +217,8 @@ class FilterLine(Horizontal):
             self.input.value = text
         self.input.cursor_position = cursor
         self._completion = completion
+        if len(completion.offers) == 1:
+            self._look()  # there is nothing else to turn to: what may follow it?
         self._check()
         self._hint()
         self._apply_soon()
@@ -221,7 +234,7 @@ class FilterLine(Horizontal):
         self.input.cursor_position = len(recalled)
 
     def _remember(self, text: str) -> None:
-        if text:
+        if text and not self._seeks_words:
             self._choices.remember(text)
             self._choices.save()
 

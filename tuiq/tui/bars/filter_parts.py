@@ -31,6 +31,9 @@ EDITING_KEYS = (
 class Narrowed(Protocol):
     """What the filter line narrows: the current page, as far as it can be."""
 
+    seeks_words: ClassVar[bool]
+    """Whether it seeks words, and knows no terms."""
+
     @property
     def filter_text(self) -> str | None:
         """Return the filter in force; None where there is none to set."""

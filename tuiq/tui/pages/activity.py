@@ -42,6 +42,7 @@ class ActivityPage(Board):
 
     page_name = "activity"
     page_title = "Activity"
+    seeks_words = True
     footer: ClassVar[tuple[str, ...]] = ("open", "undo", "filter", "sort", "columns")
     DEFAULT_CSS = """
     ActivityPage #activity-about { height: 2; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,6 +57,8 @@ def test_freshness_is_a_word(state: FeedState, said: str) -> None:
 def test_a_frozen_display_says_since_when_and_what_waits() -> None:
     frozen = Frozen(since=NOW - 32.0, changes=310)
     assert fresh(LIVE, frozen) == "❄ frozen 00:32, 310 changes waiting"
+    shorter = forms(title_parts.fresh_part(LIVE, frozen, float(NOW)))
+    assert shorter[2:] == ["❄ frozen 00:32", "❄ 00:32"]
     frozen = Frozen(since=NOW - 32.0, changes=None)
     assert fresh(LIVE, frozen) == "❄ frozen 00:32, many changes waiting"
 
@@ -91,6 +94,8 @@ def test_the_runner_is_told_with_connections_in_use_and_allowed() -> None:
     assert forms(title_parts.runner_part(around, ""))[0] == "runner ▶ 12/20"
     nobody = Circumstances(now=float(NOW))
     assert forms(title_parts.runner_part(nobody, ""))[0] == "runner ■ none"
+    killed = Circumstances(now=float(NOW), runners=(replace(runner, alive=False),))
+    assert forms(title_parts.runner_part(killed, ""))[0] == "runner ■ died"
     died = forms(title_parts.runner_part(nobody, "died: exit status 78"))
     assert died[0] == "runner ■ none (died: exit status 78)"
     assert forms(title_parts.runner_part(nobody, "draining"))[0] == "runner draining"

@@ -61,6 +61,7 @@ def fresh_part(state: FeedState, frozen: Frozen | None, now: float) -> Part:
         return part(
             (f"❄ frozen {since}, {changes} changes waiting", Role.INFO),
             (f"❄ frozen {since}, {changes} waiting", Role.INFO),
+            (f"❄ frozen {since}", Role.INFO),
             (f"❄ {since}", Role.INFO),
             rank=15,
         )
@@ -125,9 +126,12 @@ def runner_part(around: Circumstances, word: str) -> Part:
         return part((f"runner {word}", Role.WARN), (word, Role.WARN), rank=18)
     alive = around.alive
     if not alive:
-        said = f"runner ■ none ({clean(word)})" if word not in ("", "running") else ""
-        forms = [("runner ■ none", Role.WARN), ("■ none", Role.WARN)]
-        return part(*([(said, Role.WARN)] if said else []), *forms, rank=18)
+        # A status without its runner: whoever ends in order takes it away.
+        short, role = ("died", Role.BAD) if around.runners else ("none", Role.WARN)
+        forms = [(f"runner ■ {short}", role), (f"■ {short}", role)]
+        if word not in ("", "running"):
+            forms.insert(0, (f"runner ■ none ({clean(word)})", role))
+        return part(*forms, rank=18)
     if all(runner.phase == "draining" for runner in alive):
         return part(("runner ⏸ draining", Role.WARN), ("⏸ drain", Role.WARN), rank=18)
     used = len(around.connections())

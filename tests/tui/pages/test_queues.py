@@ -50,6 +50,8 @@ async def test_a_directory_says_where_it_really_is_and_who_serves_it(
             assert f"-> {tmp_path}/s/disk2" in scene.page.detail.text
             assert f"served by worker-1 (pid {os.getpid()})" in scene.page.detail.text
             assert "nobody" in scene.line(" q.3 ")
+            assert "worker-1 " in scene.line(" q.2 "), "its name, not cut"
+            assert "worker-1 …" not in scene.line(" q.2 ")
         await scene.turn()
         assert "served by nobody" in scene.page.detail.text
 

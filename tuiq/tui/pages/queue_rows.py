@@ -232,7 +232,8 @@ def _served(row: QueueRow) -> Cell:
     if row.facts is None:
         return "", Role.DIM
     if row.facts.runner:
-        return clean(row.facts.runner), Role.TEXT
+        names, _, _pids = clean(row.facts.runner).partition(" (pid")
+        return names, Role.TEXT  # the line below the list has their pids
     return "nobody", Role.WARN
 
 

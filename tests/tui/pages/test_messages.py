@@ -286,6 +286,9 @@ async def test_a_filter_that_matches_nothing_says_so_and_what_was_meant(
         assert not stage.page.set_filter("dom:ful.example")
         await stage.sees("No message matches dom:ful.example — 12 without the filter")
         await stage.sees("Did you mean full.example (5 messages)?")
+        await stage.sees("Only recipients that are not settled yet were looked at.")
+        assert not stage.page.set_filter("size>1G")
+        await stage.until(lambda: "Only recipients" not in stage.text)
 
 
 async def test_hostile_filters_are_shown_escaped(tmp_path: Path) -> None:

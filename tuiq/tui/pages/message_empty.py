@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tuiq.actions.filter import parse
+from tuiq.actions.filter_match import RECIPIENT_FIELDS
 from tuiq.actions.filter_tree import FilterError, terms
 from tuiq.actions.words import plural
 from tuiq.tui.index.feed import Freshness
@@ -14,6 +15,9 @@ from tuiq.tui.look.text import clean
 from tuiq.tui.pages.message_facts import last_delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuiq.actions.filter_tree import Term
     from tuiq.tui.index.feed import FeedState
     from tuiq.tui.index.messages import Messages, MessagesView
     from tuiq.tui.world import World
@@ -85,16 +89,19 @@ def _unmatched(messages: Messages, text: str) -> str:
         f"No message matches {clean(text)} — "
         f"{messages.live_count:,} without the filter (\\ drops it)."
     )
-    near = _near(messages, text)
-    return f"{said} {near}" if near else said
-
-
-def _near(messages: Messages, text: str) -> str:
-    """Ask whether a domain was meant that is spelt alike."""
     try:
-        found = terms(parse(text).expression)
+        found = list(terms(parse(text).expression))
     except FilterError:
-        return ""
+        return said
+    if near := _near(messages, found):
+        said = f"{said} {near}"
+    if any(term.field in RECIPIENT_FIELDS for term in found):
+        said += "\nOnly recipients that are not settled yet were looked at."
+    return said
+
+
+def _near(messages: Messages, found: Iterable[Term]) -> str:
+    """Ask whether a domain was meant that is spelt alike."""
     for term in found:
         for value in term.values if term.field in _NAMES else ():
             domain = value.text.rpartition("@")[2].strip("*.")

@@ -281,6 +281,12 @@ def test_a_queue_that_does_not_drain_is_told_so() -> None:
     assert "no runner" in drain(5, came, left, is_served=False)
 
 
+def test_a_difference_by_chance_tells_of_no_end() -> None:
+    for out in (1.21, 1.2, 1.19):
+        said = drain(200, [1.2] * 60, [out] * 60, is_served=True)
+        assert said == "neither grows nor shrinks: 1.2/s come in, 1.2/s go out"
+
+
 def test_one_message_expires_and_several_expire() -> None:
     def forecast(count: int) -> Forecast:
         return Forecast(due_now=0, due_5m=0, due_15m=0, due_60m=0, expiring_24h=count)

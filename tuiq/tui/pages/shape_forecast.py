@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LOOK_BACK = 60
 """Seconds whose rates stand for those to come."""
+_STEADY = 0.1
+"""Share of the traffic that a difference may be by chance: it tells of no end."""
 _ENOUGH = 10
 """Seconds that must have been looked at."""
 
@@ -55,7 +57,9 @@ def drain(
     per_second = sum(left) / len(left), sum(came) / len(came)
     out, into = per_second
     pace = f"{rate(into)}/s come in, {rate(out)}/s go out"
-    if out <= into:
+    if abs(out - into) <= _STEADY * max(out, into):
+        return f"neither grows nor shrinks: {pace}"
+    if out < into:
         return f"never empty at this rate: {pace}"
     return f"empty in {span(moving / (out - into))} at this rate: {pace}"
 

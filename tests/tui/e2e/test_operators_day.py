@@ -94,7 +94,7 @@ def test_two_uis_see_what_the_other_does(
         other.until(lambda screen: bool(re.search(r"ann@example.org.*held", screen)))
 
         other.keys("6")
-        other.until(lambda screen: bool(re.search(r"hold .* 1 done", screen)))
+        other.until(lambda screen: bool(re.search(r"hold .* 1 +done", screen)))
 
 
 def test_a_storm_of_resizes_ends_in_a_right_screen(ui: Tmux) -> None:

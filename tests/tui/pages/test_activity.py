@@ -78,7 +78,7 @@ async def test_actions_stand_newest_first_with_who_and_how_it_went(
         act(scene, "hold", who="ann")
         await scene.turn()
         lines = [line for line in scene.text.splitlines() if " ids" in line]
-        assert lines[0].split()[1:4] == ["hold", "ann", "1"]
+        assert lines[0].split()[1:5] == ["hold", "ann", "1", "done"]
         assert lines[1].split()[1:4] == ["delete", "bob", "3"]
         assert "2 done · 1 gone before" in lines[1]
         assert "3 ids (spam)" in lines[1]

@@ -112,6 +112,8 @@ def _outcome(record: Record, *, running: bool) -> str:
     counts = record.counts
     if not record.start.count:
         return "done" if record.complete else "stopped"
+    if counts.get("acted") == record.start.count:
+        return "done"  # to all: the column before says to how many
     said = [f"{counts[key]:,} {word}" for key, word in _HOW if counts.get(key)]
     left_over = record.start.count - sum(counts.values())
     if left_over > 0:

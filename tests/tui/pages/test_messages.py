@@ -328,6 +328,13 @@ async def test_what_the_filter_hides_is_counted_and_not_meant(tmp_path: Path) ->
         assert subject.hidden == 1
         assert "2 marked (1 hidden by filter)" in page.status()
 
+        page.set_filter("state:due")  # hides both: the row is meant, and that is said
+        await stage.until(lambda: page.model.count == 1)
+        subject = page.subject()
+        assert subject is not None
+        assert subject.picks == ((ids["NEW"], None),)
+        assert "2 marked (2 hidden by filter): keys act on the row" in page.status()
+
 
 async def test_where_all_are_marked_the_scope_names_the_filter(tmp_path: Path) -> None:
     async with staged(MessagesPage(), tmp_path) as stage:

@@ -231,12 +231,12 @@ class ListPage(Listing):
         arrow = "▼" if reverse else "▲"
         if self.palette().ascii:
             arrow = "v" if reverse else "^"
-        hidden = self.marks.hidden()
+        count, hidden = len(self.marks), self.marks.hidden()
+        marked = f"{count:,} marked ({hidden:,} hidden by filter)"
+        if count and hidden == count:
+            marked += ": keys act on the row"
         follow = "on" if grid.following else "off"
-        return (
-            f"{len(self.marks):,} marked ({hidden:,} hidden by filter)   "
-            f"sort {column} {arrow}   follow {follow}"
-        )
+        return f"{marked}   sort {column} {arrow}   follow {follow}"
 
 
 _DO: Mapping[str, Callable[[ListPage], None]] = {

@@ -19,13 +19,13 @@ from tuiq.spool import control
 from tuiq.spool.entry import State
 from tuiq.spool.pauses import Scope
 from tuiq.tui.index.blocks import ELSEWHERE
+from tuiq.tui.index.marked import MarkedLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuiq.actions.circumstances import Circumstances
-    from tuiq.tui.index.marked import MarkedLines
-from tuiq.tui.index.messages import MessagesView
+    from tuiq.tui.index.messages import MessagesView
 
 
 @dataclass(frozen=True)

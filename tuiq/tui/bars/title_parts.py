@@ -31,7 +31,7 @@ _TOTALS = (
     ("doubt", State.DOUBT, Role.DOUBT, 9),
     ("failed", State.FAILED, Role.FAILED, 13),
     ("damaged", State.DAMAGED, Role.DAMAGED, 13),
-    ("trash", State.TRASHED, Role.TRASHED, 20),
+    ("trash", State.TRASHED, Role.DIM, 20),
 )
 _ALWAYS = frozenset({State.ACTIVE, State.DEFERRED, State.HELD})
 """Said even when there are none."""

@@ -195,8 +195,11 @@ class SpoolMachine(RuleBasedStateMachine):
         ]
         visit.settle(outcomes)
         visit.commit_failures()
+        opened = mail.opened
         for i in tried:
             self.judge(mail, i, verdicts[i])
+        if set(mail.states) == {"D"}:  # over: nobody needs to know of its claims
+            mail.opened = opened
 
     def judge(self, mail: Mail, index: int, verdict: Verdict) -> None:
         """Let the model hear a verdict."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.widget import Widget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from tuiq.tui.shell import Shell
     from tuiq.tui.world import World
@@ -155,3 +155,17 @@ class Page(Widget, can_focus=False):
 
     def focus_on(self, key: object) -> None:
         """Move the cursor to a row."""
+
+
+def run_in(
+    widget: Widget,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    group: str = "default",
+    exclusive: bool = True,
+) -> None:
+    """Run *work* as a worker of *widget*.
+
+    It is called by the worker: a widget that goes first leaves nothing unawaited.
+    """
+    widget.run_worker(cast("Any", work), group=group, exclusive=exclusive)

@@ -55,7 +55,7 @@ async def test_u_on_a_row_of_activity_takes_that_action_back(tmp_path: Path) -> 
         before = held(desk)
         await hold_a_domain(desk)
         await desk.press("6")
-        await desk.until(lambda: "5 done" in desk.screen)
+        await desk.until(lambda: " done " in desk.screen)
         desk.clock.time += 3600  # no longer the one that u offers anyway
         await desk.press("g")
         while "hold" not in desk.app.page.done().verb:  # type: ignore[union-attr]

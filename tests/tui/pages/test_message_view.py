@@ -268,7 +268,7 @@ async def test_data_that_cannot_be_read_is_told_with_its_path(tmp_path: Path) ->
         data = spool.path / "q.1" / ("df" + spool.ids["DEF"])
         data.unlink()
         await stage.opened("DEF", "open")
-        await stage.sees(f"{data.name}:")
+        await stage.sees(data.name)
         for section in (Section.HEADERS, Section.BODY, Section.RAW):
             await _section(stage, section)
             await stage.sees(f"[{section.value}]", data.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import Vertical
@@ -17,6 +18,7 @@ from tuiq.tui.grid import news
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
+from tuiq.tui.page import run_in
 from tuiq.tui.pages import activity_rows as rows
 from tuiq.tui.pages.activity_rows import ActivityRow
 from tuiq.tui.pages.board import Board
@@ -205,7 +207,8 @@ class ActivityPage(Board):
         elif not row.count:
             self.shell.tell(f"{row.what} {row.scope}: is about no single messages")
         else:
-            self.run_worker(self._show_messages(row.record), exclusive=True)
+            show = partial(self._show_messages, row.record)
+            run_in(self, show)
 
     async def _show_messages(self, record: Record) -> None:
         """Open the affected messages by their ids, or else by the filter used then."""

@@ -16,7 +16,7 @@ from tuiq.tui.grid.grid import Grid
 from tuiq.tui.index.marked import MarkedLines
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.page import Page
+from tuiq.tui.page import Page, run_in
 from tuiq.tui.pages.message_empty import Emptiness
 from tuiq.tui.pages.message_lines import OneLine
 from tuiq.tui.pages.message_pane import MessagePane
@@ -278,7 +278,7 @@ class Listing(Page):
         if moved:
             self.pane.repaint()
         if not self.model.count and moved:
-            self.run_worker(self._explain_emptiness(), group="empty", exclusive=True)
+            run_in(self, self._explain_emptiness, group="empty")
 
     def _forget_gone(self) -> None:
         if self.marks.version != self._marked:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 
 from tuiq.tui.look.palette import Palette
+from tuiq.tui.page import run_in
 from tuiq.tui.pages.message_facts import (
     QUICK_JOURNAL,
     Facts,
@@ -78,8 +80,8 @@ class MessagePane(Vertical):
             self.workers.cancel_group(self, "read")
             self._take(None)
             return
-        work = self._load(row.queue_id, row.directory)
-        self.run_worker(work, group="read", exclusive=True)
+        work = partial(self._load, row.queue_id, row.directory)
+        run_in(self, work, group="read")
 
     async def _load(self, queue_id: str, directory: str) -> None:
         """Read the message; then when it was tried, if that is quick."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
 from tuiq.spool.entry import State
+from tuiq.tui.page import run_in
 from tuiq.tui.pages.message_facts import (
     DATA_BYTES,
     Facts,
@@ -70,7 +72,7 @@ class MessageReader(Widget):
         self.gone = False
 
     def _read(self) -> None:
-        self.run_worker(self._load(), group="facts", exclusive=True)
+        run_in(self, self._load, group="facts")
 
     async def _load(self) -> None:
         facts = await asyncio.to_thread(
@@ -96,8 +98,8 @@ class MessageReader(Widget):
     def read_journal(self) -> None:
         """Read what the journal tells, unless that was done."""
         if self.history is None:
-            work = self._load_history(self._stop)
-            self.run_worker(work, group="history", exclusive=True)
+            work = partial(self._load_history, self._stop)
+            run_in(self, work, group="history")
 
     async def _load_history(self, stop: threading.Event) -> None:
         journal = self._world.spool.path / "journal"

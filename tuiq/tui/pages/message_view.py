@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from tuiq.errors import MessageGone
@@ -11,7 +12,7 @@ from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.page import Subject
+from tuiq.tui.page import Subject, run_in
 from tuiq.tui.pages import message_content, message_history, message_sections
 from tuiq.tui.pages.message_facts import DATA_BYTES, Facts
 from tuiq.tui.pages.message_lines import LongText, OneLine, note
@@ -158,7 +159,8 @@ class MessageView(MessageReader):
         self._shown_at = self._world.clock.now()
         if self.section in _TOLD:
             self.read_journal()
-        self.run_worker(self._fill(from_top=from_top), group="show", exclusive=True)
+        fill = partial(self._fill, from_top=from_top)
+        run_in(self, fill, group="show")
 
     async def _fill(self, *, from_top: bool) -> None:
         """Make the lines of the section in a thread: mail may be hard to read."""

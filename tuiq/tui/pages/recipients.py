@@ -11,6 +11,7 @@ from tuiq.actions.filter_match import RECIPIENT_FIELDS
 from tuiq.actions.filter_tree import terms
 from tuiq.actions.words import plural
 from tuiq.tui.index.recipients import Recipients
+from tuiq.tui.page import run_in
 from tuiq.tui.pages.message_facts import HEAD_BYTES, read_facts
 from tuiq.tui.pages.message_list import ListPage
 from tuiq.tui.pages.message_terms import term_of_slot
@@ -76,7 +77,7 @@ class RecipientsPage(ListPage):
         self.recipients.bring()
         if not self._reading and self._wanted():
             self._reading = True
-            self.run_worker(self._read(), group="sight")
+            run_in(self, self._read, group="sight", exclusive=False)
 
     def on_grid_moved(self) -> None:
         """Have read what came in sight."""

@@ -92,6 +92,8 @@ async def test_a_dead_destination_is_left_alone_and_then_probed_by_one(
         await until(lambda: server.connections == 2)
         await until(lambda: len(world.journal("deferred")) == 11)
         assert server.connections == 2
+        # What comes while the others are being deferred is deferred with them.
+        await until(lambda: not hop.deferring)
         replies.clear()
         late = world.submit()
         await until(lambda: late not in world.ids())

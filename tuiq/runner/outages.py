@@ -52,6 +52,8 @@ class Outages:
     async def defer_waiting(self, destination: Destination, reply: Reply) -> None:
         """Defer every message that waits for *destination*, open ones first.
 
+        What comes while this goes on is deferred as well: what failed has not had
+        time to recover.
         A permanent *reply* (there is no such domain) fails them.
         """
         if destination.deferring:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiq.clock import SystemClock
-from tuiq.config import Config, SpoolConfig
+from tuiq.config import Config, DeliveryConfig, SpoolConfig
+from tuiq.config.routes import Means, Options, Route, Via
 from tuiq.errors import ConfigError, SpoolError
+from tuiq.log import printable
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.spool import control
 from tuiq.spool.check import check_spool
@@ -455,6 +457,70 @@ def test_a_socket_in_drop_is_found_and_moved_away(spool: Path, config: Config) -
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(spool / "drop" / "m.sock"))
     repaired(config, Kind.NOT_A_FILE, spool / "drop" / "m.sock")
+
+
+@pytest.mark.parametrize("name", ["letter.txt", "m.", "t.short", "m.x\x1b[2J"])
+def test_what_is_not_named_like_a_message_in_drop_is_found_and_moved_away(
+    spool: Path, config: Config, name: str
+) -> None:
+    (spool / "drop" / name).write_text("hello")
+    path = printable(str(spool / "drop" / name))
+    done = repaired(config, Kind.FOREIGN, path)
+    assert done.startswith(f"moved to {spool}/reject/")
+
+
+def test_mail_that_waits_in_drop_is_no_finding(spool: Path, config: Config) -> None:
+    for prefix in "mt":
+        (spool / "drop" / f"{prefix}.{'0' * 32}").touch()
+    assert look(config) == []
+
+
+def with_passwords(config: Config, own: Path, of_a_route: Path) -> Config:
+    via = Via(means=Means.SMARTHOST, host="relay.example.org", port=25)
+    options = Options(username="you", password_file=of_a_route)
+    delivery = DeliveryConfig(
+        username="me", password_file=own, routes=(Route(via=via, options=options),)
+    )
+    return replace(config, delivery=delivery)
+
+
+def test_passwords_that_others_can_read_are_found_and_closed(
+    config: Config, tmp_path: Path
+) -> None:
+    own, other = tmp_path / "password", tmp_path / "relay"
+    for path in (own, other):
+        path.write_text("secret\n")
+        path.chmod(0o600)
+    config = with_passwords(config, own, other)
+    assert look(config) == []
+    for path, mode in ((own, 0o640), (other, 0o604)):
+        path.chmod(mode)
+        finding = only(config, Kind.WRONG_MODE, path)
+        assert f"mode {mode:04o}: others can read the password" in finding.reason
+        assert f"chmod 0600 {path}" in finding.remedy
+        repaired(config, Kind.WRONG_MODE, path)
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_password_file_that_is_not_there_needs_a_person(
+    config: Config, tmp_path: Path
+) -> None:
+    path = tmp_path / "password"
+    finding = only(with_passwords(config, path, path), Kind.UNREADABLE, path)
+    assert "no such file or directory" in finding.reason
+    assert finding.repair is None
+
+
+@needs_root
+def test_a_password_that_is_not_the_queue_users_is_found_and_given_to_it(
+    config: Config, tmp_path: Path
+) -> None:
+    path = tmp_path / "password"
+    path.write_text("secret\n")
+    path.chmod(0o600)
+    os.chown(path, 4711, 4711)
+    repaired(with_passwords(config, path, path), Kind.WRONG_OWNER, path)
+    assert path.stat().st_uid == 0
 
 
 def test_two_directories_with_one_id_need_a_person(spool: Path, config: Config) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from tuiq.log import printable
 from tuiq.spool import mend
 from tuiq.spool.check_place import check_mode, check_owner
+from tuiq.spool.drop import is_drop_name
 from tuiq.spool.finding import Finding, Kind
 from tuiq.spool.fs import OsFs
+from tuiq.spool.layout import LOCK_FILE
 from tuiq.spool.pauses import Pauses
 from tuiq.spool.status import read_statuses
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiq.clock import Clock
-    from tuiq.config import Config
+    from tuiq.config import Config, DeliveryConfig
 
 DROP_MODE = 0o3733
 """Everybody may put files in, nobody but the queue user may see or take them."""
@@ -49,6 +51,7 @@ def check_services(
         yield from _pauses(spool / "pauses", clock)
     if (spool / "drop").is_dir():
         yield from _drop(spool, owner)
+    yield from _passwords(config.delivery, owner)
 
 
 def _leftovers(directory: Path, before: float) -> Iterator[Finding]:
@@ -116,13 +119,51 @@ def _drop(spool: Path, owner: os.stat_result) -> Iterator[Finding]:
             repair=partial(mend.set_mode, drop, DROP_MODE),
         )
     for path in sorted(drop.iterdir()):
-        info = path.lstat()
+        try:
+            info = path.lstat()
+        except FileNotFoundError:
+            continue  # taken in by now
         if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
+            kind, wrong = Kind.NOT_A_FILE, "is no plain file with one name"
+        elif path.name != LOCK_FILE and not is_drop_name(path.name):
+            kind, wrong = Kind.FOREIGN, "is not named like a message"
+        else:
+            continue
+        yield Finding(
+            kind=kind,
+            path=printable(str(path)),
+            reason=f"put there by uid {info.st_uid}, {wrong}, and is not taken as mail",
+            remedy=f"ask them, then remove it (--repair: to {spool}/reject)",
+            repair=partial(mend.reject, spool, [path]),
+        )
+
+
+def _passwords(delivery: DeliveryConfig, owner: os.stat_result) -> Iterator[Finding]:
+    """Look at the password files: only the queue user may read them, and must."""
+    routes = (route.options.password_file for route in delivery.routes)
+    named = {delivery.password_file, *routes} - {None}
+    for path in sorted(filter(None, named)):
+        try:
+            info = path.stat()
+        except OSError as error:
+            reason = (error.strerror or "cannot be read").lower()
             yield Finding(
-                kind=Kind.NOT_A_FILE,
+                kind=Kind.UNREADABLE,
                 path=printable(str(path)),
-                reason=f"put there by uid {info.st_uid}, is no plain file with one "
-                "name, and is not taken as mail",
-                remedy=f"ask them, then remove it (--repair: to {spool}/reject)",
-                repair=partial(mend.reject, spool, [path]),
+                reason=f"{reason}, and no password is sent without it",
+                remedy="write the password there, or mend password_file in tuiq.toml",
+            )
+            continue
+        real = path.resolve()
+        yield from check_owner(real, info, owner.st_uid, owner.st_gid)
+        mode = stat.S_IMODE(info.st_mode)
+        if mode & 0o077:
+            yield Finding(
+                kind=Kind.WRONG_MODE,
+                path=printable(str(path)),
+                reason=f"has mode {mode:04o}: others can read the password, so it is "
+                "not used",
+                remedy=f"chmod 0600 {printable(str(real))}, and choose another "
+                "password if they may have",
+                repair=partial(mend.set_mode, real, 0o600),
             )

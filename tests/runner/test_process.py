@@ -133,6 +133,27 @@ async def test_hup_takes_over_good_settings_and_refuses_wrong_ones(
     assert str(world.file) in refused
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_hup_reaches_the_journal_and_names_what_waits_for_a_restart(
+    world: World, server: ScriptedServer, workers: int
+) -> None:
+    rotated = world.path / "journal" / "delivery.jsonl.1"
+    world.serve_by(server)
+    world.configure(runner={"max_workers": workers})
+
+    def rotates() -> bool:
+        world.submit()
+        return rotated.exists()
+
+    with world.process() as process:
+        world.configure(journal={"max_bytes": 4096}, runner={"max_workers": 3})
+        process.send_signal(signal.SIGHUP)
+        await until(rotates)
+        process.terminate()
+        said = await ended(process)
+    assert said.count("runner.max_workers: counts when the runner starts anew") == 1
+
+
 async def test_alrm_tries_everything_now(world: World) -> None:
     replies: list[bytes] = [b"451 4.7.1 later"] * 3
     script = Script(rcpt=lambda _: replies.pop() if replies else None)

@@ -226,6 +226,28 @@ def test_a_full_file_is_rotated_and_the_oldest_dropped(bench: Bench) -> None:
     assert len(ids) == int(ids[-1][-4:]) - int(ids[0][-4:]) + 1
 
 
+def test_other_settings_count_from_the_next_rotation_on(bench: Bench) -> None:
+    journal = bench.journal(JournalConfig(max_bytes=4096, keep=5))
+    fill(bench, journal)
+    assert len(bench.names()) == 6
+    (bench.path / (FILE + ".old")).touch()
+    journal.reconfigure(JournalConfig(max_bytes=8192, keep=2))
+    fill(bench, journal)
+    assert bench.names() == [FILE, FILE + ".1", FILE + ".2", FILE + ".old"]
+    for name in (FILE + ".1", FILE + ".2"):
+        assert 8192 <= (bench.path / name).stat().st_size < 8192 + 400
+    ids = bench.ids()
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+
+
+def fill(bench: Bench, journal: Journal) -> None:
+    """Append enough to rotate several times."""
+    for _ in range(400):
+        bench.clock.seconds += 2
+        journal.append([event(f"{ID}{bench.clock.seconds:06.0f}")])
+
+
 def test_keeping_nothing_still_bounds_the_file(bench: Bench) -> None:
     journal = bench.journal(JournalConfig(max_bytes=4096, keep=0))
     for _ in range(200):

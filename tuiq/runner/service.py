@@ -261,6 +261,8 @@ class Service:
         except TuiqError as error:
             _log.error("not reloaded: %s", error)
             return
+        if config.runner.max_workers != self._spool.config.runner.max_workers:
+            _log.warning("runner.max_workers: counts when the runner starts anew")
         limits = read_limits(self._spool.fs, self._spool.run_fd)
         self._reporter.changed = limits.words() if limits else ""
         self._spool.reconfigure(limits.over(config) if limits else config)

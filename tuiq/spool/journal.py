@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from tuiq.spool.fs import Fs
 
 FILE = "delivery.jsonl"
+_PREFIX = FILE + "."
 LOCK_FILE = ".lock"
 LOOK_EVERY = 1.0
 """Seconds between looks at the file's size and identity."""
@@ -206,6 +207,10 @@ class Journal:
         self._torn = False
         self._failing = False
 
+    def reconfigure(self, config: JournalConfig) -> None:
+        """Rotate by other settings from now on."""
+        self._config = config
+
     def append(self, events: Iterable[Event]) -> bool:
         """Write all *events* with one write(2); False when that failed."""
         now, pid = self._clock.now(), os.getpid()
@@ -350,10 +355,8 @@ class Journal:
         try:
             self._fs.flock(lock)
             if self._is_current(fd):
-                for number in range(self._config.keep, 0, -1):
+                for number in (*numbers(self._fs.listdir(self._dir_fd)), 0):
                     self._shift(number)
-                if self._config.keep == 0:
-                    self._fs.unlink(FILE, dir_fd=self._dir_fd)
             self._leave(fd)
         except BlockingIOError:
             return
@@ -361,10 +364,24 @@ class Journal:
             self._fs.close(lock)
 
     def _shift(self, number: int) -> None:
-        """Give the file before it the name with *number*, the oldest is dropped."""
-        older = f"{FILE}.{number - 1}" if number > 1 else FILE
+        """Let the file with *number* grow older by one, or go when it is too old."""
+        name = numbered(number)
         with suppress(FileNotFoundError):
-            self._fs.rename(older, f"{FILE}.{number}", dir_fd=self._dir_fd)
+            if number < self._config.keep:
+                self._fs.rename(name, numbered(number + 1), dir_fd=self._dir_fd)
+            else:
+                self._fs.unlink(name, dir_fd=self._dir_fd)
+
+
+def numbers(names: Iterable[str]) -> list[int]:
+    """Return the numbers of the rotated files among *names*, oldest file first."""
+    ends = [n.removeprefix(_PREFIX) for n in names if n.startswith(_PREFIX)]
+    return sorted(map(int, filter(str.isdecimal, ends)), reverse=True)
+
+
+def numbered(number: int) -> str:
+    """Return the name of the file with *number*; 0 is the current one."""
+    return f"{_PREFIX}{number}" if number else FILE
 
 
 def _counters(event: str, said: Reply) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ class Spool(Intake):
         self.config = config
         self.site = replace(self.site, config=config)
         self.floor = DiskFloor(self.fs, self.clock, config.spool)
+        self.journal.reconfigure(config.journal)
 
     # -- listing ---------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tuiq.log import printable
-from tuiq.spool.journal import FILE, LINE_START, Kind
+from tuiq.spool.journal import FILE, LINE_START, Kind, numbered, numbers
 from tuiq.spool.layout import id_birth, is_queue_id
 
 if TYPE_CHECKING:
@@ -171,17 +171,11 @@ def open_all(journal: Path) -> list[BinaryIO]:
 
 def _rotated(journal: Path) -> list[str]:
     """Return names of rotated files, newest first, and one that may yet appear."""
-    prefix = FILE + "."
     try:
-        names = os.listdir(journal)
+        oldest = max(numbers(os.listdir(journal)), default=0)
     except FileNotFoundError:
         return []
-    numbers = {
-        int(name[len(prefix) :])
-        for name in names
-        if name.startswith(prefix) and name[len(prefix) :].isdecimal()
-    }
-    return [prefix + str(n) for n in range(1, max(numbers, default=0) + 2)]
+    return [numbered(number) for number in range(1, oldest + 2)]
 
 
 def parse(line: bytes) -> Record | None:

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tuiq.config.routes import Rate
 from tuiq.mail.reply import Reply
-from tuiq.runner import governor as module
+from tuiq.runner import memory
 from tuiq.runner.governor import PATIENCE, Governor
 from tuiq.runner.leases import (
     Answered,
@@ -449,7 +449,7 @@ def test_a_recall_dies_with_its_worker(office: Office) -> None:
 def test_destinations_of_which_nothing_is_known_are_forgotten(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MANY", 10)
+    monkeypatch.setattr(memory, "MANY", 10)
     office = Office()
     office.ask(1, 1, "busy")
     for number in range(200):
@@ -463,7 +463,7 @@ def test_destinations_of_which_nothing_is_known_are_forgotten(
 def test_the_dead_and_the_paced_are_not_forgotten_before_their_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MANY", 1)
+    monkeypatch.setattr(memory, "MANY", 1)
     office = Office(replace(TERMS, rate=Rate(count=1, seconds=600)))
     office.ask(1, 1)
     office.say(1, AskTurn(ident="a"))
@@ -472,7 +472,7 @@ def test_the_dead_and_the_paced_are_not_forgotten_before_their_time(
     office.ask(1, 0, "b")
     assert "a" in office.governor._allowances
     office.now += 600
-    office.governor._room = 1
+    office.governor._allowances._room = 1
     office.ask(1, 0, "c")
     assert "a" not in office.governor._allowances
 

@@ -11,13 +11,17 @@ import pytest
 
 from tests.delivery.dns_server import DnsServer
 from tests.runner.test_flow import everybody
-from tests.runner.world import World, until
+from tests.runner.world import StillClock, World, until
 from tuiq.config.routes import Rate
 from tuiq.demo.script import Act, Script
 from tuiq.demo.server import ScriptedServer
+from tuiq.mail.reply import Reply
+from tuiq.runner import memory
+from tuiq.runner.access import Access, OwnGovernor
+from tuiq.runner.governor import Governor
 from tuiq.runner.limits import Pace
 from tuiq.runner.routes import Routes, Way
-from tuiq.runner.work import Work
+from tuiq.runner.work import Destination, Work
 from tuiq.spool.answers import Verb
 from tuiq.spool.pause import Scope
 
@@ -240,6 +244,76 @@ def test_a_pace_allows_a_seconds_worth_in_a_row_and_then_its_rate() -> None:
         begun.append(now - 1000.0)
     assert begun[:5] == pytest.approx([0.0] * 5)
     assert begun[-1] == pytest.approx((12 - 5) * 0.2, abs=0.21)
+
+
+class Nobody:
+    """The governor's host where no server can be reached."""
+
+    def __init__(self) -> None:
+        self.access: Access
+
+    def granted(self, destination: Destination) -> bool:
+        refused = Reply(code=421, enhanced=b"4.4.1", text=b"connection refused")
+        self.access.failed(destination, refused)
+        return False
+
+    def wake(self) -> None:
+        pass
+
+    def found_dead(self, destination: Destination, _reply: Reply) -> None:
+        destination.withdraw()
+
+
+def test_a_million_dead_destinations_do_not_fill_the_memory(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MANY", 10)
+    clock = StillClock()
+    world = make_world(clock=clock, delivery={"retry_destination": 5.0})
+    route(world, {"to": "*", "via": "mx"})
+    governor = Governor(lambda _name, _reply: None)
+    host = Nobody()
+    host.access = access = Access(OwnGovernor(governor, clock), host)
+    routes = Routes(world.spool, one_connection=False)
+
+    def meet(domain: str) -> Destination:
+        queue_id = world.submit(b"u@%b" % domain.encode())
+        work = Work(directory=world.spool.directories[0], queue_id=queue_id)
+        assert routes.queue(work, world.entry(queue_id)) is Way.QUEUED
+        (found,) = (each for each in routes if each.queue)
+        access.ask(found, room=10)
+        return found
+
+    for number in range(100):
+        assert not meet(f"dead{number}.example").queue
+        access.tell_waiting()
+        routes.make_room()
+        assert len(list(routes)) <= 10
+        assert len(access._known) <= 20
+        assert len(governor._allowances) <= 20
+        clock.offset += 1.0
+
+    again = meet("dead98.example")
+    assert again.dead_until > clock.now()
+    assert bytes(again.last_failure or b"") == b"421 4.4.1 connection refused"
+    assert len(again.queue) == 1, "it was tried"
+
+
+def test_mail_for_two_places_waits_for_both_however_many_are_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MANY", 1)
+    route(world, {"to": "*", "via": "mx"})
+    routes = Routes(world.spool, one_connection=False)
+    queue_id = world.submit(BERLIN, PARIS)
+    work = Work(directory=world.spool.directories[0], queue_id=queue_id)
+
+    assert routes.queue(work, world.entry(queue_id)) is Way.QUEUED
+
+    assert {each.name for each in routes if each.queue} == {
+        "mx:berlin.de",
+        "mx:paris.fr",
+    }
 
 
 def test_looking_in_vain_wakes_no_other_connection(world: World) -> None:

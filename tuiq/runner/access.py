@@ -16,6 +16,7 @@ from tuiq.runner.leases import (
     Turn,
 )
 from tuiq.runner.limits import means_overload
+from tuiq.runner.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 GATHER = 0.02
 """Seconds for which good news about destinations may wait for more."""
-MANY = 1000
-"""Destinations at which those that nothing is known about are forgotten."""
 
 
 class Host(Protocol):
@@ -95,9 +94,7 @@ class Access:
         """Deal through *leases*, for *host*."""
         self._leases = leases
         self._host = host
-        self._known: dict[str, Destination] = {}
-        self._room = MANY
-        """Destinations at which the next ones are forgotten."""
+        self._known: Memory[str, Destination] = Memory()
         self._settled: dict[str, int] = {}
         """Transactions that went well and were not told of yet, by destination."""
         leases.connect(self.hear)
@@ -121,7 +118,7 @@ class Access:
     def _ask(self, destination: Destination, wanted: int) -> None:
         is_first = not self._is_known(destination)
         if is_first:
-            self._forget()
+            self._known.make_room(lambda known: known.is_forgettable)
             self._known[destination.ident] = destination
         destination.told_terms = destination.terms
         destination.asked = wanted
@@ -135,12 +132,6 @@ class Access:
                 is_first=is_first,
             )
         )
-
-    def _forget(self) -> None:
-        if len(self._known) >= self._room:
-            known = self._known.items()
-            self._known = {k: d for k, d in known if not d.is_forgettable}
-            self._room = max(MANY, 2 * len(self._known))
 
     def has_turn(self, destination: Destination) -> bool:
         """Say whether a transaction may begin; if not, ask to be told when."""

@@ -25,6 +25,7 @@ from tuiq.runner.leases import (
     Turn,
 )
 from tuiq.runner.limits import Pace, Window
+from tuiq.runner.memory import Memory
 from tuiq.spool.status import DestinationStatus
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ LOST_IN_A_ROW = 2
 PATIENCE = 1.0
 """Seconds for which a worker keeps its only connection while another has none,
 where there are fewer connections than workers."""
-MANY = 1000
-"""Destinations at which those that nothing is known about are forgotten."""
 
 Letter: TypeAlias = tuple[int, Told]
 """A worker's number and what it is to be told."""
@@ -289,9 +288,7 @@ class Governor:
     def __init__(self, on_change: Callable[[str, Reply | None], None]) -> None:
         """Tell *on_change* a destination's name and why it fails; None: it works."""
         self._on_change = on_change
-        self._allowances: dict[str, Allowance] = {}
-        self._room = MANY
-        """Destinations at which the next ones are forgotten."""
+        self._allowances = Memory[str, Allowance]()
         self._alarms: dict[str, float] = {}
         """When something becomes possible by the clock, epoch seconds."""
 
@@ -317,7 +314,7 @@ class Governor:
         letters: list[Letter] = []
         allowance = self._allowances.get(said.ident)
         if allowance is None:
-            self._forget(now)
+            self._allowances.make_room(lambda known: known.is_forgettable(now))
             allowance = Allowance(said.ident, said.terms)
             self._allowances[said.ident] = allowance
         is_new = said.is_first or worker not in allowance.waiting
@@ -328,14 +325,6 @@ class Governor:
             letters.append((worker, allowance.standing()))
         allowance.wish(worker, said.wanted, now)
         return letters + self._serve(allowance, now)
-
-    def _forget(self, now: float) -> None:
-        """Forget what nothing is lost by, before there are too many to look at."""
-        if len(self._allowances) < self._room:
-            return
-        known = self._allowances.items()
-        self._allowances = {k: a for k, a in known if not a.is_forgettable(now)}
-        self._room = max(MANY, 2 * len(self._allowances))
 
     def _answered(
         self, allowance: Allowance, said: Answered, now: float

@@ -129,6 +129,7 @@ class StatusReporter:
             interval = self._runner.spool.config.runner.status_interval
             self._runner.stirred.clear()
             self._runner.access.tell_waiting()
+            self._runner.routes.make_room()
             self.write()
             await asyncio.sleep(interval)
             if not self._runner.courier.watchers:

@@ -9,6 +9,7 @@ from tuiq.delivery.locate import Locator
 from tuiq.delivery.route import RouteTable, settings_for
 from tuiq.runner.crowds import Crowds
 from tuiq.runner.leases import Terms
+from tuiq.runner.memory import Memory
 from tuiq.runner.work import Destination, Unit
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ class Way(Enum):
     """No route takes it; nothing is done."""
 
 
-MANY = 1000
-"""Destinations at which those that nothing is known about are forgotten."""
-
-
 def way_out_problem(config: Config) -> str:
     """Say why nothing can be delivered at all, else empty."""
     if config.delivery.smarthost or config.delivery.routes:
@@ -57,7 +54,7 @@ class Routes:
         """Route by the settings of *spool*; *one_connection* beats its limits."""
         self._spool = spool
         self._one_connection = one_connection
-        self._destinations: dict[DestinationKey, Destination] = {}
+        self._destinations: Memory[DestinationKey, Destination] = Memory()
         self._read_table()
         self.crowds = Crowds()
         self._retired: list[Locator] = []
@@ -189,17 +186,17 @@ class Routes:
     def _destination(self, key: DestinationKey) -> Destination:
         destination = self._destinations.get(key)
         if destination is None:
-            if len(self._destinations) >= MANY:
-                self._forget()
             destination = Destination(key, terms=self._terms(key), batch=1)
             self._destinations[key] = destination
             self._apply(destination)
         return destination
 
-    def _forget(self) -> None:
-        """Forget destinations that nothing waits for and nothing is known about."""
-        kept = {k: d for k, d in self._destinations.items() if not d.is_forgettable}
-        self._destinations = kept
+    def make_room(self) -> None:
+        """Forget destinations that nothing waits for, before there are too many.
+
+        Not while one is found for a message: its mail would wait where nobody looks.
+        """
+        self._destinations.make_room(lambda known: known.is_forgettable)
 
     def _apply(self, destination: Destination) -> None:
         destination.terms = self._terms(destination.key)

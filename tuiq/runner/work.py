@@ -181,9 +181,12 @@ class Destination:
 
     @property
     def is_forgettable(self) -> bool:
-        """Say whether nothing would be lost by forgetting the destination."""
-        busy = self.queue or self.active or self.asked or self.deferring
-        return not (busy or self.turn_asked) and self.last_failure is None
+        """Say whether nothing would be lost by forgetting the destination.
+
+        That it is dead the governor knows, and tells when it is asked for again.
+        """
+        busy = self.queue or self.active or self.deferring
+        return not (busy or self.asked or self.turn_asked or self.told_waiting)
 
     @property
     def active(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 from tests.tui.grid.sample import Rows, Stand
@@ -18,7 +17,7 @@ HOSTILE = (
 
 
 class Beating(Stand):
-    """Writes the time to a file while its loop runs; changes rows at each tick."""
+    """Adds a byte to a file while its loop runs; changes rows at each tick."""
 
     def __init__(self, rows: Rows, *, beats: Path | None, tick: float) -> None:
         super().__init__(rows)
@@ -34,6 +33,7 @@ class Beating(Stand):
         self.bind("ctrl+l", "redraw")
         self.bind("f", "focus_off_and_on")
         if self._beats:
+            self._beats.touch()
             self.set_interval(0.05, self._beat)
         if self._every:
             self.set_interval(self._every, self._tick)
@@ -47,8 +47,8 @@ class Beating(Stand):
 
     def _beat(self) -> None:
         assert self._beats is not None
-        with self._beats.open("a") as file:
-            file.write(f"{time.monotonic()}\n")
+        with self._beats.open("ab") as file:
+            file.write(b".")
 
     def _tick(self) -> None:
         """Change eight of the rows that are in sight."""

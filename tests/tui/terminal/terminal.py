@@ -24,6 +24,10 @@ from types import TracebackType
 import pyte
 
 ROOT = Path(__file__).parents[3]
+PATIENCE = 60.0
+"""Seconds until something that has to happen counts as never happening."""
+QUIET = 0.4
+"""Seconds without a byte after which a program counts as done with its screen."""
 _SYNC_QUERY, _SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
 # Complete sequences that pyte does not know, and would print parts of.
 _STRANGE = re.compile(rb"\x1b\[[<>=][\d;]*[a-zA-Z]|\x1b\[\?[\d;]*\$[a-z]")
@@ -101,7 +105,7 @@ class Terminal:
         return text in self.text
 
     def read_until(
-        self, done: Callable[[Terminal], bool], *, timeout: float = 20.0
+        self, done: Callable[[Terminal], bool], *, timeout: float = PATIENCE
     ) -> Terminal:
         """Read what is sent until *done*; fail with the screen after *timeout*."""
         deadline = time.monotonic() + timeout
@@ -111,7 +115,7 @@ class Terminal:
             self._read(0.05)
         return self
 
-    def read_quiet(self, seconds: float = 0.4, *, timeout: float = 20.0) -> int:
+    def read_quiet(self, seconds: float = QUIET, *, timeout: float = PATIENCE) -> int:
         """Read until nothing came for *seconds*; return the bytes until then."""
         before, deadline = self.sent, time.monotonic() + timeout
         while self._read(seconds):
@@ -150,7 +154,7 @@ class Terminal:
         """Return the terminal's settings but for the control characters."""
         return termios.tcgetattr(self._slave)[:4]
 
-    def wait(self, timeout: float = 10.0) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for the end of the program, reading; return its status."""
         deadline = time.monotonic() + timeout
         while self._process.poll() is None:
@@ -162,17 +166,23 @@ class Terminal:
                 self._read(0.05)
         return self._process.returncode
 
-    def answer(self, keys: str, *, quiet: float = 0.1) -> tuple[float, int]:
+    def answer(self, keys: str | bytes, *, quiet: float = 0.1) -> tuple[float, int]:
         """Press *keys*; return the seconds to the last byte that follows, and bytes.
 
         The last one is that after which nothing comes for *quiet* seconds.
         """
         before, start = self.sent, time.monotonic()
         self.press(keys)
-        last, wait = start, 20.0
+        last, wait = start, PATIENCE
         while self._read(wait):
             last, wait = time.monotonic(), quiet
         return last - start, self.sent - before
+
+    def reaction(self, keys: str | bytes) -> int:
+        """Press *keys*; return how many bytes follow, which are some."""
+        count = self.answer(keys, quiet=QUIET)[1]
+        assert count, f"nothing follows {keys!r}; the screen:\n{self.text}"
+        return count
 
     def memory(self) -> int:
         """Return the program's resident memory in bytes."""

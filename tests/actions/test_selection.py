@@ -202,8 +202,8 @@ def test_preview_shows_what_a_person_must_know_and_nothing_active() -> None:
     text = "\n".join(lines)
     assert text.replace("\n", "").isprintable()
     assert lines[0] == "bounce: give up and tell the sender"
-    assert "1 message, 5.0M bytes, 1 recipient" in text
-    assert "oldest   1h00" in text
+    assert "1 message, 5.0M, 1 recipient" in text
+    assert "oldest   1 h," in text
     assert "evil.example 1" in text
     assert entry.queue_id in text
     assert "Z" * 19 in text

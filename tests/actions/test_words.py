@@ -6,7 +6,17 @@ import time
 
 import pytest
 
-from tuiq.actions.words import age, arrival, instant, plural, size, span
+from tuiq.actions.words import (
+    age,
+    arrival,
+    countdown,
+    exact_volume,
+    instant,
+    plural,
+    size,
+    span,
+    volume,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,10 +32,31 @@ def test_ages_are_short(seconds: float, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(5, "5 s"), (720, "12 min"), (7500, "2 h 05 min"), (187_200, "2 d 04 h")],
+    [
+        *((-5, "0 s"), (5, "5 s"), (720, "12 min"), (7500, "2 h 05 min")),
+        *((7200, "2 h"), (86_400, "1 d"), (187_200, "2 d 04 h")),
+    ],
 )
 def test_spans_read_in_a_sentence(seconds: float, words: str) -> None:
     assert span(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((59.4, "59 s"), (59.6, "1 min"), (3599.9, "1 h"), (3575, "1 h")),
+        *((7170, "2 h"), (86_399, "1 d"), (3 * 86_400 - 1000, "3 d")),
+    ],
+)
+def test_a_span_that_has_just_begun_is_told_whole(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+def test_what_is_left_counts_down_and_is_over_at_zero() -> None:
+    moments = (-3, 0, 0.1, 7, 252, 3599.9, 7509, 273_600)
+    assert [countdown(seconds) for seconds in moments] == [
+        *("0:00", "0:00", "0:01", "0:07", "4:12", "1h00", "2h05", "3d04h")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +73,20 @@ def test_spans_read_in_a_sentence(seconds: float, words: str) -> None:
 )
 def test_sizes_have_one_decimal_and_a_unit(count: int, words: str) -> None:
     assert size(count) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "said", "exactly"),
+    [
+        (1, "1 byte", "1 byte"),
+        (999, "999 bytes", "999 bytes"),
+        (14_529, "14.2K", "14.2K (14,529 bytes)"),
+    ],
+)
+def test_a_size_in_a_sentence_always_has_a_unit(
+    count: int, said: str, exactly: str
+) -> None:
+    assert (volume(count), exact_volume(count)) == (said, exactly)
 
 
 def test_numbers_agree_with_their_noun() -> None:

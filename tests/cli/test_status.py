@@ -62,7 +62,7 @@ def test_a_living_runner_is_shown_with_its_numbers(
         writer.close()
         os.close(fd)
     assert lines[1] == (
-        f"runner     supervisor pid {os.getpid()} running for 2 h 00 min, "
+        f"runner     supervisor pid {os.getpid()} running for 2 h, "
         "1 connection, 17 of 1024 descriptors, nothing is due"
     )
     assert lines[2].strip() == "disk nearly full"

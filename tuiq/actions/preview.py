@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.selection import affected
 from tuiq.actions.verbs import CARDS
-from tuiq.actions.words import age, instant, plural, size
+from tuiq.actions.words import age, instant, plural, span, volume
 from tuiq.log import printable
 from tuiq.spool.answers import Answer, Result, Verb
 
@@ -31,11 +31,11 @@ def preview(verb: Verb, selection: Selection, *, now: float) -> Iterator[str]:
     yield f"  scope    {printable(selection.scope)}"
     recipients = plural(selection.recipients, "recipient")
     messages = plural(selection.count, "message")
-    yield f"  messages {messages}, {size(selection.size)} bytes, {recipients}"
+    yield f"  messages {messages}, {volume(selection.size)}, {recipients}"
     if selection.gone:
         yield f"  gone     {', '.join(selection.gone)}"
     if selection.oldest is not None:
-        since = f"{age(now - selection.oldest)}, since {instant(selection.oldest)}"
+        since = f"{span(now - selection.oldest)}, since {instant(selection.oldest)}"
         yield f"  oldest   {since}"
         yield f"  domains  {_domains(selection)}"
     for title, pick in zip(("samples", "", ""), selection.samples, strict=False):

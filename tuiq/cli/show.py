@@ -10,7 +10,7 @@ from tuiq.actions.circumstances import Circumstances, look_around
 from tuiq.actions.explain import explain, recipient_reasons
 from tuiq.actions.lookup import find_id, split_recipient
 from tuiq.actions.mail_json import holder_json, next_attempt
-from tuiq.actions.words import age, instant, plural, size
+from tuiq.actions.words import age, exact_volume, instant, plural, span
 from tuiq.cli.render import Column, json_line, table, text
 from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable
@@ -167,7 +167,7 @@ def _summary(shown: Shown) -> Iterator[str]:
         ("why", explain(entry, around).text),
         ("from", f"<{printable(entry.sender)}>"),
         ("arrived", _arrived(entry, around.now)),
-        ("size", f"{size(entry.size)} ({plural(entry.size, 'byte')})"),
+        ("size", exact_volume(entry.size)),
         ("in", entry.directory),
         ("left", f"{entry.left} of {plural(entry.count, 'recipient')}"),
         ("tries", _tries(entry)),
@@ -186,7 +186,7 @@ def _summary(shown: Shown) -> Iterator[str]:
 def _arrived(entry: QueueEntry, now: float) -> str:
     who = "the system itself" if entry.uid is None else f"uid {entry.uid}"
     via = f", via {printable(entry.via)}" if entry.via else ""
-    return f"{instant(entry.birth)} ({age(now - entry.birth)} ago) from {who}{via}"
+    return f"{instant(entry.birth)} ({span(now - entry.birth)} ago) from {who}{via}"
 
 
 def _tries(entry: QueueEntry) -> str:

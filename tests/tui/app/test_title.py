@@ -46,7 +46,7 @@ LIVE = FeedState(freshness=Freshness.LIVE)
         (FeedState(freshness=Freshness.STALE, backlog=9), "⚠ stale, 9 behind"),
         (
             FeedState(freshness=Freshness.STALE, scanned=NOW - 7200.0),
-            "⚠ stale, listed 2h00 ago",
+            "⚠ stale, listed 2 h ago",
         ),
     ],
 )
@@ -56,11 +56,11 @@ def test_freshness_is_a_word(state: FeedState, said: str) -> None:
 
 def test_a_frozen_display_says_since_when_and_what_waits() -> None:
     frozen = Frozen(since=NOW - 32.0, changes=310)
-    assert fresh(LIVE, frozen) == "❄ frozen 00:32, 310 changes waiting"
+    assert fresh(LIVE, frozen) == "❄ frozen 32 s, 310 changes waiting"
     shorter = forms(title_parts.fresh_part(LIVE, frozen, float(NOW)))
-    assert shorter[2:] == ["❄ frozen 00:32", "❄ 00:32"]
+    assert shorter[2:] == ["❄ frozen 32 s", "❄ 32 s"]
     frozen = Frozen(since=NOW - 32.0, changes=None)
-    assert fresh(LIVE, frozen) == "❄ frozen 00:32, many changes waiting"
+    assert fresh(LIVE, frozen) == "❄ frozen 32 s, many changes waiting"
 
 
 def test_the_pause_of_the_spool_is_counted_down() -> None:

@@ -67,7 +67,7 @@ async def test_a_delete_of_few_wants_y_and_nothing_else(
         await until(pilot, lambda: isinstance(floor.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: bool(floor.told))
-        assert floor.told == ["1 deleted · u undoes (1 d 00 h left)"]
+        assert floor.told == ["1 deleted · u undoes (1 d left)"]
         assert not floor.world.spool.entry(new).is_live
 
 
@@ -107,7 +107,7 @@ async def test_a_message_in_flight_is_told_and_its_delete_taken_back(
             await until(pilot, lambda: words in shown(floor))
             await pilot.press("y")
             await until(pilot, lambda: bool(floor.told))
-            undo = "u undoes (1 d 00 h left)"
+            undo = "u undoes (1 d left)"
             assert floor.told == [f"0 deleted · 1 in flight · {undo}"]
         planted.slot("NEW", 0, b"T")  # it was deferred after all
         floor.perform("undo")

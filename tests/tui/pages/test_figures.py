@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiq.tui.pages.figures import compact, countdown, gauge, percent, rate
+from tuiq.tui.pages.figures import compact, gauge, percent, rate
 
 
 @pytest.mark.parametrize(
@@ -39,16 +39,6 @@ def test_something_is_never_shown_as_nothing() -> None:
     assert percent(0.004) == "<1 %"
     assert percent(0.996) == ">99 %"
     assert percent(1.0) == "100 %"
-
-
-def test_what_is_left_counts_down() -> None:
-    assert [countdown(s) for s in (-3, 7, 252, 7509, 273_600)] == [
-        "0:00",
-        "0:07",
-        "4:12",
-        "2:05:09",
-        "3d04h",
-    ]
 
 
 @given(st.floats(-1, 2), st.integers(1, 20), st.booleans())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiq.actions.words import age, span
+from tuiq.actions.words import countdown, span
 from tuiq.spool.entry import State
 from tuiq.tui.bars.parts import Part, Span, Spans, part
 from tuiq.tui.index.feed import FeedState, Freshness
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tuiq.tui.stillness import Frozen
     from tuiq.tui.world import World
 
-_HOUR = 3600
 _LATE = 900
 """Seconds after which the age of the last full list is worth saying."""
 _TOTALS = (
@@ -56,7 +55,7 @@ def facts(
 def fresh_part(state: FeedState, frozen: Frozen | None, now: float) -> Part:
     """Return how far the lists can be relied on."""
     if frozen is not None:
-        since = clock(now - frozen.since)
+        since = span(now - frozen.since)
         changes = "many" if frozen.changes is None else f"{frozen.changes:,}"
         return part(
             (f"❄ frozen {since}, {changes} changes waiting", Role.INFO),
@@ -75,7 +74,7 @@ def fresh_part(state: FeedState, frozen: Frozen | None, now: float) -> Part:
             return part((long + backlog, Role.INFO), (long, Role.INFO), rank=15)
         case Freshness.STALE:
             looked = (
-                f", listed {age(now - state.scanned)} ago"
+                f", listed {span(now - state.scanned)} ago"
                 if state.scanned and now - state.scanned > _LATE
                 else ""
             )
@@ -99,7 +98,7 @@ def pause_parts(pause: Pause | None, now: float) -> list[Part]:
     if pause is None:
         return []
     who = f" by {clean(pause.who)}" if pause.who else ""
-    left = f"{clock(pause.until - now)} left" if pause.until else "until resumed"
+    left = f"{countdown(pause.until - now)} left" if pause.until else "until resumed"
     why = f": {clean(pause.reason)}" if pause.reason else ""
     warn = Role.PAUSED
     return [
@@ -157,11 +156,3 @@ def total_parts(tally: Mapping[State, int], count: int) -> list[Part]:
 def _total(word: str, number: int, role: Role) -> Spans:
     shown: Span = (f"{number:,}", role if number else Role.DIM)
     return ((f"{word} ", Role.DIM), shown)
-
-
-def clock(seconds: float) -> str:
-    """Return a span that is watched: ``14:59``, from an hour on ``2 h 05 min``."""
-    whole = max(0, int(seconds))
-    if whole >= _HOUR:
-        return span(whole)
-    return f"{whole // 60:02}:{whole % 60:02}"

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 from tuiq.actions.circumstances import look_around
 from tuiq.actions.listed import list_entry
 from tuiq.actions.mail_json import message_json
-from tuiq.actions.words import plural, size
+from tuiq.actions.words import plural, volume
 from tuiq.log import printable
 from tuiq.spool.reading import read_entry
 from tuiq.tui.dialog import Dialog
@@ -108,7 +108,7 @@ def write(job: Job, spool: Spool, subject: Subject, path: Path) -> None:
     stopped = f"; stopped, {job.of - job.done:,} are missing" if job.stopped else ""
     what = plural(written, "message")
     where = printable(str(path))
-    job.note = f"exported {what} ({size(length)} bytes) to {where}{missing}{stopped}"
+    job.note = f"exported {what} ({volume(length)}) to {where}{missing}{stopped}"
 
 
 def _lines(job: Job, spool: Spool, subject: Subject) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.preview import sample
 from tuiq.actions.verbs import CARDS
-from tuiq.actions.words import age, plural, size, span
+from tuiq.actions.words import plural, span, volume
 from tuiq.log import printable
 from tuiq.spool.answers import Result, Verb
 
@@ -83,9 +83,9 @@ def facts(verb: Verb, frozen: Frozen, *, keep: float) -> Iterator[tuple[str, str
 
 def _size(frozen: Frozen) -> str:
     selection = frozen.selection
-    parts = [f"{size(selection.size)} bytes", plural(selection.recipients, "recipient")]
+    parts = [volume(selection.size), plural(selection.recipients, "recipient")]
     if selection.oldest is not None:
-        parts.append(f"oldest {age(frozen.at - selection.oldest)}")
+        parts.append(f"oldest {span(frozen.at - selection.oldest)}")
     parts.append(plural(frozen.senders, "sender"))
     if frozen.held:
         parts.append(f"{frozen.held:,} held")

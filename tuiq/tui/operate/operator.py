@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 from tuiq.actions.verbs import CARDS, VERY_MANY
-from tuiq.actions.words import age, span
+from tuiq.actions.words import span
 from tuiq.spool.answers import Result, Verb
 from tuiq.spool.entry import State
 from tuiq.spool.reading import read_entry
@@ -225,7 +225,7 @@ class Operator:
         now = self._shell.world.clock.now()
         pairs = [
             ("Takes back", offer.what),
-            ("Done", f"{age(now - offer.at)} ago"),
+            ("Done", f"{span(now - offer.at)} ago"),
             ("Action", offer.action),
         ]
         dialog = Confirm("Undo", pairs, does="takes it back")

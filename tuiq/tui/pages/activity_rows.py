@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiq.actions.verbs import CARDS
-from tuiq.actions.words import age, plural
+from tuiq.actions.words import plural, span
 from tuiq.spool.answers import Verb
 from tuiq.tui.grid.model import Cell
 from tuiq.tui.look.roles import Role
@@ -243,5 +243,5 @@ def _why_final(row: ActivityRow, *, now: float, keep: float) -> str:
     if card is not None and card.no_undo:
         return f"{verb} cannot be taken back: {card.no_undo}"
     if verb == Verb.DELETE and now - record.start.at > keep:
-        return f"the trash keeps mail for {age(keep)}; this was longer ago"
+        return f"the trash keeps mail for {span(keep)}; this was longer ago"
     return ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tuiq.actions.words import DAY, HOUR, MINUTE
-
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
@@ -27,17 +25,6 @@ def rate(number: float) -> str:
     if number < 0.05:
         return "<0.1"
     return f"{number:.1f}" if number < 9.95 else f"{number:,.0f}"
-
-
-def countdown(seconds: float) -> str:
-    """Return what is left of a time: ``0:07``, ``4:12``, ``2:05:09``, ``3d04h``."""
-    whole = max(0, int(seconds))
-    if whole >= DAY:
-        return f"{whole // DAY}d{whole % DAY // HOUR:02}h"
-    minutes, rest = divmod(whole, MINUTE)
-    if whole < HOUR:
-        return f"{minutes}:{rest:02}"
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def percent(share: float) -> str:

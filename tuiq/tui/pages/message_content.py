@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiq.actions.words import size
+from tuiq.actions.words import volume
 from tuiq.mail import headers
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
@@ -45,7 +45,7 @@ def body(facts: Facts) -> list[Line]:
         is_only = len(parts) == 1 and part.kind == "text/plain" and not part.notes
         if not is_only:
             name = f"  {clean(part.name)}" if part.name else ""
-            title = f"── {clean(part.kind)}{name}  {size(part.size)}"
+            title = f"── {clean(part.kind)}{name}  {volume(part.size)}"
             lines.append([(f" {title}", Role.ACCENT)])
             lines += [note(clean(one), Role.WARN) for one in part.notes]
         if part.text is not None:
@@ -53,7 +53,7 @@ def body(facts: Facts) -> list[Line]:
     if trouble:
         lines.append(note(clean(trouble), Role.WARN))
     if len(facts.data) < facts.entry.size:
-        shown, of = size(len(facts.data)), size(facts.entry.size)
+        shown, of = volume(len(facts.data)), volume(facts.entry.size)
         lines += [BLANK, note(f"Cut: the first {shown} of {of} were read.", Role.WARN)]
     return lines or [note("The body is empty.")]
 

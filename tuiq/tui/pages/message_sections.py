@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tuiq.actions.explain import Cause, explain
-from tuiq.actions.words import age, instant, plural, size, span
+from tuiq.actions.words import exact_volume, instant, plural, span
 from tuiq.errors import MessageDamaged
 from tuiq.spool.flags import MReq
 from tuiq.tui.look.roles import Role
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Destinations that are named."""
-_EXACT = 1000
-"""Bytes below which a size needs no rounding."""
 STUCK = 600.0
 """Seconds after which a lock deserves a look at its holder."""
 
@@ -49,13 +47,12 @@ def envelope(facts: Facts, around: Circumstances, now: float) -> list[Line]:
             fact("Queue", clean(entry.directory)),
             note("Sender, recipients and tries cannot be read."),
         ]
-    exact = plural(entry.size, "byte")
     lines = [
         *head,
         fact("From", f"<{clean(entry.sender)}>"),
         fact("Recipients", _standing(facts)),
         fact("Submitted", _submitted(entry, now)),
-        fact("Size", exact if entry.size < _EXACT else f"{size(entry.size)} ({exact})"),
+        fact("Size", exact_volume(entry.size)),
         fact("Queue", clean(entry.directory)),
         fact("Tries", _tries(entry, now)),
         fact("Next try", _next_try(entry, state, now)),
@@ -87,7 +84,7 @@ def _tries(entry: QueueEntry, now: float) -> str:
 
 def _moment_past(epoch: float, now: float) -> str:
     """Return a time with how long that is ago."""
-    return f"{instant(epoch)} ({age(now - epoch)} ago)"
+    return f"{instant(epoch)} ({span(now - epoch)} ago)"
 
 
 def _next_try(entry: QueueEntry, state: State, now: float) -> str:

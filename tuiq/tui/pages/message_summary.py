@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from tuiq.actions.explain import explain
-from tuiq.actions.words import age, instant, plural
+from tuiq.actions.words import instant, plural, span, volume
 from tuiq.spool.entry import State
 from tuiq.tui.look.plot import sparkline
 from tuiq.tui.look.roles import Role
@@ -18,7 +18,7 @@ from tuiq.tui.pages.message_facts import (
     recipient_sign,
     recipient_word,
 )
-from tuiq.tui.pages.message_rows import ROLES, coarse
+from tuiq.tui.pages.message_rows import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def _envelope(entry: QueueEntry, around: Circumstances, now: float) -> Line:
         return [label("Envelope"), ("cannot be read", Role.DAMAGED)]
     parts = [
         f"from <{clean(entry.sender)}>",
-        f"size {entry.size:,}",
+        f"size {volume(entry.size)}",
         f"queued {instant(entry.birth)}",
         next_words(entry, around, now),
     ]
@@ -94,7 +94,7 @@ def next_words(entry: QueueEntry, around: Circumstances, now: float) -> str:
     if state not in {State.DUE, State.DEFERRED, State.DOUBT}:
         return ""
     wait = entry.next_attempt - now
-    return f"next try in {coarse(wait)}" if wait > 0 else "next try now"
+    return f"next try in {span(wait)}" if wait > 0 else "next try now"
 
 
 def _recipients(
@@ -149,7 +149,7 @@ def _attempts(facts: Facts, now: float, *, ascii: bool) -> Line:
         said = "none yet" if entry.count else "cannot be read"
         return [label("Attempts"), (said, Role.DIM)]
     if not facts.attempts:
-        last = f", the last {age(now - entry.last_attempt)} ago"
+        last = f", the last {span(now - entry.last_attempt)} ago"
         return [label("Attempts"), (f"{entry.tries}{last}", Role.TEXT)]
     return [
         label("Attempts"),
@@ -182,7 +182,7 @@ def lock_line(entry: QueueEntry, around: Circumstances) -> Line:
     if work is None:
         return [label("Lock"), ("none", Role.DIM)]
     what = f"{clean(work.phase)} with {clean(work.destination)}" if work.phase else ""
-    since = f"for {age(around.now - work.since)}" if work.since else ""
+    since = f"for {span(around.now - work.since)}" if work.since else ""
     program = clean(work.program) or "unknown program"
     words = [f"pid {work.pid} ({program})", what, since]
     return [label("Lock"), (" ".join(filter(None, words)), Role.ACTIVE)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tuiq.actions.words import age, plural, size
+from tuiq.actions.words import age, countdown, plural, size
 from tuiq.spool.census import STANDING
 from tuiq.spool.entry import State
 from tuiq.spool.pauses import Scope
@@ -14,7 +14,7 @@ from tuiq.tui.grid.model import Align, Cell, Column
 from tuiq.tui.look.plot import sparkline
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.figures import countdown, gauge, percent, rate
+from tuiq.tui.pages.figures import gauge, percent, rate
 
 if TYPE_CHECKING:
     from tuiq.spool.pauses import Pause, PauseSet

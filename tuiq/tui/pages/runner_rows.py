@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiq.actions.words import age, instant, plural
+from tuiq.actions.words import age, countdown, instant, plural
 from tuiq.spool.status import DESTINATION_STATES
 from tuiq.tui.grid.model import Align, Cell, Column
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.figures import countdown, rate
+from tuiq.tui.pages.figures import rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

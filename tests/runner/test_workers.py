@@ -160,6 +160,70 @@ async def test_workers_of_a_killed_supervisor_drain_beside_a_new_one(
     assert world.journal("possible_duplicate") == []
 
 
+# -- silence ---------------------------------------------------------------------
+
+HASTY = """
+import tuiq.runner.pulse as pulse
+pulse.LOOK_EVERY, pulse.REMARKABLE, pulse.PATIENCE = 0.1, 0.5, 4.0
+"""
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize(
+    ("script", "phase", "received"),
+    [
+        (Script(data=stall_first), "data", 1),
+        (Script(verdict=stall_first), "dot", 2),
+    ],
+    ids=["in DATA", "after the dot"],
+)
+async def test_a_stopped_worker_is_killed_and_the_next_delivers_what_it_had(
+    world: World, script: Script, phase: str, received: int
+) -> None:
+    queue_id = world.submit()
+    async with CountingServer(script) as server:
+        world.serve_by(server)
+        world.reconfigure(delivery={"concurrency": 1, "initial_concurrency": 1})
+        async with crew(world, prelude=HASTY) as it:
+            stopped = await until(lambda: it.holder(queue_id, phase))
+            (name,) = (name for name, pid in it.pids().items() if pid == stopped)
+            os.kill(stopped, signal.SIGSTOP)
+
+            def notes() -> str:
+                return "".join(it.statuses("supervisor")["supervisor"]["notes"])
+
+            await until(lambda: f"{name} has not answered for " in notes())
+            await until(lambda: queue_id not in world.ids())
+            assert not is_alive(stopped)
+            await until(lambda: it.pids().keys() == {"worker-1", "worker-2"})
+            await until(lambda: "has not answered" not in notes())
+            said = await it.stop()
+    assert len(server.received) == received
+    assert len(world.journal("possible_duplicate")) == received - 1
+    assert f"{name}: killed: it did not answer for 4 s" in said
+    assert f"{name} ended with SIGKILL; another one takes its place" in said
+
+
+async def test_no_worker_is_killed_for_the_silence_of_a_stopped_supervisor(
+    world: World,
+) -> None:
+    async with CountingServer() as server:
+        world.serve_by(server)
+        async with crew(world, prelude=HASTY) as it:
+            before = it.pids()
+            os.kill(it.process.pid, signal.SIGSTOP)
+            await until(lambda: state_of(it.process.pid) == "T")
+            await asyncio.sleep(5)  # so long it is stopped: nothing is waited for
+            os.kill(it.process.pid, signal.SIGCONT)
+            queue_id = world.submit()
+            await until(lambda: queue_id not in world.ids())
+            assert it.pids() == before
+            assert await it.stop() == ""
+
+
 # -- signals ---------------------------------------------------------------------
 
 

@@ -28,6 +28,10 @@ class WorkerProcess:
     """Its totals, as it told them last."""
     problem: str = ""
     """Why it cannot begin."""
+    silent: float = 0.0
+    """Seconds since it was heard, as ``pulse`` counts them."""
+    is_given_up: bool = False
+    """Whether it was killed for that."""
 
     async def wait(self, patience: float) -> int:
         """Wait for the end of one whose channel is closed; return its exit code.

@@ -21,6 +21,7 @@ from tuiq.runner.housekeeping import Housekeeping
 from tuiq.runner.leases import Answered, Ask, AskTurn, Ended, Failed
 from tuiq.runner.outages import tell_change
 from tuiq.runner.process import WorkerProcess, start_worker
+from tuiq.runner.pulse import Pulse
 from tuiq.runner.removing import Remover
 from tuiq.runner.runner import Runner
 from tuiq.runner.shares import share_out
@@ -72,6 +73,7 @@ class Supervisor:
         self._housekeeping = Housekeeping(spool)
         self._remover = Remover(spool, descriptors=raise_limit())
         self._workers: dict[int, WorkerProcess] = {}
+        self._pulse = Pulse(self._workers, self._take_leases_back)
         self._codes: set[int] = set()
         self.departed: Counter[str] = Counter()
         """What workers had counted that are gone."""
@@ -117,7 +119,10 @@ class Supervisor:
     async def _keep_all_alive(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            side = [tasks.create_task(self._tick(), name="governor")]
+            side = [
+                tasks.create_task(self._tick(), name="governor"),
+                tasks.create_task(self._pulse.run(), name="pulse"),
+            ]
             if not self.options.once:
                 side.append(tasks.create_task(self._housekeeping.run(), name="keeper"))
             keeping = [tasks.create_task(self._keep_alive(s)) for s in self.shares]
@@ -228,9 +233,13 @@ class Supervisor:
             code = await worker.wait(self._patience)
             del self._workers[share.number]
             self.departed.update(worker.counters)
-            now = self.spool.clock.now()
-            self._deliver(self.governor.forget_worker(share.number, now))
+            self._take_leases_back(share.number)
         return code, worker.fate(code)
+
+    def _take_leases_back(self, number: int) -> None:
+        """Let others have the leases of a worker that is dead, or as good as dead."""
+        now = self.spool.clock.now()
+        self._deliver(self.governor.forget_worker(number, now))
 
     def _first_words(self, share: Share) -> Begin:
         held = {directory.name for directory in self._locks.held}
@@ -248,6 +257,7 @@ class Supervisor:
         )
 
     def _hear(self, worker: WorkerProcess, message: object) -> None:
+        worker.silent = 0.0
         now = self.spool.clock.now()
         match message:
             case Ask() | AskTurn() | Ended() | Answered() | Failed():
@@ -316,11 +326,12 @@ class Supervisor:
             for share in self.shares
             if share.number not in self._workers and not self.options.once
         ]
-        return missing + [
+        blocked = [
             f"{d.blocked}; nothing is sent from it"
             for d in self.directories
             if d.blocked
         ]
+        return [*missing, *self._pulse.notes(), *blocked]
 
     def totals(self) -> dict[str, int]:
         """Return the counters of all workers that there were."""

@@ -62,6 +62,11 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """To a worker, which sends it back: whether it still does anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unable:
     """From a worker: it cannot begin."""
 

@@ -27,6 +27,7 @@ from tuiq.runner.wire import (
     Counted,
     Look,
     LowDisk,
+    Ping,
     Reload,
     Removed,
     Stop,
@@ -163,6 +164,8 @@ class Worker:
 
     def _do(self, message: object) -> None:
         match message:
+            case Ping():
+                self._channel.send(message)
             case Stop():
                 self.stop()
             case Reload(config=config):

@@ -12,6 +12,7 @@ from tests.tui.world import DAY, NOW, PlantedSpool
 from tuiq.actions import pausing
 from tuiq.actions.filter import parse
 from tuiq.spool import control
+from tuiq.tui.pages.message_rows import ahead
 from tuiq.tui.pages.messages import MessagesPage
 
 __all__ = ["utc"]
@@ -111,6 +112,19 @@ async def test_at_60_columns_age_recipient_and_state_are_left(tmp_path: Path) ->
         assert stage.page.grid.shown_columns == [
             "sign", "age", "tries", "next", "recipient", "state",
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        *((-1, "now"), (0, "now"), (0.3, "+1s"), (12, "+12s"), (59.0, "+59s")),
+        *((60, "+1m"), (3599, "+59m"), (3600, "+1h"), (86_400, "+1d")),
+    ],
+)
+def test_the_next_try_is_told_to_the_second_when_it_is_near(
+    seconds: float, said: str
+) -> None:
+    assert ahead(seconds) == said
 
 
 async def test_ages_stand_still_between_two_looks_at_the_clock(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ a row whose words are the same is not painted again.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_text import domain_of
@@ -41,13 +42,13 @@ def coarse(seconds: float) -> str:
 
 def ahead(seconds: float) -> str:
     """Return the time until something, in the five cells that NEXT has."""
-    if seconds <= 0:
+    whole = math.ceil(seconds)
+    if whole <= 0:
         return "now"
-    if seconds < HOUR:
-        return f"+{int(seconds) // MINUTE}m"
-    if seconds < DAY:
-        return f"+{int(seconds) // HOUR}h"
-    return f"+{int(seconds) // DAY}d"
+    for unit, sign in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
+        if whole >= unit:
+            return f"+{whole // unit}{sign}"
+    return f"+{whole}s"
 
 
 class Window:

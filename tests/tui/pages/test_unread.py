@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.tui.index.indexed import indexed, planted_spool
+from tuiq.spool import control
 from tuiq.spool.answers import Verb
 from tuiq.tui.index.blocks import Names
 from tuiq.tui.look.roles import Role
 from tuiq.tui.operate.dimming import why_not
+from tuiq.tui.pages.message_facts import read_facts
+from tuiq.tui.pages.message_recipients import SlotRows
 from tuiq.tui.pages.message_rows import MessageRows
 from tuiq.tui.pages.message_terms import term_of
 
@@ -42,6 +45,21 @@ def test_the_state_of_a_message_that_was_not_read_is_an_ellipsis(
     assert model.cells(queue_id, ["state"]) == [("…", Role.DIM)]
     index.read()
     assert model.cells(queue_id, ["state"]) == [("due", Role.DUE)]
+
+
+def test_the_view_tells_its_recipients_state_from_its_file(
+    named: tuple[Indexed, str],
+) -> None:
+    index, queue_id = named
+    index.planted.poke("A", (control.MHOLD, b"H"))
+    around = index.around()
+    facts = read_facts(index.spool, queue_id, "q.1")
+    rows = SlotRows(lambda: around)
+    rows.take(facts, now=0.0)
+    assert rows.cells(0, ["state", "next"]) == [
+        ("held", Role.DEFERRED),
+        ("—", Role.TEXT),
+    ]
 
 
 @pytest.mark.parametrize("text", ["state:due", "!state:due", "is:due", "state:held"])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 
-from tuiq.spool.entry import State
 from tuiq.tui.page import run_in
 from tuiq.tui.pages.message_facts import (
     DATA_BYTES,
@@ -45,11 +44,6 @@ class MessageReader(Widget):
     def is_open(self) -> bool:
         """Say whether a message is shown."""
         return bool(self.queue_id)
-
-    def state(self) -> State:
-        """Return the message's state, as the index has it."""
-        row = self._world.messages.row(self.queue_id)
-        return row.state if row else State.DUE
 
     def told(self) -> None:
         """Note that something else is known now."""

@@ -13,7 +13,7 @@ from tuiq.tui.pages.message_slots import SLOT_COLUMNS, Slot
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances
-    from tuiq.spool.entry import RecipientView, State
+    from tuiq.spool.entry import RecipientView
     from tuiq.tui.pages.message_facts import Facts
 
 _ORDERS: Mapping[str, Callable[[Facts, RecipientView], object]] = {
@@ -32,13 +32,11 @@ class SlotRows:
     def __init__(
         self,
         around: Callable[[], Circumstances],
-        state: Callable[[], State],
         *,
         ascii: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Show nothing until ``take``; *state* is the message's."""
+        """Show nothing until ``take``; *around* is the latest look at locks."""
         self._around = around
-        self._state = state
         self._ascii = ascii
         self._facts: Facts | None = None
         self._order: list[int] = []
@@ -119,13 +117,13 @@ class SlotRows:
         if facts is None or not isinstance(key, int) or key >= len(facts.recipients):
             return None
         view = facts.recipients[key]
-        reply = facts.reasons.get(key, b"")
+        around = self._around()
         return Slot(
             entry=facts.entry,
-            state=self._state(),
+            state=around.state(facts.entry),
             view=view,
-            reply=reply,
-            around=self._around(),
+            reply=facts.reasons.get(key, b""),
+            around=around,
             now=self.now,
             ascii=self._ascii(),
         )

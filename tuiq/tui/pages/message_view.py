@@ -64,9 +64,7 @@ class MessageView(MessageReader):
         self._raw_at = 0
         self._slot: int | None = None
         self.rows = SlotRows(
-            lambda: world.lookout.sight.around,
-            self.state,
-            ascii=lambda: palette().ascii,
+            lambda: world.lookout.sight.around, ascii=lambda: palette().ascii
         )
 
     def compose(self) -> ComposeResult:

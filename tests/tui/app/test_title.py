@@ -59,6 +59,8 @@ def test_a_frozen_display_says_since_when_and_what_waits() -> None:
     assert fresh(LIVE, frozen) == "❄ frozen 32 s, 310 changes waiting"
     shorter = forms(title_parts.fresh_part(LIVE, frozen, float(NOW)))
     assert shorter[2:] == ["❄ frozen 32 s", "❄ 32 s"]
+    one = Frozen(since=NOW - 32.0, changes=1)
+    assert fresh(LIVE, one) == "❄ frozen 32 s, 1 change waiting"
     frozen = Frozen(since=NOW - 32.0, changes=None)
     assert fresh(LIVE, frozen) == "❄ frozen 32 s, many changes waiting"
 

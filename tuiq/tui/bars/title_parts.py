@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiq.actions.words import countdown, span
+from tuiq.actions.words import countdown, plural, span
 from tuiq.spool.entry import State
 from tuiq.tui.bars.parts import Part, Span, Spans, part
 from tuiq.tui.index.feed import FeedState, Freshness
@@ -56,10 +56,12 @@ def fresh_part(state: FeedState, frozen: Frozen | None, now: float) -> Part:
     """Return how far the lists can be relied on."""
     if frozen is not None:
         since = span(now - frozen.since)
-        changes = "many" if frozen.changes is None else f"{frozen.changes:,}"
+        count = frozen.changes
+        changes = "many changes" if count is None else plural(count, "change")
+        number = changes.partition(" ")[0]
         return part(
-            (f"❄ frozen {since}, {changes} changes waiting", Role.INFO),
             (f"❄ frozen {since}, {changes} waiting", Role.INFO),
+            (f"❄ frozen {since}, {number} waiting", Role.INFO),
             (f"❄ frozen {since}", Role.INFO),
             (f"❄ {since}", Role.INFO),
             rank=15,

@@ -33,6 +33,7 @@ def fresh(state: FeedState, frozen: Frozen | None = None) -> str:
 
 
 LIVE = FeedState(freshness=Freshness.LIVE)
+POLLED = FeedState(freshness=Freshness.POLLING, interval=15.0, polled="nfs4", backlog=3)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,7 @@ LIVE = FeedState(freshness=Freshness.LIVE)
         (FeedState(freshness=Freshness.SCANNING, share=0.42), "◐ rescan 42 %"),
         (FeedState(freshness=Freshness.SCANNING, read=212_000), "◐ scan 212,000"),
         (FeedState(freshness=Freshness.POLLING, interval=15.0), "○ poll 15 s"),
+        (POLLED, "○ poll 15 s: nfs4, 3 behind"),
         (FeedState(freshness=Freshness.STALE, backlog=9), "⚠ stale, 9 behind"),
         (
             FeedState(freshness=Freshness.STALE, scanned=NOW - 7200.0),
@@ -52,6 +54,11 @@ LIVE = FeedState(freshness=Freshness.LIVE)
 )
 def test_freshness_is_a_word(state: FeedState, said: str) -> None:
     assert fresh(state) == said
+
+
+def test_why_a_directory_is_polled_is_said_where_there_is_room() -> None:
+    part = title_parts.fresh_part(POLLED, None, float(NOW))
+    assert forms(part)[1:] == ["○ poll 15 s: nfs4", "○ poll 15 s"]
 
 
 def test_a_frozen_display_says_since_when_and_what_waits() -> None:

@@ -116,10 +116,12 @@ def test_a_watched_directory_is_listed_again_only_where_files_came_or_went(
 def test_a_directory_that_tells_nothing_is_polled_and_said_to_be(
     drive: Callable[[], Driven], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "filesystem_type", lambda _fd: "nfs4")
+    for place in (watch, module):
+        monkeypatch.setattr(place, "filesystem_type", lambda _fd: "nfs4")
     driven = drive()
     (told,) = [r for r in driven.turn() if isinstance(r, Told)]
     assert told.interval == module.POLL_EVERY
+    assert told.polled == "nfs4"
     assert len(told.notes) == 4
     assert "q.1: is on nfs4, which tells of no remote writers; polling" in told.notes
     found: list[str] = driven.lists(module.POLL_EVERY)

@@ -72,8 +72,14 @@ def fresh_part(state: FeedState, frozen: Frozen | None, now: float) -> Part:
             return _scanning(state)
         case Freshness.POLLING:
             every = f"{state.interval:.0f} s" if state.interval else ""
-            long = f"○ poll {every}".rstrip()
-            return part((long + backlog, Role.INFO), (long, Role.INFO), rank=15)
+            short = f"○ poll {every}".rstrip()
+            long = f"{short}: {clean(state.polled)}" if state.polled else short
+            return part(
+                (long + backlog, Role.INFO),
+                (long, Role.INFO),
+                (short, Role.INFO),
+                rank=15,
+            )
         case Freshness.STALE:
             looked = (
                 f", listed {span(now - state.scanned)} ago"

@@ -135,6 +135,8 @@ class Told:
     backlog: int = 0
     interval: float = 0.0
     """Seconds between two lists of directories that tell of no changes; 0: all do."""
+    polled: str = ""
+    """Why they tell of none, in a word or two: ``nfs4``."""
     lists: int = 0
     """How often all directories were listed."""
     notes: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from tuiq.errors import TuiqError
+from tuiq.spool.disk import filesystem_type, is_remote
 from tuiq.spool.spool import Spool
 from tuiq.spool.watch import SpoolWatch
 from tuiq.tui.index.commands import Changed, List, Rescan
@@ -55,8 +56,8 @@ class Attendant:
         self._commands: deque[Any] = deque()
         self._wake = threading.Event()
         self._watch = SpoolWatch(self._wake.set, departures=True)
-        self._polled: dict[str, str] = {}
-        """Directories that cannot be watched, and why."""
+        self._polled: dict[str, tuple[str, str]] = {}
+        """Directories that cannot be watched: why in one word, and in a sentence."""
         self._away: set[str] = set()
         self._unwatched: set[str] = set()
         """Directories whose watch ended."""
@@ -94,9 +95,11 @@ class Attendant:
         """Watch a directory, then read it whole."""
         self._polled.pop(name, None)
         self._unwatched.discard(name)
-        why = self._watch.add(name, self._scanner.directories[name].qf_fd)
+        fd = self._scanner.directories[name].qf_fd
+        why = self._watch.add(name, fd)
         if why is not None:
-            self._polled[name] = why
+            kind = filesystem_type(fd)
+            self._polled[name] = kind if is_remote(kind) else "unwatched", why
         self._list(name, whole=True)
 
     def _list(self, name: str, *, whole: bool = False) -> None:
@@ -176,8 +179,9 @@ class Attendant:
         if not self._is_time("tell", now, TELL_EVERY):
             return
         told = self._scanner.told()
-        told.notes = (*told.notes, *self._polled.values())
+        told.notes = (*told.notes, *(why for _, why in self._polled.values()))
         told.interval = POLL_EVERY if self._polled else 0.0
+        told.polled = ", ".join(sorted({word for word, _ in self._polled.values()}))
         told.backlog += len(self._wanted)
         if self._told is not None and self._told.scanning and not told.scanning:
             self._lists += 1

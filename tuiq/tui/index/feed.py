@@ -61,6 +61,8 @@ class FeedState:
     share: float = 0.0
     """Part of the scan that is done, 0 to 1; 0 while the number is not known."""
     interval: float = 0.0
+    polled: str = ""
+    """Why a directory tells of no changes, in a word or two: ``nfs4``."""
     backlog: int = 0
     """Changed files that were not read yet."""
     scanned: float = 0.0
@@ -186,6 +188,7 @@ class Feed:
             freshness=self._freshness(waiting),
             share=told.share,
             interval=told.interval,
+            polled=told.polled,
             backlog=told.backlog + waiting,
             scanned=self._scanned,
             read=told.read,

@@ -25,6 +25,7 @@ from tuiq.tui.live.lookout import Lookout
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.operate.jobs import Jobs
 from tuiq.tui.operate.runner import RunnerControl
+from tuiq.tui.troubles import Troubles
 from tuiq.tui.world import Options, World
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Stage(App[None]):
         self.told: list[str] = []
         self.went: list[tuple[str, str | None, object]] = []
         self.palette_now = Palette(name="test")
+        self.troubles = Troubles(None)
 
     def compose(self) -> ComposeResult:
         yield self.page
@@ -139,7 +141,9 @@ class Stage(App[None]):
         """Do what the application does in every tick."""
         self.world.feed.drain(1.0)
         self.world.feed.see(self.world.lookout.sight.around)
-        self.page.tick(self.world.clock.now())
+        now = self.world.clock.now()
+        self.troubles.see(self.world.feed.state.notes, now)
+        self.page.tick(now)
 
 
 async def settle(pilot: Any, done: Callable[[], bool], *, turns: int = 500) -> None:

@@ -226,6 +226,8 @@ class Frame(SturdyApp, inherit_bindings=False):
         if sight is not self._sight:
             self._sight = sight
             self.world.feed.see(sight.around)
+        amiss = (*self.world.feed.state.notes, sight.error)
+        self.troubles.see([*filter(None, amiss)], self.world.clock.now())
         self.stillness.note(changed)
         self.title_bar.frozen = self.stillness.now
 
@@ -292,8 +294,8 @@ class Frame(SturdyApp, inherit_bindings=False):
         """Return how much went wrong that nobody has read, and the key to read it."""
         if self.page.page_name == "activity":
             self._read = len(self.troubles)
-        notes = self.world.feed.state.notes
-        count = len(notes) + max(0, len(self.troubles) - self._read)
+        unread = max(0, len(self.troubles) - self._read)
+        count = self.troubles.going_on + unread
         key = self.key_of("go-activity")
         return f"{plural(count, 'trouble')}: {key}" if count else ""
 

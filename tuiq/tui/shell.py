@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from textual.screen import ModalScreen
 
     from tuiq.tui.look.palette import Palette
+    from tuiq.tui.troubles import Troubles
     from tuiq.tui.world import World
 
 _T = TypeVar("_T")
@@ -19,6 +20,8 @@ class Shell(Protocol):
     """The application, as what is in it sees it."""
 
     world: World
+    troubles: Troubles
+    """What went wrong in the UI and around it."""
 
     @property
     def palette_now(self) -> Palette:

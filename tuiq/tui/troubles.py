@@ -1,4 +1,7 @@
-"""Faults of the UI itself: one sentence for people, the traceback into a small file."""
+"""What went wrong: faults of the UI itself, and spells in which something was amiss.
+
+Of a fault people get one sentence, and a small file gets the traceback.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +32,27 @@ class Trouble:
     times: int = 1
 
 
+@dataclass(slots=True, kw_only=True)
+class Spell:
+    """Something that is amiss for a while, such as a directory that has gone."""
+
+    text: str
+    """One clean sentence."""
+    began: float
+    """Epoch seconds of the last time."""
+    ended: float | None = None
+    """None: it goes on."""
+    times: int = 1
+
+
 class Troubles:
-    """The latest faults; the same one again is counted, not listed twice."""
+    """The latest faults and spells; one that comes again is counted, not repeated."""
 
     def __init__(self, log: Path | None) -> None:
         """Write tracebacks to *log*; None: nowhere."""
         self.log = log
         self._kept: deque[Trouble] = deque(maxlen=_KEPT)
+        self._spells: dict[str, Spell] = {}
 
     def __iter__(self) -> Iterator[Trouble]:
         """Yield them, the latest first."""
@@ -44,6 +61,32 @@ class Troubles:
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._kept)
+
+    @property
+    def spells(self) -> Sequence[Spell]:
+        """Return what is amiss, and what was."""
+        return tuple(self._spells.values())
+
+    @property
+    def going_on(self) -> int:
+        """Return how much is amiss now."""
+        return sum(spell.ended is None for spell in self._spells.values())
+
+    def see(self, texts: Collection[str], now: float) -> None:
+        """Take note of all that is amiss now; what was before and is not has ended."""
+        spells = self._spells
+        for spell in spells.values():
+            if spell.ended is None and spell.text not in texts:
+                spell.ended = now
+        for text in texts:
+            known = spells.get(text)
+            if known is None or known.ended is not None:
+                times = 1 if known is None else known.times + 1
+                spells[text] = Spell(text=text, began=now, times=times)
+        past = [spell for spell in spells.values() if spell.ended is not None]
+        past.sort(key=lambda spell: spell.ended or 0.0)
+        for spell in past[:-_KEPT]:
+            del spells[spell.text]
 
     def note(self, doing: str, error: BaseException, now: float) -> str:
         """Take note of *error* while *doing*; return the sentence, empty: known."""

@@ -16,6 +16,7 @@ from tuiq.tui.look.appearance import Appearance
 from tuiq.tui.look.colours import MILLIONS
 from tuiq.tui.look.fittings import APP_CSS
 from tuiq.tui.look.roles import Role
+from tuiq.tui.troubles import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,6 +70,7 @@ class Bench(App[None]):
             collection=themes.shipped(), depth=depth, ascii=ascii
         )
         self.palette_now = self.appearance.palette("")
+        self.troubles = Troubles(None)
         self.told: list[str] = []
         self.sorts: list[tuple[str, bool]] = []
         self.grid = Grid(

@@ -22,6 +22,7 @@ from tuiq.tui.operate.jobs import Jobs
 from tuiq.tui.operate.operator import Operator
 from tuiq.tui.operate.runner import RunnerControl
 from tuiq.tui.page import Page, Subject
+from tuiq.tui.troubles import Troubles
 from tuiq.tui.world import Options, World
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Floor(App[None]):
         self.page = Desk()
         self.told: list[str] = []
         self.palette_now = Palette(name="test")
+        self.troubles = Troubles(None)
         self.operator = Operator(self)
 
     def turn(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import shlex
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
@@ -59,7 +59,6 @@ class ActivityPage(Board):
         self._actions: object = None
         # Rows of actions, by id, with the record that each was made from.
         self._made: dict[str, tuple[Record, ActivityRow]] = {}
-        self._noticed: dict[str, float] = {}
 
     def compose(self) -> ComposeResult:
         """Make the grid, and the lines about its focused row."""
@@ -84,7 +83,7 @@ class ActivityPage(Board):
         if not self.is_mounted:
             return
         self._now = now
-        found = self._all(now)
+        found = self._all()
         if found != self._rows:
             self._rows = found
             self._show()
@@ -96,14 +95,15 @@ class ActivityPage(Board):
         self.table.show(rows.matching(self._rows, _words(self._filter)))
         self.grid.changed()
 
-    def _all(self, now: float) -> dict[str, ActivityRow]:
-        lookout, feed = self.world.lookout, self.world.feed
+    def _all(self) -> dict[str, ActivityRow]:
+        lookout, state = self.world.lookout, self.world.feed.state
+        troubles = self.shell.troubles
         found = {f"action {key}": row for key, row in self._of_actions()}
         found |= {f"run {run.number}": rows.of_run(run) for run in lookout.runs}
-        troubles: Iterable[Any] = getattr(self.app, "troubles", ())
         found |= {f"error {t.text}": rows.of_trouble(t) for t in troubles}
-        told = rows.of_feed(feed.state, self._noticed, now)
-        found |= {f"{row.what} {row.scope}": row for row in told}
+        found |= {f"reading {s.text}": rows.of_spell(s) for s in troubles.spells}
+        if state.scanned:
+            found["rescan"] = rows.of_list(state)
         return found
 
     def _of_actions(self) -> Iterable[tuple[str, ActivityRow]]:
@@ -139,6 +139,8 @@ class ActivityPage(Board):
             (f" {instant(row.at)}", Role.STRONG),
             (f" {row.what} {row.scope}", Role.TEXT),
         ]
+        if row.ended is not None:
+            return [first, [(f" over since {instant(row.ended)}", Role.DIM)]]
         if row.record is None:
             return [first]
         actor = row.record.start.actor

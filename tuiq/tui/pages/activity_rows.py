@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuiq.actions.records import Record
     from tuiq.tui.index.feed import FeedState
     from tuiq.tui.live.runs import Run
-    from tuiq.tui.troubles import Trouble
+    from tuiq.tui.troubles import Spell, Trouble
 
 COLUMNS = (
     left("time", "WHEN", 14, 0, "when it was begun"),
@@ -55,6 +55,8 @@ class ActivityRow:
     record: Record | None = None
     """What the audit log says about an action; None: it is none."""
     running: bool = False
+    ended: float | None = None
+    """When something that was amiss was so no more."""
 
     @property
     def text(self) -> str:
@@ -146,31 +148,31 @@ def of_trouble(trouble: Trouble) -> ActivityRow:
     )
 
 
-def of_feed(
-    state: FeedState, noticed: dict[str, float], now: float
-) -> list[ActivityRow]:
-    """Return the rows of the feed: its last full list, and what troubles it now.
+def of_spell(spell: Spell) -> ActivityRow:
+    """Return the row of something that is amiss, or was."""
+    is_over = spell.ended is not None
+    said = ["over" if is_over else "now"]
+    if spell.times > 1:
+        said.append(f"{spell.times} times")
+    return ActivityRow(
+        at=spell.began,
+        ended=spell.ended,
+        what="reading",
+        scope=spell.text,
+        outcome=", ".join(said),
+        role=Role.DIM if is_over else Role.BAD,
+    )
 
-    *noticed* keeps when a note was seen first.
-    """
-    for note in state.notes:
-        noticed.setdefault(note, now)
-    rows = [
-        ActivityRow(
-            at=noticed[note], what="reading", scope=note, outcome="now", role=Role.BAD
-        )
-        for note in state.notes
-    ]
-    if state.scanned:
-        listed = ActivityRow(
-            at=state.scanned,
-            what="rescan",
-            scope="all queue directories were listed",
-            outcome=f"{state.read:,} read",
-            role=Role.DIM,
-        )
-        rows.append(listed)
-    return rows
+
+def of_list(state: FeedState) -> ActivityRow:
+    """Return the row of the last time that all was listed."""
+    return ActivityRow(
+        at=state.scanned,
+        what="rescan",
+        scope="all queue directories were listed",
+        outcome=f"{state.read:,} read",
+        role=Role.DIM,
+    )
 
 
 def cell(row: ActivityRow, column: str, *, now: float) -> Cell:

@@ -48,7 +48,6 @@ def test_every_spelling_of_a_value_is_understood(tmp_path: Path) -> None:
         queues = "/var/spool/tuiq/q.1"
         trash_keep = "1d12h"
         min_free_percent = "2.5 %"
-        operator_group = "mailops"
         [submission]
         max_message_bytes = "35MiB"
         aliases = "aliases"
@@ -65,7 +64,6 @@ def test_every_spelling_of_a_value_is_understood(tmp_path: Path) -> None:
 
     assert config.spool.trash_keep == 36 * HOUR
     assert config.spool.min_free_percent == 2.5
-    assert config.spool.operator_group == "mailops"
     assert config.submission.max_message_bytes == 35 * MEBIBYTE
     assert config.submission.aliases == tmp_path / "aliases"
     assert config.submission.hostname == host_name()

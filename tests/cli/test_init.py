@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import stat
@@ -149,30 +148,6 @@ def test_a_spool_that_others_can_change_is_refused(
     assert init(str(tmp_path / "spool")) == 78
     assert "other users can change it; chmod 700" in capsys.readouterr().err
     assert list((tmp_path / "spool").iterdir()) == []
-
-
-def test_what_is_added_to_a_shared_spool_is_shared(tmp_path: Path) -> None:
-    spool, group = tmp_path / "spool", grp.getgrgid(os.getegid()).gr_name
-    init(str(spool))
-    (spool / "tuiq.toml").write_text(
-        f'[spool]\nqueues = "q.*"\noperator_group = "{group}"\n'
-    )
-
-    assert init(str(spool), "--queues", "2") == 0
-    assert stat.S_IMODE((spool / "q.2").stat().st_mode) == 0o770
-
-
-def test_an_operator_group_that_is_not_there_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    spool = tmp_path / "spool"
-    init(str(spool))
-    (spool / "tuiq.toml").write_text(
-        '[spool]\nqueues = "q.*"\noperator_group = "no-such-group"\n'
-    )
-
-    assert init(str(spool)) == 78
-    assert "spool.operator_group: there is no such group" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -189,7 +189,7 @@ LINES_OF_SETTINGS = st.sampled_from(
         'queues = "~/q.*"', 'queues = "q\\u0041"', "queues = 'q.*'", 'queues = ""',
         'queues = "run"', 'queues = "q.*" # all', 'queues = "q" x', 'queues = "é"',
         'durability = "each"', 'durability = "most"', 'in_doubt = "hold"',
-        'operator_group = ""', 'operator_group = "mail"', 'trash_keep = "1d"',
+        'trash_keep = "1d"',
         'min_free_percent = 10', 'min_free_percent = 51', 'min_free_percent = "7%"',
         'min_free_percent = 0.5', 'min_free_bytes = "1G"', 'min_free_bytes = "1 MiB"',
         'min_free_bytes = 4096', 'min_free_bytes = -1', 'min_free_inodes = 0',
@@ -226,7 +226,6 @@ def test_settings_at_a_glance_are_those_of_the_loader(
     for key in ("min_free_percent", "min_free_bytes", "min_free_inodes"):
         assert getattr(seen, key) == getattr(floors, key)
     assert sub.aliases is None
-    assert floors.operator_group is None
 
 
 def only_what_matters(lines: list[str]) -> str:

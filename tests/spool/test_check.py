@@ -164,14 +164,6 @@ def test_wrong_mode_of_a_file_is_found_and_repaired(
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_group_mode_is_right_under_operator_group(spool: Path, config: Config) -> None:
-    path = spool / "q.1" / f"qf{put(spool / 'q.1')}"
-    path.chmod(0o660)
-    grouped = replace(config, spool=replace(config.spool, operator_group="staff"))
-    assert look(grouped) == []
-    assert only(config, Kind.WRONG_MODE, path)
-
-
 @pytest.mark.parametrize("name", ["q.1", "run", "reject"])
 def test_wrong_mode_of_a_directory_is_found_and_repaired(
     spool: Path, config: Config, name: str

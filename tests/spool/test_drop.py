@@ -37,7 +37,7 @@ from tuiq.errors import InputError, MessageGone, NotQueueUser, SpoolUnavailable
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.mail.outcome import Verdict
 from tuiq.spool import control, dropfile, handoff
-from tuiq.spool.answers import Answer, Result, Target, Verb
+from tuiq.spool.answers import Result, Target, Verb
 from tuiq.spool.check import check_spool
 from tuiq.spool.drop import DropSubmitter, Source, forget_source, submit_to_drop
 from tuiq.spool.finish import claim_message
@@ -974,39 +974,6 @@ def test_a_foreign_user_cannot_open_the_spool(public: Path) -> None:
         return ""
 
     assert str(SUBMITTER) in as_user(SUBMITTER, work)
-
-
-@needs_open_python
-def test_an_operator_acts_but_queues_nothing_that_no_runner_would_touch(
-    public: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = public.with_name("shared")
-    create_spool(path, owner=Owner(uid=QUEUE_USER, gid=OTHER, shared=True))
-    monkeypatch.setattr("tuiq.spool.intake.operator_gid", lambda config: OTHER)
-
-    def submit() -> None:
-        with open_submission(make_config(path)) as target:
-            target.submit(envelope(b"new@x.example"), [BODY])
-
-    def hold() -> list[Answer]:
-        with open_spool(make_config(path)) as spool:
-            (entry,) = spool.entries()
-            return list(spool.operate(Verb.HOLD, [Target(queue_id=entry.queue_id)]))
-
-    as_user(QUEUE_USER, lambda: _submit_as_queue_user(path))
-    for file in (path / "q.1").glob("[dq]f*"):
-        os.chown(file, -1, OTHER)  # root's processes have that group
-
-    with pytest.raises(SpoolUnavailable, match="tuiq init --drop"):
-        as_user(OTHER, submit)
-    (answer,) = as_user(OTHER, hold)
-    assert answer.result is Result.ACTED
-    assert len(list((path / "q.1").glob("qf*"))) == 1
-
-
-def _submit_as_queue_user(path: Path) -> None:
-    with Intake(make_config(path)) as intake:
-        intake.submit(envelope(b"old@x.example"), [BODY])
 
 
 @needs_root

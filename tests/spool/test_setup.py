@@ -193,16 +193,6 @@ def test_root_gives_everything_to_the_queue_user(tmp_path: Path) -> None:
     assert mode(spool / "drop") == 0o3733
 
 
-def test_a_shared_spool_lets_the_group_act(tmp_path: Path) -> None:
-    spool = tmp_path / "spool"
-    operators = Owner(uid=os.geteuid(), gid=os.getegid(), shared=True)
-    create_spool(spool, owner=operators)
-
-    for path in everything(spool):
-        assert mode(path) == (0o770 if path.is_dir() else 0o660)
-    assert create_spool(spool, owner=operators) == []
-
-
 @as_root
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     spool = tmp_path / "spool"

@@ -105,7 +105,6 @@ class ActionLog:
         directory: Path,
         clock: Clock,
         *,
-        mode: int = 0o600,
         make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         """Create the file; the directory is made when it is missing.
@@ -117,8 +116,8 @@ class ActionLog:
         self._make_room = make_room
         directory.mkdir(mode=0o700, exist_ok=True)
         self.action = _new_action(clock.now())
-        self._fd = os.open(directory / (self.action + SUFFIX), _NEW, mode)
-        os.fchmod(self._fd, mode)
+        self._fd = os.open(directory / (self.action + SUFFIX), _NEW, 0o600)
+        os.fchmod(self._fd, 0o600)
         _sync_directory(directory)
         # Counts of answers, and how many were not synced yet.
         self._counts: Counter[Result] = Counter()
@@ -172,7 +171,6 @@ def open_log(spool: Spool) -> ActionLog:
     return ActionLog(
         spool.path / "audit",
         spool.clock,
-        mode=spool.directories[0].file_mode,
         make_room=lambda: any([d.free_reserve() for d in spool.directories]),
     )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiq.cli.diagnostics import ExitCode
-from tuiq.config import host_name, load, split_host_port
+from tuiq.config import host_name, split_host_port
 from tuiq.config.writer import template
-from tuiq.errors import ConfigError, UsageError
+from tuiq.errors import UsageError
 from tuiq.log import printable
 from tuiq.spool.setup import Owner, create_spool
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
     spool = _checked_directory(args.directory)
     values = _settings(args)
     file = spool / "tuiq.toml"
-    owner = _shared(_owner(args.user, file), file)
+    owner = _owner(args.user, file)
     made = create_spool(spool, queues=args.queues, drop=args.drop, owner=owner)
     written = _write_once(file, template(values))
     print(printable(f"{spool}: {_made(made, spool, args.queues)}"))
@@ -122,20 +122,6 @@ def _owner(user: str | None, file: Path) -> Owner:
     if caller.uid not in (0, entry.pw_uid):
         raise UsageError(f"--user {user}: only root can give a spool away")
     return Owner(uid=entry.pw_uid, gid=entry.pw_gid)
-
-
-def _shared(owner: Owner, file: Path) -> Owner:
-    """Return *owner* with the operator group that an existing tuiq.toml names."""
-    name = load(file).spool.operator_group if file.exists() else None
-    if name is None:
-        return owner
-    import grp
-
-    try:
-        return Owner(uid=owner.uid, gid=grp.getgrnam(name).gr_gid, shared=True)
-    except KeyError:
-        reason = f"there is no such group: {name}; make it with groupadd"
-        raise ConfigError(str(file), "spool.operator_group", reason) from None
 
 
 def _write_once(path: Path, text: str) -> bool:

@@ -160,7 +160,6 @@ _NUMBERS = {
 _NO_MATTER: dict[tuple[str, str], tuple[Value, ...]] = {
     ("spool", "durability"): ("group", "each", "none"),
     ("spool", "in_doubt"): ("retry", "hold"),
-    ("spool", "operator_group"): ("",),
     ("submission", "aliases"): ("",),
     ("submission", "received_header"): (True, False),
 }

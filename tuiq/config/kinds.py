@@ -215,14 +215,6 @@ def text(what: str = "it") -> Kind:
     return Kind(parse=lambda raw, base: printable_text(raw, what), write=quoted)
 
 
-def group() -> Kind:
-    """Return the kind of a group's name; empty: None."""
-    return Kind(
-        parse=lambda raw, base: printable_text(raw, "the group") or None,
-        write=lambda value: quoted(value or ""),
-    )
-
-
 def is_domain(name: str) -> bool:
     """Say whether *name* is a host or domain name in ASCII."""
     return len(name) <= 253 and _NAME.fullmatch(name) is not None

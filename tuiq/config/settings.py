@@ -65,15 +65,6 @@ class SpoolConfig:
             "possible duplicate), or wait for an operator.",
         ),
     )
-    operator_group: str | None = field(
-        default=None,
-        metadata=_is(
-            kinds.group(),
-            "Group that may act on messages; empty: only the queue user. Unfinished: "
-            "what its members do misses the journal, and it excludes drop/.",
-        ),
-    )
-    """None: nobody but the queue user and root."""
     min_free_percent: float = field(
         default=glance.MIN_FREE_PERCENT,
         metadata=_is(

@@ -79,8 +79,7 @@ def _check_queue(
     config: Config, clock: Clock, directory: Path, live: dict[str, Path]
 ) -> Iterator[Finding]:
     """Check one queue directory; *live* collects queue ids over all of them."""
-    group = config.spool.operator_group is not None
-    yield from check_directory(directory, mode=0o770 if group else 0o700)
+    yield from check_directory(directory)
     yield from _check_disk(config.spool, directory)
     info = directory.stat()
     files = FileCheck(
@@ -89,7 +88,6 @@ def _check_queue(
             directory=directory.resolve(),
             uid=info.st_uid,
             gid=info.st_gid,
-            file_mode=0o660 if group else 0o600,
             now=clock.now(),
             orphan_age=config.spool.orphan_age,
         )

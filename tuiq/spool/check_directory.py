@@ -19,23 +19,20 @@ if TYPE_CHECKING:
 _REMADE = (layout.LOCK_FILE, layout.PROBE_FILE, layout.RESERVE_FILE)
 
 
-def check_directory(path: Path, *, mode: int) -> Iterator[Finding]:
-    """Yield what is wrong with the queue directory *path*, not with its files.
-
-    *mode* is what it may have at most: 0700, or 0770 under ``operator_group``.
-    """
+def check_directory(path: Path) -> Iterator[Finding]:
+    """Yield what is wrong with the queue directory *path*, not with its files."""
     real = path.resolve()
     info = real.stat()
-    yield from _check_looseness(path, real, mode)
+    yield from _check_looseness(path, real)
     for place in (real, *(real / sub for sub in SUBDIRECTORIES)):
         if not place.is_dir():
             continue
         yield from check_owner(place, place.stat(), info.st_uid, info.st_gid)
-        yield from check_mode(place, mode)
+        yield from check_mode(place)
     yield from _check_service_files(real, Owner(uid=info.st_uid, gid=info.st_gid))
 
 
-def _check_looseness(path: Path, real: Path, mode: int) -> Iterator[Finding]:
+def _check_looseness(path: Path, real: Path) -> Iterator[Finding]:
     """A queue directory elsewhere must not be easier to reach than the spool."""
     if not path.is_symlink():
         return
@@ -47,8 +44,8 @@ def _check_looseness(path: Path, real: Path, mode: int) -> Iterator[Finding]:
             path=str(path),
             reason=f"leads to {real}, whose mode {target:04o} is looser than "
             f"{parent:04o} of {path.parent}",
-            remedy=f"chmod {mode:04o} {real}",
-            repair=partial(mend.set_mode, real, mode),
+            remedy=f"chmod {layout.DIRECTORY_MODE:04o} {real}",
+            repair=partial(mend.set_mode, real, layout.DIRECTORY_MODE),
         )
 
 

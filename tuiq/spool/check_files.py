@@ -18,7 +18,7 @@ from tuiq.spool import mend
 from tuiq.spool.check_message import check_message
 from tuiq.spool.check_place import SUBDIRECTORIES, CheckedPlace, check_owner
 from tuiq.spool.finding import Finding, Kind
-from tuiq.spool.layout import SERVICE_FILES, split_name
+from tuiq.spool.layout import FILE_MODE, SERVICE_FILES, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,13 +129,13 @@ class FileCheck:
             )
         yield from check_owner(path, info, self.place.uid, self.place.gid)
         mode = stat.S_IMODE(info.st_mode)
-        if mode & ~self.place.file_mode:
+        if mode & ~FILE_MODE:
             yield Finding(
                 kind=Kind.WRONG_MODE,
                 path=str(path),
-                reason=f"has mode {mode:04o} instead of {self.place.file_mode:04o}",
-                remedy=f"chmod {self.place.file_mode:04o} {path}",
-                repair=partial(mend.set_mode, path, self.place.file_mode),
+                reason=f"has mode {mode:04o} instead of {FILE_MODE:04o}",
+                remedy=f"chmod {FILE_MODE:04o} {path}",
+                repair=partial(mend.set_mode, path, FILE_MODE),
             )
 
     def _company(self, path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.spool import mend
 from tuiq.spool.finding import Finding, Kind
+from tuiq.spool.layout import DIRECTORY_MODE
 
 if TYPE_CHECKING:
     import os
@@ -28,8 +29,6 @@ class CheckedPlace:
     uid: int
     """The queue user."""
     gid: int
-    file_mode: int
-    """0600, or 0660 under ``operator_group``."""
     now: float
     orphan_age: float
 
@@ -53,16 +52,16 @@ def check_owner(
         )
 
 
-def check_mode(path: Path, mode: int) -> Iterator[Finding]:
-    """Yield a finding when a directory is open to more people than *mode* says."""
+def check_mode(path: Path) -> Iterator[Finding]:
+    """Yield a finding when a directory is open to others than the queue user."""
     found = stat.S_IMODE(path.stat().st_mode)
-    if found & ~mode & 0o7777 & ~stat.S_ISGID:
+    if found & ~DIRECTORY_MODE & ~stat.S_ISGID:
         yield Finding(
             kind=Kind.WRONG_MODE,
             path=str(path),
-            reason=f"has mode {found:04o} instead of {mode:04o}",
-            remedy=f"chmod {mode:04o} {path}",
-            repair=partial(mend.set_mode, path.resolve(), mode),
+            reason=f"has mode {found:04o} instead of {DIRECTORY_MODE:04o}",
+            remedy=f"chmod {DIRECTORY_MODE:04o} {path}",
+            repair=partial(mend.set_mode, path.resolve(), DIRECTORY_MODE),
         )
 
 

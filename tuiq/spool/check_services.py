@@ -13,7 +13,7 @@ from tuiq.spool.check_place import check_mode, check_owner
 from tuiq.spool.drop import is_drop_name
 from tuiq.spool.finding import Finding, Kind
 from tuiq.spool.fs import OsFs
-from tuiq.spool.layout import LOCK_FILE
+from tuiq.spool.layout import FILE_MODE, LOCK_FILE
 from tuiq.spool.pauses import Pauses
 from tuiq.spool.status import read_statuses
 
@@ -35,12 +35,11 @@ def check_services(
 ) -> Iterator[Finding]:
     """Yield what is wrong beside the queue directories; *owner* is their stat."""
     spool = config.spool_path
-    mode = 0o700 if config.spool.operator_group is None else 0o770
     for name in PRIVATE:
         path = spool / name
         if path.is_dir():
             yield from check_owner(path, path.stat(), owner.st_uid, owner.st_gid)
-            yield from check_mode(path, mode)
+            yield from check_mode(path)
     now, age = clock.now(), config.spool.orphan_age
     for name in ("run", "pauses"):
         if (spool / name).is_dir():
@@ -163,7 +162,7 @@ def _passwords(delivery: DeliveryConfig, owner: os.stat_result) -> Iterator[Find
                 path=printable(str(path)),
                 reason=f"has mode {mode:04o}: others can read the password, so it is "
                 "not used",
-                remedy=f"chmod 0600 {printable(str(real))}, and choose another "
-                "password if they may have",
-                repair=partial(mend.set_mode, real, 0o600),
+                remedy=f"chmod {FILE_MODE:04o} {printable(str(real))}, and choose "
+                "another password if they may have",
+                repair=partial(mend.set_mode, real, FILE_MODE),
             )

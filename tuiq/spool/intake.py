@@ -7,7 +7,6 @@ submission needs.
 from __future__ import annotations
 
 import contextlib
-import grp
 import os
 import random
 from typing import TYPE_CHECKING, Self
@@ -64,9 +63,8 @@ class Intake:
     def _open(self, stack: contextlib.ExitStack) -> None:
         """Open what this object works on; *stack* closes it."""
         config = self.config
-        gid = operator_gid(config)
         for path in expand_queues(config.spool.queues):
-            directory = open_queue_directory(path, fs=self.fs, operator_gid=gid)
+            directory = open_queue_directory(path, fs=self.fs)
             stack.callback(directory.close)
             self.directories.append(directory)
         _refuse_twins(self.directories)
@@ -208,20 +206,6 @@ def _refuse_twins(directories: list[QueueDirectory]) -> None:
             )
 
 
-def operator_gid(config: Config) -> int | None:
-    """Return the gid of ``operator_group``, None without one."""
-    name = config.spool.operator_group
-    if not name:
-        return None
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
-        raise SpoolUnavailable(
-            f"operator_group: there is no group {name!r}; create it or change the "
-            "setting"
-        ) from None
-
-
 def become_queue_user(config: Config) -> None:
     """Let a process of root go on as the queue user, for good.
 
@@ -239,9 +223,6 @@ def become_queue_user(config: Config) -> None:
         _require_own_code()
         return
     if uid in {0, info.st_uid}:
-        return
-    gid = operator_gid(config)
-    if gid is not None and gid in {os.getegid(), *os.getgroups()}:
         return
     raise NotQueueUser(
         f"{path}: belongs to uid {info.st_uid}, this is uid {uid}; run it as root or "
@@ -265,16 +246,12 @@ def open_submission(
 ) -> Iterator[Intake | DropSubmitter]:
     """Open what takes mail from this user: the queue, else its drop directory.
 
-    A process of root becomes the queue user for good; an operator, whose files no
-    runner would touch, uses the drop directory like everybody else.  Raises
-    ConfigError, SpoolUnsafe, SpoolUnavailable.
+    A process of root becomes the queue user for good.  Raises ConfigError,
+    SpoolUnsafe, SpoolUnavailable.
     """
     try:
         become_queue_user(config)
-        outside = os.geteuid() != expand_queues(config.spool.queues)[0].stat().st_uid
     except NotQueueUser:
-        outside = True
-    if outside:
         from tuiq.spool.drop import DropSubmitter  # only for users outside
 
         yield DropSubmitter(config)

@@ -30,6 +30,9 @@ ID_LENGTH = TIME_LENGTH + RANDOM_LENGTH
 PREFIXES = ("qf", "df", "tf", "bf", "xf")
 DROP = "drop"
 """Directory of a spool through which users who may not touch the queue send."""
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+"""Mail is the queue user's alone."""
 UUID_FILE = ".tuiq-id"
 LOCK_FILE = ".lock"
 PROBE_FILE = ".lockprobe"
@@ -97,8 +100,6 @@ class QueueDirectory:
     qf_fd: int
     df_fd: int
     xf_fd: int
-    file_mode: int = 0o600
-    """0660 under ``operator_group``."""
     blocked: str = ""
     """Why no new attempt may start here (a mark failed, suspect); empty: none."""
     _closed: bool = field(default=False, repr=False)
@@ -181,9 +182,7 @@ def refuse_closed(spool: Path) -> None:
         return
 
 
-def open_queue_directory(
-    path: Path, *, fs: Fs | None = None, operator_gid: int | None = None
-) -> QueueDirectory:
+def open_queue_directory(path: Path, *, fs: Fs | None = None) -> QueueDirectory:
     """Open and check one queue directory.
 
     Raises SpoolUnsafe for an untrustworthy owner or mode, SpoolUnavailable when
@@ -195,10 +194,9 @@ def open_queue_directory(
     try:
         top = fds[""] = _open_directory(real, path)
         info = os.fstat(top)
-        _check_mode(path, info, operator_gid)
+        _check_mode(path, info)
         for sub in ("qf", "df", "xf"):
-            sub_path = real / sub
-            fds[sub] = _open_sub(sub_path, info, top, operator_gid)
+            fds[sub] = _open_sub(real / sub, info, top)
         uuid = _read_uuid(path, top)
     except BaseException:
         for fd in set(fds.values()):
@@ -215,7 +213,6 @@ def open_queue_directory(
         qf_fd=fds["qf"],
         df_fd=fds["df"],
         xf_fd=fds["xf"],
-        file_mode=0o600 if operator_gid is None else 0o660,
     )
 
 
@@ -232,47 +229,39 @@ def _open_directory(real: Path, path: Path) -> int:
         raise SpoolUnavailable(f"{path}: cannot open: {reason}") from None
 
 
-def _open_sub(
-    sub: Path, top_info: os.stat_result, top: int, operator_gid: int | None
-) -> int:
+def _open_sub(sub: Path, top_info: os.stat_result, top: int) -> int:
     """Open qf/, df/ or xf/ where it exists, else use the directory itself."""
     try:
         fd = os.open(sub, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return os.dup(top)
     try:
-        _check_sub(sub, os.fstat(fd), top_info, operator_gid)
+        _check_sub(sub, os.fstat(fd), top_info)
     except SpoolUnsafe:
         os.close(fd)
         raise
     return fd
 
 
-def _check_sub(
-    sub: Path,
-    info: os.stat_result,
-    top_info: os.stat_result,
-    operator_gid: int | None,
-) -> None:
+def _check_sub(sub: Path, info: os.stat_result, top_info: os.stat_result) -> None:
     if info.st_uid != top_info.st_uid:
         raise SpoolUnsafe(
             str(sub),
             f"belongs to uid {info.st_uid}, its directory to {top_info.st_uid}",
             f"chown -R {top_info.st_uid} {sub}",
         )
-    _check_mode(sub, info, operator_gid)
+    _check_mode(sub, info)
 
 
-def _check_mode(path: Path, info: os.stat_result, operator_gid: int | None) -> None:
+def _check_mode(path: Path, info: os.stat_result) -> None:
     """Refuse what others could write, and what is looser than its parent."""
     mode = stat.S_IMODE(info.st_mode)
-    allowed = 0o770 if operator_gid is not None else 0o700
-    if mode & 0o022 & ~allowed:
+    if mode & 0o022:
         raise SpoolUnsafe(
             str(path), f"is writable by others (mode {mode:04o})", f"chmod 0700 {path}"
         )
     parent = stat.S_IMODE(path.parent.stat().st_mode)
-    if mode & 0o077 & ~parent & ~allowed:
+    if mode & 0o077 & ~parent:
         raise SpoolUnsafe(
             str(path),
             f"mode {mode:04o} is looser than its parent's {parent:04o}",

@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageBusy, MessageGone, SpoolUnsafe
+from tuiq.spool.layout import FILE_MODE
 
 if TYPE_CHECKING:
     from tuiq.spool.fs import StatResult
@@ -99,9 +100,9 @@ def check_file(directory: QueueDirectory, name: str, info: StatResult) -> None:
     if info.st_uid != directory.uid:
         reason = f"belongs to uid {info.st_uid} instead of {directory.uid}"
         raise unsafe(directory, name, reason, f"chown {directory.uid} it")
-    if mode & 0o022 & ~directory.file_mode:
+    if mode & 0o022:
         reason = f"is writable by others (mode {mode:04o})"
-        remedy = f"chmod {directory.file_mode:04o} it"
+        remedy = f"chmod {FILE_MODE:04o} it"
         raise unsafe(directory, name, reason, remedy)
 
 

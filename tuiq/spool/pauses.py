@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from tuiq.errors import InputError, SpoolUnavailable
 from tuiq.log import printable
 from tuiq.spool.fs import pread_all, pwrite_all, write_all
+from tuiq.spool.layout import FILE_MODE
 from tuiq.spool.pause import (
     NOTHING,
     Pause,
@@ -60,14 +61,11 @@ _ENDLESS = float("inf")
 class Pauses:
     """The pause files of one spool; safe to use from any thread."""
 
-    def __init__(
-        self, fs: Fs, dir_fd: int, clock: Clock, *, file_mode: int = 0o600
-    ) -> None:
+    def __init__(self, fs: Fs, dir_fd: int, clock: Clock) -> None:
         """Work in the directory *dir_fd*, which the caller keeps open."""
         self._fs = fs
         self._dir_fd = dir_fd
         self._clock = clock
-        self._file_mode = file_mode
         # What current() answered last, the mtime that rests on (-1: none), and the
         # time at which the first pause in it ends; replaced as a whole.
         self._known: tuple[PauseSet, int, float] = (NOTHING, -1, 0.0)
@@ -176,7 +174,7 @@ class Pauses:
     def _changing(self) -> Iterator[None]:
         """Keep other processes from changing pauses; raise SpoolUnavailable."""
         flags = os.O_RDWR | os.O_CREAT
-        fd = self._fs.open(LOCK_FILE, flags, self._file_mode, dir_fd=self._dir_fd)
+        fd = self._fs.open(LOCK_FILE, flags, dir_fd=self._dir_fd)
         try:
             try:
                 self._fs.flock(fd)
@@ -192,9 +190,9 @@ class Pauses:
     def _write(self, name: str, content: bytes) -> None:
         """Create *name* and sync its content; nothing is left when that fails."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        fd = self._fs.open(name, flags, self._file_mode, dir_fd=self._dir_fd)
+        fd = self._fs.open(name, flags, dir_fd=self._dir_fd)
         try:
-            self._fs.fchmod(fd, self._file_mode)
+            self._fs.fchmod(fd, FILE_MODE)
             write_all(self._fs, fd, content)
             self._fs.fsync(fd)
         except OSError:

@@ -42,18 +42,6 @@ class Owner:
 
     uid: int
     gid: int
-    shared: bool = False
-    """Whether the group may act on the queue (``operator_group``)."""
-
-    @property
-    def directory_mode(self) -> int:
-        """Return the mode of directories."""
-        return 0o770 if self.shared else 0o700
-
-    @property
-    def file_mode(self) -> int:
-        """Return the mode of files."""
-        return 0o660 if self.shared else 0o600
 
     @classmethod
     def caller(cls) -> Owner:
@@ -71,7 +59,7 @@ def create_spool(
     """
     owner = owner or Owner.caller()
     made: list[str] = []
-    mode = owner.directory_mode | (0o011 if drop else 0)
+    mode = layout.DIRECTORY_MODE | (0o011 if drop else 0)
     with _directory(path, mode=mode, owner=owner, made=made, follow=True) as fd:
         if drop:
             os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o011)
@@ -135,7 +123,7 @@ def _directory(
     *,
     owner: Owner,
     made: list[str],
-    mode: int | None = None,
+    mode: int = layout.DIRECTORY_MODE,
     parent: int | None = None,
     follow: bool = False,
 ) -> Iterator[int]:
@@ -146,7 +134,6 @@ def _directory(
     is checked all the same.
     """
     name = path if parent is None else path.name
-    mode = owner.directory_mode if mode is None else mode
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
         new = True
@@ -204,7 +191,7 @@ def _refuse_unsafe(
         if stat.S_IMODE(found.st_mode) != mode:
             wrong = f"mode {stat.S_IMODE(found.st_mode):04o} instead of {mode:04o}"
             raise SpoolUnsafe(str(path), wrong, f"chmod {mode:o} {path}")
-    elif found.st_mode & 0o022 & ~owner.directory_mode:
+    elif found.st_mode & 0o022:
         raise SpoolUnsafe(
             str(path), "other users can change it", f"chmod {mode:o} {path}"
         )
@@ -232,7 +219,7 @@ def _write_new(fd: int, name: str, content: bytes, *, owner: Owner) -> None:
         os.unlink(temporary, dir_fd=fd)  # of an init that died here
     file = os.open(temporary, _NEW_FILE, 0o600, dir_fd=fd)
     try:
-        os.fchmod(file, owner.file_mode)
+        os.fchmod(file, layout.FILE_MODE)
         os.fchown(file, owner.uid, owner.gid)
         view = memoryview(content)
         while view:

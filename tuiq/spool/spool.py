@@ -37,9 +37,8 @@ class Spool(Intake):
 
     def _open(self, stack: contextlib.ExitStack) -> None:
         super()._open(stack)
-        mode = self.directories[0].file_mode
         self.pauses_fd = self._open_service(stack, "pauses")
-        self.pauses = Pauses(self.fs, self.pauses_fd, self.clock, file_mode=mode)
+        self.pauses = Pauses(self.fs, self.pauses_fd, self.clock)
         self._drop_fd = -1  # opened when it is needed: it may be made later
         stack.callback(self._close_drop)
         self.site = Site(

@@ -18,7 +18,7 @@ from tuiq.spool import control
 from tuiq.spool.control import Origin
 from tuiq.spool.flags import MState
 from tuiq.spool.fs import pwrite_all, write_all
-from tuiq.spool.layout import make_id
+from tuiq.spool.layout import FILE_MODE, make_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -164,16 +164,13 @@ class _Writing:
             self.queue_id = draft.queue_id or make_id(draft.birth_us)
             try:
                 self.df = self.fs.open(
-                    "df" + self.queue_id,
-                    _CREATE,
-                    self.directory.file_mode,
-                    dir_fd=self.directory.df_fd,
+                    "df" + self.queue_id, _CREATE, dir_fd=self.directory.df_fd
                 )
             except FileExistsError:
                 if draft.queue_id:
                     self.queue_id = ""
                     raise
-        self.fs.fchmod(self.df, self.directory.file_mode)
+        self.fs.fchmod(self.df, FILE_MODE)
         self.fs.flock(self.df)
 
     def write_data(self, draft: Draft) -> None:
@@ -200,10 +197,8 @@ class _Writing:
     def write_control(self, draft: Draft) -> None:
         """Write the control file under its temporary name (S4)."""
         name = "tf" + self.queue_id
-        self.tf = self.fs.open(
-            name, _CREATE, self.directory.file_mode, dir_fd=self.directory.qf_fd
-        )
-        self.fs.fchmod(self.tf, self.directory.file_mode)
+        self.tf = self.fs.open(name, _CREATE, dir_fd=self.directory.qf_fd)
+        self.fs.fchmod(self.tf, FILE_MODE)
         self.fs.flock(self.tf)
         message = control.Message(
             queue_id=self.queue_id,

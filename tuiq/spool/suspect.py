@@ -54,7 +54,7 @@ def mark_suspect(run_fd: int, directory: QueueDirectory, reason: str) -> None:
     fs = directory.fs
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     with contextlib.suppress(OSError):
-        fd = fs.open(marker(directory), flags, directory.file_mode, dir_fd=run_fd)
+        fd = fs.open(marker(directory), flags, dir_fd=run_fd)
         try:
             write_all(fs, fd, directory.blocked.encode() + b"\n")
             fs.fsync(fd)

@@ -56,7 +56,7 @@ class TextLog:
             self.fd = fs.open(name, os.O_RDWR, dir_fd=self._dir_fd)
         except FileNotFoundError:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-            self.fd = fs.open(name, flags, directory.file_mode, dir_fd=self._dir_fd)
+            self.fd = fs.open(name, flags, dir_fd=self._dir_fd)
         self._end = fs.fstat(self.fd).st_size
         self._torn = self._end > 0 and fs.pread(self.fd, 1, self._end - 1) != b"\n"
 

@@ -37,7 +37,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuiq.actions.actor import Actor
-from tuiq.actions.selection import Item
+from tuiq.actions.items import Item
 from tuiq.actions.slots import encode_slots
 from tuiq.log import printable
 from tuiq.spool.answers import Answer, Result

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiq.actions.actor import Actor
 from tuiq.actions.audit import COUNTED, SUFFIX, Start, is_action
-from tuiq.actions.selection import Item
+from tuiq.actions.items import Item
 from tuiq.actions.slots import decode_slots
 from tuiq.errors import UsageError
 from tuiq.log import printable

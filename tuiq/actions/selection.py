@@ -14,38 +14,28 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_match import open_recipients
 from tuiq.actions.filter_text import domain_of
+from tuiq.actions.items import Items
 from tuiq.actions.lookup import split_recipient
-from tuiq.actions.slots import encode_slots
 from tuiq.actions.words import plural
 from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable
-from tuiq.spool.answers import Target, Verb
-from tuiq.spool.flags import MHold, MState
+from tuiq.spool import control
+from tuiq.spool.answers import Verb
+from tuiq.spool.flags import MState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tuiq.actions.filter import Context, Filter
+    from tuiq.actions.items import Item
     from tuiq.spool.entry import QueueEntry, RecipientView
 
 TOP_DOMAINS = 5
 SAMPLES = 3
+_LIVE = b"TAUF"
 
 Pick = tuple["QueueEntry", "tuple[int, ...] | None"]
 """A message and the slots that are meant; None = the whole message."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One message of a selection, and what undoing must know about it."""
-
-    target: Target
-    unsettled: str = ""
-    """Slots in T, A, U or F when it was frozen, as ``slots`` writes them."""
-    hold: bool = False
-    """The message as a whole was held."""
-    held: str = ""
-    """Slots that were held one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +46,7 @@ class Selection:
     """What was asked for: ``ALL``, ``filter from:x age>2h``, ``2 ids``."""
     filter: str = ""
     """The canonical filter text; empty without one."""
-    items: tuple[Item, ...] = ()
+    items: Sequence[Item] = ()
     """Oldest first."""
     gone: tuple[str, ...] = ()
     """Ids that were asked for and are not there."""
@@ -97,33 +87,65 @@ def freeze(
     gone: Sequence[str] = (),
 ) -> Selection:
     """Turn *picks* into a selection."""
-    items: list[Item] = []
-    domains: Counter[bytes] = Counter()
-    samples: list[tuple[float, str, Pick]] = []
-    size, is_single = 0, False
+    gathering = Gathering()
     for entry, slots in picks:
-        items.append(_item(entry, slots))
-        size += entry.size
-        is_single |= slots is not None
-        domains.update(domain_of(view.address) for view in affected(entry, slots))
-        # The negative birth makes the youngest the first to leave the heap.
-        heapq.heappush(samples, (-entry.birth, entry.queue_id, (entry, slots)))
-        if len(samples) > SAMPLES:
-            heapq.heappop(samples)
-    oldest = [pick for _, _, pick in sorted(samples, key=_birth_and_id, reverse=True)]
-    return Selection(
-        scope=scope,
-        filter=filter_text,
-        items=tuple(sorted(items, key=lambda item: item.target.queue_id)),
-        gone=tuple(gone),
-        size=size,
-        recipients=domains.total(),
-        oldest=oldest[0][0].birth if oldest else None,
-        domains=tuple(domains.most_common(TOP_DOMAINS)),
-        domain_count=len(domains),
-        samples=tuple(oldest),
-        is_single=is_single,
-    )
+        gathering.add(entry, slots)
+    return gathering.selection(scope=scope, filter_text=filter_text, gone=gone)
+
+
+class Gathering:
+    """What becomes a selection, message by message."""
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self.items = Items()
+        self._domains: Counter[bytes] = Counter()
+        self._samples: list[tuple[float, str, Pick]] = []
+        self._size = 0
+        self._is_single = False
+
+    def add(self, entry: QueueEntry, slots: tuple[int, ...] | None) -> bytes | None:
+        """Take in what is meant of a message; return its first recipient's domain.
+
+        None: it has no recipients that can be read.
+        """
+        self.items.add(entry, slots)
+        self._size += entry.size
+        self._is_single |= slots is not None
+        domains = [domain_of(address) for address in _addresses(entry, slots)]
+        for domain in domains:
+            self._domains[domain] += 1
+        self._note_sample(entry, slots)
+        return domains[0] if domains else None
+
+    def _note_sample(self, entry: QueueEntry, slots: tuple[int, ...] | None) -> None:
+        """Keep the oldest few, the youngest of them first in the heap."""
+        samples, age = self._samples, -entry.birth
+        if len(samples) < SAMPLES:
+            heapq.heappush(samples, (age, entry.queue_id, (entry, slots)))
+        elif age > samples[0][0]:
+            heapq.heapreplace(samples, (age, entry.queue_id, (entry, slots)))
+
+    def selection(
+        self, *, scope: str, filter_text: str, gone: Sequence[str]
+    ) -> Selection:
+        """Return the selection of all that was taken in, in order."""
+        self.items.sort()
+        found = sorted(self._samples, key=_birth_and_id, reverse=True)
+        oldest = tuple(pick for _, _, pick in found)
+        return Selection(
+            scope=scope,
+            filter=filter_text,
+            items=self.items,
+            gone=tuple(gone),
+            size=self._size,
+            recipients=self._domains.total(),
+            oldest=oldest[0][0].birth if oldest else None,
+            domains=tuple(self._domains.most_common(TOP_DOMAINS)),
+            domain_count=len(self._domains),
+            samples=oldest,
+            is_single=self._is_single,
+        )
 
 
 def _birth_and_id(sample: tuple[float, str, Pick]) -> tuple[float, str]:
@@ -140,15 +162,18 @@ def affected(
     return [view for view in entry.recipients() if view.index in wanted]
 
 
-def _item(entry: QueueEntry, slots: tuple[int, ...] | None) -> Item:
-    unsettled = [i for i, state in enumerate(entry.states) if state in b"TAUF"]
-    held = [i for i, request in enumerate(entry.requests) if request in b"H"]
-    return Item(
-        target=Target(queue_id=entry.queue_id, birth=entry.birth, recipients=slots),
-        unsettled=encode_slots(unsettled),
-        hold=entry.hold != MHold.NONE,
-        held=encode_slots(held),
-    )
+def _addresses(entry: QueueEntry, slots: tuple[int, ...] | None) -> list[bytes]:
+    """Return the addresses of ``affected``, without all that a view holds."""
+    states = entry.states
+    if slots is None:
+        live = [index for index, state in enumerate(states) if state in _LIVE]
+        slots = tuple(live or range(len(states)))
+    chosen = sorted({slot for slot in slots if 0 <= slot < len(states)})
+    try:
+        pairs = control.decode_addresses(entry.header, entry.raw, chosen)
+    except ValueError:
+        return []
+    return [address for address, _ in pairs]
 
 
 def in_trash(entry: QueueEntry) -> bool:

@@ -12,8 +12,8 @@ from tuiq.spool.answers import Answer, Result, Target, Verb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tuiq.actions.items import Item
     from tuiq.actions.records import Record
-    from tuiq.actions.selection import Item
 
 _TOUCHED = (Result.ACTED, Result.IN_FLIGHT)
 

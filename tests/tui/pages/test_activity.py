@@ -12,7 +12,7 @@ from tests.tui.pages.boards import Scene, board
 from tests.tui.world import HOSTILE
 from tuiq.actions.actor import Actor
 from tuiq.actions.audit import Start, open_log
-from tuiq.actions.selection import Item
+from tuiq.actions.items import Item
 from tuiq.spool.answers import Answer, Result, Target
 from tuiq.tui.pages.activity import ActivityPage
 

@@ -20,7 +20,8 @@ from tuiq.tui.operate.outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiq.actions.selection import Item, Selection
+    from tuiq.actions.items import Item
+    from tuiq.actions.selection import Selection
     from tuiq.tui.operate.acting import Acting
     from tuiq.tui.operate.freezing import Frozen
     from tuiq.tui.operate.job import Job
@@ -62,13 +63,12 @@ def choices(count: int) -> list[Choice]:
 
 def choose(frozen: Frozen, choice: Choice) -> list[Item]:
     """Return the canaries of a frozen set, in the order of their going."""
-    items = frozen.selection.items
+    items = frozen.items
     if not choice.spread:
         return list(items[: choice.count])
-    by_id = {item.target.queue_id: item for item in items}
     turns = zip_longest(*frozen.by_domain.values())
-    ids = [queue_id for turn in turns for queue_id in turn if queue_id in by_id]
-    return [by_id[queue_id] for queue_id in ids[: choice.count]]
+    ids = [queue_id for turn in turns for queue_id in turn if queue_id]
+    return [items[items.find(queue_id)] for queue_id in ids[: choice.count]]
 
 
 class Canary:
@@ -129,7 +129,7 @@ class Canary:
     def rest(self) -> Selection:
         """Return what was not flushed yet."""
         whole = self._frozen.selection
-        items = tuple(i for i in whole.items if i.target.queue_id not in self._went)
+        items = self._frozen.items.without(self._went)
         return replace(whole, scope=f"the rest of {whole.scope}", items=items)
 
     def words(self) -> str:

@@ -5,35 +5,26 @@ What comes out is complete and never grows: it is shown, agreed to, and acted on
 
 from __future__ import annotations
 
-import gc
 import heapq
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tuiq.actions.filter_match import open_recipients
-from tuiq.actions.filter_text import domain_of
-from tuiq.actions.selection import Selection, freeze
-from tuiq.spool.flags import MHold
+from tuiq.actions.selection import Gathering
 from tuiq.spool.holders import LockReader, queue_places
 from tuiq.spool.reading import read_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from tuiq.actions.selection import Pick
+    from tuiq.actions.items import Items
+    from tuiq.actions.selection import Selection
     from tuiq.spool.entry import QueueEntry
     from tuiq.spool.spool import Spool
     from tuiq.tui.page import Subject
 
 _CHUNK = 2000
 """Ids that are sorted in one call: sorting stops every other thread meanwhile."""
-GC_STEP = 10_000
-"""Objects after which those there are are left out of garbage collections.
-
-A collection of half a million stops every thread for half a second, again and again.
-What is frozen has no cycles and goes without one.
-"""
 SPREAD = 50
 """Destinations, and messages for each, that a spread is chosen from."""
 
@@ -44,6 +35,8 @@ class Frozen:
 
     subject: Subject
     selection: Selection
+    items: Items
+    """Those of the selection."""
     at: float
     """Epoch seconds."""
     senders: int = 0
@@ -67,9 +60,7 @@ class Freezing:
         """Freeze *subject*; nothing is read yet."""
         self._spool = spool
         self._subject = subject
-        self._gone: list[str] = []
         self._senders: set[int] = set()
-        self._held = 0
         self._by_domain: dict[bytes, list[str]] = {}
         self.done = 0
         self.of = subject.count
@@ -78,35 +69,29 @@ class Freezing:
     def run(self) -> Frozen:
         """Read every message of the subject; raise GaveUp, TuiqError, OSError."""
         at = self._spool.clock.now()
-        selection = freeze(
-            self._picks(),
-            scope=self._subject.scope,
-            filter_text=self._subject.filter,
-            gone=self._gone,
-        )
-        return Frozen(
-            subject=self._subject,
-            selection=selection,
-            at=at,
-            senders=len(self._senders),
-            held=self._held,
-            in_flight=self._count_locked(selection),
-            by_domain=self._by_domain,
-        )
-
-    def _picks(self) -> Iterator[Pick]:
+        gathering, gone = Gathering(), []
         for queue_id, slots in _in_order(self._subject.picks):
             if self.halt.is_set():
                 raise GaveUp
             self.done += 1
-            if self.done % GC_STEP == 0:
-                gc.freeze()
             entry = self._read(queue_id)
             if entry is None:
-                self._gone.append(queue_id)
-                continue
-            self._note(entry)
-            yield entry, slots
+                gone.append(queue_id)
+            else:
+                self._note(entry, gathering.add(entry, slots))
+        selection = gathering.selection(
+            scope=self._subject.scope, filter_text=self._subject.filter, gone=gone
+        )
+        return Frozen(
+            subject=self._subject,
+            selection=selection,
+            items=gathering.items,
+            at=at,
+            senders=len(self._senders),
+            held=gathering.items.held_count,
+            in_flight=self._count_locked(gathering.items.ids),
+            by_domain=self._by_domain,
+        )
 
     def _read(self, queue_id: str) -> QueueEntry | None:
         for directory in self._spool.directories:
@@ -115,21 +100,19 @@ class Freezing:
                 return entry
         return None
 
-    def _note(self, entry: QueueEntry) -> None:
+    def _note(self, entry: QueueEntry, domain: bytes | None) -> None:
+        """Count a sender, and keep the message if it may serve in a spread."""
         self._senders.add(hash(entry.sender))
-        self._held += entry.hold != MHold.NONE or b"H" in entry.requests
-        for view in open_recipients(entry)[:1]:
-            domain = domain_of(view.address)
-            if domain in self._by_domain or len(self._by_domain) < SPREAD:
-                ids = self._by_domain.setdefault(domain, [])
-                if len(ids) < SPREAD:
-                    ids.append(entry.queue_id)
+        if domain is None:
+            return
+        if domain in self._by_domain or len(self._by_domain) < SPREAD:
+            ids = self._by_domain.setdefault(domain, [])
+            if len(ids) < SPREAD:
+                ids.append(entry.queue_id)
 
-    def _count_locked(self, selection: Selection) -> int:
+    def _count_locked(self, ids: Iterable[str]) -> int:
         locked = LockReader().read(queue_places(self._spool.directories)).messages
-        if not locked:
-            return 0
-        return sum(item.target.queue_id in locked for item in selection.items)
+        return sum(map(locked.__contains__, ids)) if locked else 0
 
 
 def _in_order(

@@ -6,7 +6,6 @@ message's own file says, so that a lost line costs a word and never an end.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from tuiq.spool.answers import Answer, Result
 from tuiq.spool.flags import RState
 from tuiq.spool.journal import Kind
 from tuiq.spool.reading import read_entry
-from tuiq.tui.operate.freezing import GC_STEP
 from tuiq.tui.operate.tail import Tail
 
 if TYPE_CHECKING:
@@ -132,9 +130,8 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Met:
-    """What is known about one message that is to be tried."""
+    """What is known about a message that was tried, or seems to be over."""
 
-    slots: tuple[int, ...] | None
     fate: Fate | None = None
     label: str = ""
     looks: int = 0
@@ -148,7 +145,10 @@ class FlushWatch:
         """Remember where the journal ends now."""
         self._spool = spool
         self._tail = Tail(spool.path / "journal")
-        self._open: dict[str, _Met] = {}
+        # By id the slots that are meant: without an object each, half a million cost
+        # garbage collections no time.
+        self._open: dict[str, tuple[int, ...] | None] = {}
+        self._met: dict[str, _Met] = {}
         self._samples: dict[tuple[Fate, int, str], str] = {}
         self._next: list[str] = []
         self.outcome = Outcome()
@@ -157,10 +157,8 @@ class FlushWatch:
         """Follow a message if it is going to be tried."""
         if answer.result in (Result.ACTED, Result.IN_FLIGHT):
             target = answer.target
-            self._open[target.queue_id] = _Met(target.recipients)
+            self._open[target.queue_id] = target.recipients
             self.outcome.of = len(self._open)
-            if self.outcome.of % GC_STEP == 0:
-                gc.freeze()
 
     def follow(self, halt: threading.Event) -> None:
         """Look until everything was tried, or nobody is going to, or *halt* is set."""
@@ -180,13 +178,12 @@ class FlushWatch:
         """Take in what the journal says, then what the files of the messages say."""
         told = [r.queue_id for r in self._tail.poll(self._open) if self._hear(r)]
         for queue_id in dict.fromkeys([*told, *self._some()]):
-            met = self._open.get(queue_id)
-            if met is not None:
-                self._check(queue_id, met)
+            if queue_id in self._open:
+                self._check(queue_id)
 
     def _hear(self, record: Record) -> bool:
         fate = _FATES.get(record.event)
-        met = self._open[record.queue_id]
+        met = self._met.setdefault(record.queue_id, _Met())
         if fate is not None and (met.fate is None or _RANK[fate] < _RANK[met.fate]):
             met.fate = fate
             said = record.code, record.status
@@ -209,17 +206,18 @@ class FlushWatch:
         turn, self._next = self._next[:ROUND], self._next[ROUND:]
         return turn
 
-    def _check(self, queue_id: str, met: _Met) -> None:
+    def _check(self, queue_id: str) -> None:
         entry = self._read(queue_id)
-        if entry is not None and self._is_pending(entry, met.slots):
+        if entry is not None and self._is_pending(entry, self._open[queue_id]):
             return
+        met = self._met.setdefault(queue_id, _Met())
         if met.fate is None and not met.looks:
             met.looks += 1  # its line may be on the way
             return
         if met.fate is None:
             self._guess(entry, met)
         assert met.fate is not None
-        del self._open[queue_id]
+        del self._open[queue_id], self._met[queue_id]
         self.outcome.counts[met.fate] += 1
         if met.label:
             self.outcome.reasons[met.fate, met.label] += 1

@@ -42,7 +42,7 @@ def sharers(
 
 
 def mark_suspect(run_fd: int, directory: QueueDirectory, reason: str) -> None:
-    """Let nothing more be sent from *directory*, nor unlinked in it, until cleared.
+    """Let nothing more be taken into *directory*, or sent from it, until cleared.
 
     The marker is durable if the disk of run/ still works; ``blocked`` counts for
     this process in any case.  Raises nothing.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.runner.world import World, until
+from tests.runner.world import PATIENCE, World, until
+from tuiq.demo.server import ScriptedServer
 from tuiq.errors import MessageBusy, MessageGone
 from tuiq.runner.removing import FarRemover, Remover
 from tuiq.runner.wire import Channel, Remove, Removed
@@ -17,7 +18,7 @@ from tuiq.spool.claim import lock_message
 from tuiq.spool.finish import mark_finished
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from tuiq.spool.claim import Claim
 
@@ -68,7 +69,7 @@ async def test_the_files_go_while_the_worker_holds_the_lock(
         claims = [finished(world) for _ in range(3)]
         with pytest.raises(MessageBusy):
             lock_message(world.other.directories[0], claims[0].queue_id)
-        assert await remover(claims) == {}
+        assert await remover(claims, synced=True) == {}
         assert not list(world.path.glob("q.*/[qdbx]f*"))
         for claim in claims:
             with pytest.raises(MessageGone):
@@ -82,7 +83,9 @@ async def test_what_could_not_be_unlinked_is_told_by_its_id(world: World) -> Non
         data = next(world.path.glob(f"q.*/df{stuck.queue_id}"))
         data.unlink()
         data.mkdir()
-        assert await remover([fine, stuck]) == {stuck.queue_id: "Is a directory"}
+        assert await remover([fine, stuck], synced=True) == {
+            stuck.queue_id: "Is a directory"
+        }
         assert world.ids() == set()  # F counts as gone
         assert list(world.path.glob("q.*/qf*")) == [world.control_file(stuck.queue_id)]
         fine.close()
@@ -95,7 +98,37 @@ async def test_a_worker_whose_supervisor_is_gone_is_told_to_do_it_itself(
     async with supervised(world) as (remover, far):
         claim = finished(world)
         await far.close()
-        assert await remover([claim]) is None
+        assert await remover([claim], synced=True) is None
         await until(lambda: remover._is_lost)
-        assert await remover([claim]) is None
+        assert await remover([claim], synced=True) is None
         claim.close()
+
+
+async def test_without_a_sync_the_control_file_goes_first(world: World) -> None:
+    async with supervised(world) as (remover, _):
+        claim = finished(world)
+        path = world.control_file(claim.queue_id)
+        path.unlink()
+        path.mkdir()  # what stands in the way of the first stops the others
+        failed = await remover([claim], synced=False)
+        assert failed == {claim.queue_id: "Is a directory"}
+        assert list(world.path.glob(f"q.*/df{claim.queue_id}"))
+        claim.close()
+
+
+async def test_a_fault_while_messages_are_put_away_ends_the_runner(
+    world: World,
+) -> None:
+    async def remove(claims: Sequence[Claim], *, synced: bool) -> None:
+        raise AttributeError(f"{len(claims)} {synced}")
+
+    queue_id = world.submit()
+    async with ScriptedServer() as server:
+        world.serve_by(server)
+        runner = world.make_runner(once=True)
+        runner.marks.remover = remove
+        with pytest.raises(BaseExceptionGroup) as caught:
+            async with asyncio.timeout(PATIENCE):
+                await runner.run()
+    assert caught.group_contains(AttributeError, match="1 True")
+    assert world.control_file(queue_id).exists()

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tuiq.runner.threads import in_thread
-from tuiq.spool.finish import remove
 from tuiq.spool.group import MAX_OPEN_MARKS, SyncGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from tuiq.spool.claim import Claim
     from tuiq.spool.group import Batch
@@ -30,6 +29,16 @@ before those others close them, since the last to do so sleeps."""
 THREADS = 8
 """Parallel fdatasyncs; the file system joins them into few journal commits."""
 _log = logging.getLogger(__name__)
+
+
+class Remover(Protocol):
+    """Who unlinks finished messages in another process."""
+
+    async def __call__(
+        self, claims: Sequence[Claim], *, synced: bool
+    ) -> dict[str, str] | None:
+        """Return why some could not be unlinked, by id; None: nobody is there."""
+        ...
 
 
 class Marks:
@@ -49,9 +58,7 @@ class Marks:
         is told of messages that are about to be unlinked.
         """
         self.durability = durability
-        self.remover: (
-            Callable[[Sequence[Claim]], Awaitable[dict[str, str] | None]] | None
-        ) = None
+        self.remover: Remover | None = None
         """Unlinks finished messages in another process; see ``removing``."""
         self._on_failure = on_failure
         self._on_sync = on_sync
@@ -89,17 +96,9 @@ class Marks:
             await self.sync_one(claim)
 
     def finish(self, claim: Claim) -> None:
-        """Dispose of a claim with MSTATE F."""
-        if self.durability == "none":
-            self._on_finished((claim,))
-            try:
-                remove(claim, synced=False)
-            except OSError as error:
-                _tell_unfinished(claim, error.strerror or "error")
-            claim.close()
-        else:
-            self._group.finished(claim)
-            self._wanted.set()
+        """Dispose of a claim with MSTATE F: one of many is quicker to unlink."""
+        self._group.finished(claim)
+        self._wanted.set()
 
     def release(self, visit: Pass) -> None:
         """Dispose of an ended pass."""
@@ -168,13 +167,14 @@ class Marks:
         self._hurried.clear()
 
     async def _sync(self, batch: Batch) -> bool:
-        """Make a batch durable; when that fails give it up and return False."""
+        """Make a batch durable if marks are to be; if that fails give it up: False."""
         self._syncing = frozenset(map(id, batch.claims()))
-        synced = True
+        is_good = True
         try:
-            await in_thread(batch.sync, self._pool)
+            if self.durability != "none":
+                await in_thread(batch.sync, self._pool)
         except OSError as error:
-            synced = False
+            is_good = False
             for claim in batch.claims():
                 self._on_failure(claim, error.strerror or "error")
             batch.give_up(error.strerror or "error")
@@ -186,7 +186,7 @@ class Marks:
         self._on_sync()
         if len(self._group):
             self._wanted.set()
-        return synced
+        return is_good
 
     async def _put_away(self, batch: Batch) -> None:
         await self._complete(batch)
@@ -194,14 +194,14 @@ class Marks:
         self._on_sync()
 
     async def _complete(self, batch: Batch) -> None:
-        """Let go of a synced batch.
+        """Let go of a batch that was synced, or needs no sync.
 
         On the loop, some messages at a time: a thread would fight it for the
         interpreter around every unlink, which costs more than the unlink.
         """
         if batch.finished:
             self._on_finished(batch.finished)
-        removed = await self._have_removed(batch.finished)
+        removed = await self._have_removed(batch)
         if batch.is_heavy and not removed:
             for claim, error in await in_thread(batch.complete):
                 _tell_unfinished(claim, error.strerror or "error")
@@ -214,11 +214,12 @@ class Marks:
             if count % size == 0:
                 await asyncio.sleep(0)
 
-    async def _have_removed(self, claims: Sequence[Claim]) -> bool:
+    async def _have_removed(self, batch: Batch) -> bool:
         """Have messages unlinked where nobody waits; False: nobody is there for it."""
+        claims = batch.finished
         if self.remover is None or not claims:
             return False
-        failed = await self.remover(claims)
+        failed = await self.remover(claims, synced=batch.is_synced)
         if failed is None:
             return False
         for claim in claims:

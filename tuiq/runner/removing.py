@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.runner.threads import in_thread
 from tuiq.runner.wire import Remove, Removed
-from tuiq.spool.finish import remove_files
+from tuiq.spool.finish import ORDER, ORDER_UNSYNCED, remove_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,7 @@ class Remover:
     ) -> tuple[dict[str, str], list[tuple[QueueDirectory, int]]]:
         failed: dict[str, str] = {}
         fds: list[tuple[QueueDirectory, int]] = []
+        order = ORDER if wanted.synced else ORDER_UNSYNCED
         for name, queue_id, has_texts in wanted.messages:
             directory = self._directories[name]
             try:
@@ -67,7 +68,7 @@ class Remover:
                         "qf" + queue_id, flags, dir_fd=directory.qf_fd
                     )
                     fds.append((directory, fd))
-                remove_files(directory, queue_id, has_texts=has_texts)
+                remove_files(directory, queue_id, has_texts=has_texts, order=order)
             except OSError as error:
                 failed[queue_id] = error.strerror or "error"
         return failed, fds
@@ -92,10 +93,12 @@ class FarRemover:
         self._asked: dict[int, asyncio.Future[dict[str, str]]] = {}
         self._is_lost = False
 
-    async def __call__(self, claims: Sequence[Claim]) -> dict[str, str] | None:
+    async def __call__(
+        self, claims: Sequence[Claim], *, synced: bool
+    ) -> dict[str, str] | None:
         """Have finished messages unlinked; return why some were not, by id.
 
-        None: nobody is there to do it.
+        None: nobody is there to do it.  *synced*: their ends are durable.
         """
         if self._is_lost:
             return None
@@ -105,7 +108,7 @@ class FarRemover:
         messages = tuple(
             (claim.directory.name, claim.queue_id, claim.has_texts) for claim in claims
         )
-        self._channel.send(Remove(number=number, messages=messages))
+        self._channel.send(Remove(number=number, messages=messages, synced=synced))
         try:
             return await answer
         except ConnectionError:

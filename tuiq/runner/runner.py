@@ -157,27 +157,32 @@ class Runner:
 
         Returns whether nothing is left that a runner could do (``once``).
         """
-        syncing = asyncio.create_task(self.marks.run(), name="marks")
-        try:
-            if not self.options.once:
-                self.intake.start_watching()
-            elif self.options.notices_only:
-                self.intake.next_scan = float("inf")
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                await self._loop()
-                if not self._stopping:
-                    self.courier.finish()
-                    self._room_changed()
-        finally:
-            self.intake.close()
-            await self._put_away()
-            await self.routes.close()
-            self.marks.stop()
-            await syncing
+        async with asyncio.TaskGroup() as outer:
+            # Should it fail, by a fault of this program, all ends: nobody would sync.
+            syncing = outer.create_task(self.marks.run(), name="marks")
+            try:
+                await self._deliver()
+            finally:
+                self.intake.close()
+                await self._put_away()
+                await self.routes.close()
+                self.marks.stop()
+                await syncing
         rounds = self.intake.rounds
         left = rounds is not None and rounds.left > 0
         return _SETTLED.issuperset(self.fates.values()) and not left
+
+    async def _deliver(self) -> None:
+        if not self.options.once:
+            self.intake.start_watching()
+        elif self.options.notices_only:
+            self.intake.next_scan = float("inf")
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            await self._loop()
+            if not self._stopping:
+                self.courier.finish()
+                self._room_changed()
 
     async def _loop(self) -> None:
         while not self._stopping:

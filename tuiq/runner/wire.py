@@ -97,11 +97,13 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
-    """From a worker: unlink messages whose ends are durable; their locks are held."""
+    """From a worker: unlink finished messages, whose locks it holds."""
 
     number: int
     messages: tuple[tuple[str, str, bool], ...]
     """Queue directory, queue id, and whether there may be texts beside it."""
+    synced: bool
+    """Whether their ends are durable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from tuiq.spool.layout import QueueDirectory
 
-_ORDER = ("df", "xf", "bf", "qf")
+ORDER = ("df", "xf", "bf", "qf")
 _TEXTS = frozenset({"xf", "bf"})
-_ORDER_UNSYNCED = ("qf", "df", "xf", "bf")
+ORDER_UNSYNCED = ("qf", "df", "xf", "bf")
 """Without a sync of F the control file must go first: garbage, never a live
 message without its data."""
 
@@ -39,7 +39,7 @@ def remove(claim: Claim, *, synced: bool = True) -> None:
     Not followed by a directory sync: an unlink that a crash undoes brings back
     a message that says F.
     """
-    order = _ORDER if synced else _ORDER_UNSYNCED
+    order = ORDER if synced else ORDER_UNSYNCED
     remove_files(
         claim.directory, claim.queue_id, has_texts=claim.has_texts, order=order
     )
@@ -50,9 +50,9 @@ def remove_files(
     queue_id: str,
     *,
     has_texts: bool,
-    order: Sequence[str] = _ORDER,
+    order: Sequence[str] = ORDER,
 ) -> None:
-    """Unlink the files of a message whose F is durable, its control file last.
+    """Unlink the files of a message that says F, in *order*.
 
     Ids are never used again and F is final, so this may be done for the holder of
     the lock by another process, even if the holder dies meanwhile.

@@ -183,6 +183,8 @@ class Batch:
         self._finished = finished
         self._waiting = waiting
         self.marks = marks
+        self.is_synced = False
+        """Whether its bytes are durable; it may be put away without (``none``)."""
 
     def claims(self) -> Iterable[Claim]:
         """Yield every claim of the batch."""
@@ -201,10 +203,11 @@ class Batch:
         if pool is None or len(claims) == 1:
             for claim in claims:
                 _sync_open(claim)
-            return
-        futures: list[Future[None]] = [pool.submit(_sync_open, c) for c in claims]
-        for future in futures:
-            future.result()
+        else:
+            futures: list[Future[None]] = [pool.submit(_sync_open, c) for c in claims]
+            for future in futures:
+                future.result()
+        self.is_synced = True
 
     def complete(self) -> list[tuple[Claim, OSError]]:
         """Do all of ``completing``; return what failed."""
@@ -213,9 +216,10 @@ class Batch:
     def completing(
         self, *, removed: bool = False
     ) -> Iterator[tuple[Claim, OSError] | None]:
-        """Unlink what is finished and release the rest; after ``sync`` only.
+        """Unlink what is finished and release the rest.
 
-        *removed*: somebody else has unlinked it.
+        *removed*: somebody else has unlinked it.  Without a ``sync`` before, control
+        files go first.
 
         Yields after each message, and with an error what could not be unlinked or
         read again: it is let go all the same, and what its control file says holds.
@@ -224,7 +228,7 @@ class Batch:
             failure = None
             try:
                 if not removed:
-                    remove(claim)
+                    remove(claim, synced=self.is_synced)
             except OSError as error:
                 failure = claim, error
             finally:

@@ -14,8 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tuiq.config.routes import Rate
 from tuiq.mail.reply import Reply
-from tuiq.runner import memory
-from tuiq.runner.governor import PATIENCE, Governor
+from tuiq.runner import governor, memory
+from tuiq.runner.allowance import PATIENCE
+from tuiq.runner.governor import Governor
 from tuiq.runner.leases import (
     Answered,
     Ask,
@@ -475,6 +476,18 @@ def test_the_dead_and_the_paced_are_not_forgotten_before_their_time(
     office.governor._allowances._room = 1
     office.ask(1, 0, "c")
     assert "a" not in office.governor._allowances
+
+
+def test_of_very_many_destinations_those_with_most_mail_are_told(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(governor, "MOST_TOLD", 3)
+    for number in range(10):
+        office.terms = replace(TERMS, name=f"there{number}")
+        office.ask(1, (7 * number) % 10, f"{number}")
+    told = office.governor.statuses(office.now)
+    assert [status.name for status in told] == ["there1", "there4", "there7"]
+    assert sorted(status.waiting for status in told) == [7, 8, 9]
 
 
 def test_a_worker_that_knows_nothing_any_more_is_told_again(office: Office) -> None:

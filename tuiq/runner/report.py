@@ -101,7 +101,7 @@ class SupervisorReporter:
             destinations=supervisor.governor.statuses(self._spool.clock.now()),
             fd_limit=self._limit,
             idle=f"{len(supervisor.shares)} workers deliver",
-            notes=tuple([*filter(None, (self.changed,)), *supervisor.notes()]),
+            notes=tuple(filter(None, (self.changed, *supervisor.notes()))),
         )
 
     def totals(self) -> dict[str, int]:
@@ -199,7 +199,7 @@ class StatusReporter:
         runner = self._runner
         obstacles = map(runner.desk.obstacle, runner.directories)
         notes = [f"{text}; nothing is sent from it" for text in obstacles if text]
-        return [self.changed, *notes] if self.changed else notes
+        return [*filter(None, (self.changed,)), *notes]
 
     def _rates(self, counters: dict[str, int]) -> dict[str, float]:
         """Return per-second rates over the last seconds."""

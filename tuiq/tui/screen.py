@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from tuiq.tui.shell import Shell
 
-_BARE = (60, 15)
-"""Below that there is room for the page alone."""
+BARE = (60, 15)
+"""Below that there is room for the page alone, and for one toast."""
 _TINY = (40, 8)
 """Below that there is room for one line of totals."""
 _ROOMY = 30
@@ -51,7 +51,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     }
     MainScreen ToastRack { margin-bottom: 3; }
     MainScreen.-touring ToastRack { margin-bottom: 5; }
-    MainScreen.-bare ToastRack { margin-bottom: 0; }
+    MainScreen.-bare ToastRack { margin-bottom: 0; max-height: 40vh; }
     MainScreen.-tiny > #pages { display: none; }
     MainScreen.-tiny > #title { display: block; }
     MainScreen Rule { display: none; }
@@ -76,7 +76,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         """Leave out what there is no room for."""
         width, height = event.size
-        self.set_class(width < _BARE[0] or height < _BARE[1], "-bare")
+        self.set_class(width < BARE[0] or height < BARE[1], "-bare")
         self.set_class(width < _TINY[0] or height < _TINY[1], "-tiny")
         self.set_class(height >= _ROOMY, "-roomy")
         self.call_after_refresh(cast("Shell", self.app).refresh_bars)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuiq.tui.look.appearance import Appearance
@@ -9,6 +10,7 @@ from tuiq.tui.look.colours import MILLIONS
 from tuiq.tui.look.fittings import APP_CSS, fit_scrollbars
 from tuiq.tui.look.text import clean
 from tuiq.tui.look.themes import shipped
+from tuiq.tui.screen import BARE
 from tuiq.tui.troubles import Troubles
 from tuiq.tui.typeahead import TypeAhead
 
@@ -31,6 +33,8 @@ class SturdyApp(TypeAhead, inherit_bindings=False):
     TITLE = "tuiq"
     CSS = APP_CSS
     ENABLE_COMMAND_PALETTE = False
+    SUSPENDED_SCREEN_CLASS = "-below"
+    """Toasts are drawn on the topmost screen alone."""
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class SturdyApp(TypeAhead, inherit_bindings=False):
         appearance.register_all(self)
         self.palette_now: Palette = appearance.palette(self.wanted_theme)
         self._last_words = ""
+        self._told, self._told_until = "", 0.0
 
     # -- themes ----------------------------------------------------------------
 
@@ -106,12 +111,26 @@ class SturdyApp(TypeAhead, inherit_bindings=False):
     # -- telling and asking ------------------------------------------------------
 
     def tell(self, text: str, *, bad: bool = False) -> None:
-        """Show a toast."""
+        """Show a toast, unless it says what the last one says that is still there.
+
+        Where there is little room it takes the place of those before it.
+        """
         shown = "\n".join(map(clean, text.split("\n")))
+        now = time.monotonic()
+        if shown == self._told and now < self._told_until:
+            return
+        self._make_room()
+        self._told, self._told_until = shown, now + self.NOTIFICATION_TIMEOUT
         self.notify(shown, severity="warning" if bad else "information", markup=False)
+
+    def _make_room(self) -> None:
+        if self.size.width < BARE[0] or self.size.height < BARE[1]:
+            self.call_later(self.clear_notifications)  # after what was told before
+            self._told = ""
 
     def ask(
         self, dialog: ModalScreen[_T], then: Callable[[_T | None], None] | None = None
     ) -> None:
-        """Open a dialog."""
+        """Open a dialog; toasts give way to it where there is no room for both."""
+        self._make_room()
         self.push_screen(dialog, then)

@@ -17,11 +17,14 @@ from tuiq.tui.look.signs import drawn
 APP_CSS = """
 Toast {
     max-width: 90%;
+    margin-top: 0;
+    max-height: 40vh;
     padding: 0 1;
     background: $panel;
     color: $foreground;
     &:ansi { background: $panel; }
 }
+.-below Toast { display: none; }
 """
 """For ``App.CSS``."""
 

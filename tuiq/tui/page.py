@@ -29,6 +29,9 @@ class Subject:
     """Queue ids with the slots that are meant; None = the whole message.
 
     Many are spelled as they are read: walk them in a thread."""
+    recipients: str = ""
+    """A filter: of a message with several recipients those are meant that fit it by
+    themselves.  Empty: as ``picks`` says."""
     hidden: int = 0
     """Marked rows that the filter hides; they are not acted on."""
     is_sample: bool = False

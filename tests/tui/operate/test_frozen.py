@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,40 @@ def test_giving_up_ends_the_reading(planted: PlantedSpool, spool: Spool) -> None
     with pytest.raises(GaveUp):
         freezing.run()
     assert freezing.done == 0
+
+
+@pytest.mark.parametrize(
+    ("recipients", "meant"),
+    [
+        ("", None),
+        ("dom:other.net", (2,)),
+        ("dom:example.com", (1,)),  # the other one there has been delivered
+        ("code:4.7.1", None),
+        ("dom:example.com | dom:other.net", None),
+        ("age>1d", None),
+    ],
+)
+def test_of_a_message_to_several_only_those_are_meant_that_fit(
+    planted: PlantedSpool, spool: Spool, recipients: str, meant: tuple[int, ...] | None
+) -> None:
+    ids = [planted.ids["DEF"], planted.ids["NEW"]]
+    subject = replace(subject_of(ids), recipients=recipients)
+    found = {
+        item.target.queue_id: item for item in Freezing(spool, subject).run().items
+    }
+    assert found[ids[0]].target.recipients == meant
+    assert found[ids[1]].target.recipients is None  # its only one is the message
+
+
+def test_a_message_in_which_nobody_fits_any_more_is_left_out(
+    planted: PlantedSpool, spool: Spool
+) -> None:
+    ids = [planted.ids["DEF"], planted.ids["NEW"]]
+    planted.slot("DEF", 2, b"D")
+    subject = replace(subject_of(ids), recipients="dom:other.net")
+    selection = Freezing(spool, subject).run().selection
+    assert [item.target.queue_id for item in selection.items] == ids[1:]
+    assert not selection.gone
 
 
 def test_items_are_oldest_first_however_they_were_marked(

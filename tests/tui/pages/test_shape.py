@@ -108,6 +108,7 @@ async def test_a_cell_means_its_messages_and_no_others(tmp_path: Path) -> None:
         assert subject.scope == "3 messages to full.example, 160m to 320m old"
         assert subject.filter == "dom:full.example age>=160m age<320m"
         assert all(slots is None for _, slots in subject.picks)
+        assert subject.recipients == subject.filter
 
 
 async def test_a_sample_is_taken_once_and_again_for_another_cell(
@@ -148,6 +149,7 @@ async def test_a_reason_means_all_that_heard_it(tmp_path: Path) -> None:
         assert subject is not None
         assert subject.count == 5
         assert subject.scope.startswith("5 messages told 452 4.2.2")
+        assert subject.recipients == f"{subject.filter} code:4.2.2"
         await scene.do("open")
         assert scene.app.went == [("messages", subject.filter, None)]
         assert scene.page.pausable() == [["spool"]]

@@ -10,12 +10,15 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tuiq.actions.circumstances import look_around
+from tuiq.actions.filter import parse
+from tuiq.actions.filter_match import open_recipients
 from tuiq.actions.selection import Gathering
 from tuiq.spool.holders import LockReader, queue_places
 from tuiq.spool.reading import read_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tuiq.actions.items import Items
     from tuiq.actions.selection import Selection
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 2000
 """Ids that are sorted in one call: sorting stops every other thread meanwhile."""
+HEADERS = 64 * 1024
+"""Bytes of a message that are read for ``subject:``."""
 SPREAD = 50
 """Destinations, and messages for each, that a spread is chosen from."""
 
@@ -70,6 +75,7 @@ class Freezing:
         """Read every message of the subject; raise GaveUp, TuiqError, OSError."""
         at = self._spool.clock.now()
         gathering, gone = Gathering(), []
+        meant = _recipients_by(self._spool, self._subject.recipients)
         for queue_id, slots in _in_order(self._subject.picks):
             if self.halt.is_set():
                 raise GaveUp
@@ -77,7 +83,9 @@ class Freezing:
             entry = self._read(queue_id)
             if entry is None:
                 gone.append(queue_id)
-            else:
+                continue
+            slots = meant(entry) if slots is None else slots
+            if slots != ():  # else nobody fits any more
                 self._note(entry, gathering.add(entry, slots))
         selection = gathering.selection(
             scope=self._subject.scope, filter_text=self._subject.filter, gone=gone
@@ -113,6 +121,26 @@ class Freezing:
     def _count_locked(self, ids: Iterable[str]) -> int:
         locked = LockReader().read(queue_places(self._spool.directories)).messages
         return sum(map(locked.__contains__, ids)) if locked else 0
+
+
+def _recipients_by(
+    spool: Spool, text: str
+) -> Callable[[QueueEntry], tuple[int, ...] | None]:
+    """Return what tells the slots that the filter *text* means; None: all there are."""
+    if not text:
+        return lambda _entry: None
+    chosen = parse(text)
+    context = look_around(spool).context(lambda entry: spool.read_data(entry, HEADERS))
+
+    def meant(entry: QueueEntry) -> tuple[int, ...] | None:
+        if entry.count == 1:
+            return None
+        slots = chosen.recipients(entry, context)
+        if slots is None or len(slots) == len(open_recipients(entry)):
+            return None
+        return slots
+
+    return meant
 
 
 def _in_order(

@@ -14,7 +14,7 @@ from tuiq.tui.pages import shape_rows as rows
 from tuiq.tui.pages.board import GRID, Board
 from tuiq.tui.pages.lines import Line, Lines
 from tuiq.tui.pages.shape_forecast import outlook
-from tuiq.tui.pages.shape_meaning import meaning
+from tuiq.tui.pages.shape_meaning import code_term, meaning
 from tuiq.tui.pages.shape_rows import HeatRow, ReasonRow
 from tuiq.tui.pages.table import Table
 
@@ -63,7 +63,6 @@ class ShapePage(Board):
     ShapePage #reasons { height: 2fr; min-height: 2; }
     ShapePage.-low #reasons { height: 2; }
     ShapePage.-low #reasons:focus { height: 3fr; }
-    ShapePage #shape-forecast { height: 3; }
     """
 
     def __init__(self) -> None:
@@ -96,7 +95,7 @@ class ShapePage(Board):
         )
         self.heat_grid = self.make_grid(self.heat, "shape")
         self.reason_grid = self.make_grid(self.groups, "reasons")
-        self.detail = Lines(self.palette, id="shape-forecast")
+        self.detail = Lines(self.palette, least=3, most=5, id="shape-forecast")
         yield Vertical(self.heat_grid, self.detail, self.reason_grid)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -242,7 +241,7 @@ class ShapePage(Board):
         self.shell.go("messages", filter=self._cell()[0])
 
     def subject(self) -> Subject | None:
-        """Return all messages of the focused cell or group, as of now."""
+        """Return what the focused cell or group counts, as of now."""
         return self._meaning(None)
 
     def sample(self) -> Subject | None:
@@ -260,7 +259,10 @@ class ShapePage(Board):
         if self.active.cursor is None:
             return None
         text, words = self._cell()
-        return meaning(self.world.messages, text, words, most=most)
+        who = ""
+        if self.active is self.reason_grid:
+            who = code_term(str(self.active.cursor))
+        return meaning(self.world.messages, text, words, who=who, most=most)
 
     def pausable(self) -> list[list[str]]:
         """Return the focused domain or route, then the whole spool."""

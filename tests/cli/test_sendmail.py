@@ -11,7 +11,7 @@ import pytest
 
 from tuiq.cli import sendmail
 from tuiq.cli.diagnostics import guarded
-from tuiq.cli.sendmail import Caller, Submission, compose
+from tuiq.cli.sendmail_message import Caller, Submission, compose
 from tuiq.cli.sendmail_options import Mode, Options, parse
 from tuiq.config import Config, SubmissionConfig
 from tuiq.errors import ConfigError, InputError, SpoolUnavailable, UsageError

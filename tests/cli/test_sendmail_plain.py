@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tuiq.cli import sendmail, sendmail_plain
+from tuiq.cli import sendmail_message, sendmail_plain
 from tuiq.cli.sendmail_install import install
 from tuiq.cli.sendmail_options import Mode, parse
 from tuiq.cli.sendmail_plain import LARGEST, NotPlain, hand_in, read_line
@@ -32,7 +32,7 @@ CONFIG = SubmissionConfig(
     hostname=HOST, origin="example.net", max_message_bytes=2000, max_hops=3,
     max_recipients=4,
 )  # fmt: skip
-CALLER = sendmail.Caller(
+CALLER = sendmail_message.Caller(
     uid=1000, login=WHO[0], full_name=WHO[1], now=1.7e9, utc_offset=0, token="c0ffee"
 )
 PLAIN_MAIL = b"To: a@b.c\nSubject: x\n\nhello\n"
@@ -71,7 +71,7 @@ def the_long_way(words: list[str], mail: bytes) -> bytes:
     options = parse(["sendmail", *words])
     assert options.mode is Mode.DELIVER
     assert not options.ignored
-    made = sendmail.compose(options, io.BytesIO(mail), CONFIG, CALLER)
+    made = sendmail_message.compose(options, io.BytesIO(mail), CONFIG, CALLER)
     made.envelope.check()
     return b"".join(dropfile.blocks(made.envelope, made.data))
 

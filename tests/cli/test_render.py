@@ -7,7 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuiq.cli.render import Column, json_line, table, text
+from tuiq.actions.json_text import json_line, text
+from tuiq.cli.render import Column, table
 
 
 @given(st.text())

@@ -67,6 +67,7 @@ def test_a_living_runner_is_shown_with_its_numbers(
     )
     assert lines[2].strip() == "disk nearly full"
     assert (runner["alive"], runner["fd_used"], runner["connections"]) == (True, 17, 1)
+    assert runner["notes"] == ["disk nearly full"]
 
 
 def test_slowed_and_dead_destinations_are_told_with_the_reason(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiq.actions.json_text import json_line
 from tuiq.actions.words import plural
 from tuiq.cli.diagnostics import ExitCode, describe
-from tuiq.cli.render import json_line
 from tuiq.clock import SystemClock
 from tuiq.errors import SpoolError
 from tuiq.log import printable

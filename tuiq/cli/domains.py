@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuiq.actions.circumstances import look_around
+from tuiq.actions.json_text import json_line, text
 from tuiq.cli.listing import Listing
-from tuiq.cli.render import json_line, text
 from tuiq.errors import UsageError
 from tuiq.log import printable
 from tuiq.spool.spool import open_spool

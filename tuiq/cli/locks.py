@@ -17,8 +17,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiq.actions.json_text import json_line
 from tuiq.actions.words import instant, span
-from tuiq.cli.render import Column, json_line, table
+from tuiq.cli.render import Column, table
 from tuiq.log import printable
 from tuiq.spool.holders import (
     NOT_VISIBLE,

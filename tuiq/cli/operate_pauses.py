@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions import pausing
 from tuiq.actions.filter_terms import parse_duration
+from tuiq.actions.json_text import json_line
 from tuiq.actions.words import instant
 from tuiq.cli.diagnostics import ExitCode
-from tuiq.cli.render import json_line
 from tuiq.errors import UsageError
 from tuiq.spool import open_spool
 

@@ -6,12 +6,12 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from tuiq.actions.json_text import json_line, text
 from tuiq.actions.preview import REASONS_SHOWN, preview, report
 from tuiq.actions.records import list_actions
 from tuiq.actions.verbs import CARDS
 from tuiq.actions.words import instant
 from tuiq.cli.diagnostics import ExitCode
-from tuiq.cli.render import json_line, text
 from tuiq.log import printable
 from tuiq.spool.answers import Answer, Result, Verb
 

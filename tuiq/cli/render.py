@@ -1,4 +1,4 @@
-"""How views put values on a line: tables and JSON.
+"""How views put values on lines: tables.
 
 Pure: no clock, no stream.  Whatever comes from mail passes ``printable`` (text)
 or ``json_line`` (JSON) here or in the view before it reaches a terminal.
@@ -9,12 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiq.actions.json_text import json_line, text
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-__all__ = ["Column", "json_line", "table", "text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

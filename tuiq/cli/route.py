@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiq.actions.json_text import json_line, text
 from tuiq.cli.diagnostics import ExitCode
-from tuiq.cli.render import json_line, text
 from tuiq.clock import SystemClock
 from tuiq.config.routes import Means
 from tuiq.delivery.locate import Locator

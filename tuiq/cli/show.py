@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.circumstances import Circumstances, look_around
 from tuiq.actions.explain import explain, recipient_reasons
+from tuiq.actions.json_text import json_line, text
 from tuiq.actions.lookup import find_id, split_recipient
 from tuiq.actions.mail_json import holder_json, next_attempt
 from tuiq.actions.words import age, exact_volume, instant, plural, span
-from tuiq.cli.render import Column, json_line, table, text
+from tuiq.cli.render import Column, table
 from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable
 from tuiq.mail import headers

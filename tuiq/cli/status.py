@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.circumstances import Circumstances, look_around
 from tuiq.actions.filter_terms import parse_duration
+from tuiq.actions.json_text import json_line
 from tuiq.actions.words import age, instant, plural, size, span
 from tuiq.cli.diagnostics import ExitCode, complain
-from tuiq.cli.render import Column, json_line, table
+from tuiq.cli.render import Column, table
 from tuiq.errors import UsageError
 from tuiq.log import printable
 from tuiq.spool.census import ELSEWHERE, Tally
@@ -284,6 +285,7 @@ def _runner_json(runner: RunnerStatus) -> dict[str, object]:
         "fd_used": runner.fd_used,
         "fd_limit": runner.fd_limit,
         "idle": runner.idle or None,
+        "notes": list(runner.notes),
         "counters": dict(runner.counters),
         "rates": dict(runner.rates),
         "destinations": [

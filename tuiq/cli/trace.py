@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiq.actions.json_text import json_line
 from tuiq.actions.words import instant, plural
 from tuiq.cli.diagnostics import ExitCode, complain
-from tuiq.cli.render import json_line
 from tuiq.errors import UsageError
 from tuiq.spool.journal import Kind
 from tuiq.spool.layout import is_queue_id

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.circumstances import look_around
 from tuiq.actions.explain import explain
+from tuiq.actions.json_text import json_line
 from tuiq.actions.lookup import find_id
 from tuiq.actions.mail_json import holder_json
-from tuiq.cli.render import json_line
 from tuiq.spool.spool import open_spool
 
 if TYPE_CHECKING:

@@ -124,7 +124,7 @@ def _global_parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    """Return a number of messages."""
+    """Return a number of messages, or a descriptor that is not standard input."""
     import argparse
 
     if not text.isascii() or not text.isdigit() or int(text) < 1:

@@ -88,13 +88,9 @@ class Play:
     """One demo on its way."""
 
     def __init__(
-        self,
-        scene: Scene,
-        view: View,
-        process: subprocess.Popen[bytes],
+        self, scene: Scene, view: View, process: subprocess.Popen[bytes]
     ) -> None:
         """Show *scene* in *view*; *process* is the guard."""
-        self._staged = scene.staged
         self._scene = scene
         self._view = view
         self._guard = process
@@ -134,7 +130,7 @@ class Play:
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop, number)
-        if self._staged:
+        if self._scene.staged:
             loop.add_reader(sys.stdin, self._leave_stage)
         assert self._guard.stdout is not None
         loop.add_reader(self._guard.stdout, self._hear_guard)
@@ -211,7 +207,7 @@ class Play:
         self._command(guard.RUN)
         await self._pause(1.0)
         await feed.newsletter()
-        if self._staged:
+        if self._scene.staged:
             await feed.reminders()
         handed_in = 0
         while not self._stop.is_set():
@@ -219,7 +215,7 @@ class Play:
                 break
             await feed.one_more()
             handed_in += 1
-            lively = self._staged or handed_in < LATER
+            lively = self._scene.staged or handed_in < LATER
             await self._pause(0.8 if lively else 3.0)
             self._submitted = handed_in >= LATER
 

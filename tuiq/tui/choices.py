@@ -2,15 +2,17 @@
 
 ``$XDG_CONFIG_HOME/tuiq/ui.toml``; a hand-written tuiq.toml is never touched.  Saving
 reads the file again and changes in it what was changed here: two UIs, later versions
-and people may all write into it.
+and people may all write into it, and comments stay where they are.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +73,7 @@ class Choices:
         ours = _tables(self)
         try:
             theirs, complaint = _take(self.path)
-            _write(self.path, _merged(self._stored, ours, theirs))
+            _write(self.path, _edited(theirs, self._stored, ours))
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             return (
@@ -98,12 +100,12 @@ def load(path: Path) -> Choices:
         return Choices(complaints=[stranger])
     choices = Choices(path=path)
     try:
-        tables, complaint = _take(path)
+        text, complaint = _take(path)
     except OSError as error:
         why = (error.strerror or "cannot be read").lower()
         choices.complaints.append(f"{path}: {why}; tuiq starts with its defaults")
         return choices
-    wrong = _apply(choices, tables)
+    wrong = _apply(choices, tomllib.loads(text))
     choices.complaints += [complaint] if complaint else []
     choices.complaints += [f"{path}: {what}; it is not used" for what in wrong]
     choices._stored = _tables(choices)
@@ -125,32 +127,72 @@ def _stranger(path: Path) -> str:
     )
 
 
-def _take(path: Path) -> tuple[_Tables, str]:
+def _take(path: Path) -> tuple[str, str]:
     """Return what the file says; set it aside, with a complaint, if it is no TOML."""
     try:
         with path.open("rb") as file:
-            return _parse(file.read(_LARGEST + 1)), ""
+            return _checked(file.read(_LARGEST + 1)), ""
     except FileNotFoundError:
-        return {}, ""
+        return "", ""
     except (ValueError, RecursionError) as error:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         aside = path.with_name(f"{path.name}.damaged-{stamp}-{os.getpid()}")
         os.rename(path, aside)
-        return {}, f"{path}: damaged ({error}); it is kept as {aside.name}"
+        return "", f"{path}: damaged ({error}); it is kept as {aside.name}"
 
 
-def _parse(raw: bytes) -> _Tables:
-    """Return the tables of a TOML text."""
+def _checked(raw: bytes) -> str:
+    """Return the text of a TOML file."""
     if len(raw) > _LARGEST:
         raise ValueError("larger than 1 MiB")
-    return tomllib.loads(raw.decode())
+    text = raw.decode()
+    tomllib.loads(text)
+    return text
 
 
-def _write(path: Path, tables: _Tables) -> None:
+def _edited(text: str, stored: _Tables, ours: _Tables) -> str:
+    """Return *text* with what differs between *stored* and *ours* put in.
+
+    Everything else stays as people wrote it.  Raises ValueError if that cannot be.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    wanted = tomllib.loads(text)
+    _put(wanted, stored, ours)
+    try:
+        document = tomlkit.parse(text)
+        _put(document, stored, ours)
+        edited = document.as_string()
+    except (TOMLKitError, RecursionError) as error:
+        raise ValueError(f"cannot be changed as it is written ({error})") from None
+    if tomllib.loads(edited) != wanted:
+        raise ValueError("cannot be changed as it is written")
+    # Those beside what was taken out.
+    lost = Counter(_comments(text)) - Counter(_comments(edited))
+    if not lost:
+        return edited
+    return "\n".join([edited.rstrip("\n"), *lost.elements(), ""])
+
+
+_QUOTED_OR_COMMENT = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}'
+    r"|'''.*?'{3,5}"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'"
+    r"|#[^\n]*",
+    re.DOTALL,
+)
+
+
+def _comments(text: str) -> Iterator[str]:
+    """Yield the comments of a TOML text."""
+    found = _QUOTED_OR_COMMENT.findall(text)
+    return (one.rstrip() for one in found if one.startswith("#"))
+
+
+def _write(path: Path, text: str) -> None:
     """Put a new file into the place of the old one."""
-    import tomli_w
-
-    text = tomli_w.dumps(tables).encode()
     target = Path(os.path.realpath(path))  # it may be linked into a kept folder
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = target.with_name(f"{target.name}.new-{os.getpid()}")
@@ -159,29 +201,29 @@ def _write(path: Path, tables: _Tables) -> None:
     # Not synced: the UI would stand still, and there is nothing here to regret.
     try:
         with open(os.open(new, flags, 0o600), "wb") as file:
-            file.write(text)
+            file.write(text.encode())
         os.replace(new, target)
     except OSError:
         new.unlink(missing_ok=True)
         raise
 
 
-def _merged(stored: _Tables, ours: _Tables, theirs: _Tables) -> _Tables:
-    """Return *theirs* with what differs between *stored* and *ours* put in."""
-    result = dict(theirs)
+def _put(tables: MutableMapping[str, Any], stored: _Tables, ours: _Tables) -> None:
+    """Put what differs between *stored* and *ours* into *tables*."""
     for key in stored.keys() | ours.keys():
         was, now = stored.get(key), ours.get(key)
         if was == now:
             continue
         if isinstance(now, dict) or isinstance(was, dict):
-            inner = theirs.get(key)
-            inner = inner if isinstance(inner, dict) else {}
-            now = _merged(was or {}, now or {}, inner) or None
-        if now is None:
-            result.pop(key, None)
+            if not isinstance(tables.get(key), dict):
+                tables[key] = {}
+            _put(tables[key], was or {}, now or {})
+            if not tables[key]:
+                del tables[key]
+        elif now is None:
+            tables.pop(key, None)
         else:
-            result[key] = now
-    return result
+            tables[key] = now
 
 
 def _tables(choices: Choices) -> _Tables:

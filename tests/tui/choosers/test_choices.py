@@ -108,6 +108,88 @@ def test_what_this_version_does_not_know_stays(path: Path) -> None:
     }
 
 
+COMMENTED = """\
+# My choices.
+theme = "mono"  # easy on the eyes
+
+# Never without these:
+[keys]
+hold = "f5"  # as in the old tool
+"un # quoted" = '''no # comment'''
+
+[grids.messages]  # wide screens
+# the order of the day
+sort = "age"  # oldest first
+columns = [
+    "id",  # always first
+    "age",
+]
+# The end.
+"""
+
+
+def test_comments_outlive_every_change(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(COMMENTED)
+    choices = load(path)
+    choices.theme = "postcard"
+    choices.filters["old"] = "age>2d"
+    choices.keys["flush"] = "f6"
+    assert choices.save() == ""
+    changed = path.read_text()
+    before = changed.partition("# The end.")[0]
+    for line in COMMENTED.replace("mono", "postcard").splitlines()[:-1]:
+        assert line in before, "where it was"
+    choices.theme = ""
+    choices.keys.clear()
+    choices.grids.clear()
+    assert choices.save() == ""
+    emptied = path.read_text()
+    for comment in ("My choices.", "easy on the eyes", "Never without these:",
+                    "as in the old tool", "wide screens", "the order of the day",
+                    "oldest first", "always first", "The end."):  # fmt: skip
+        assert emptied.count(f"# {comment}") == 1
+    assert "# quoted" not in emptied
+    assert tomllib.loads(emptied) == {"filters": {"old": "age>2d"}}
+
+
+@given(before=CHOICES, after=CHOICES, data=st.data())
+def test_no_comment_is_ever_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+    before: Choices,
+    after: Choices,
+    data: st.DataObject,
+) -> None:
+    before.path = path = tmp_path_factory.mktemp("home") / "ui.toml"
+    assert before.save() == ""
+    lines = path.read_text().split("\n") if path.exists() else []
+    wanted = data.draw(st.sets(st.integers(0, len(lines))))
+    for at in sorted(wanted, reverse=True):
+        lines.insert(at, f"#comment-{at}.")
+    path.write_text("\n".join(lines))
+    changed = load(path)
+    for name in ("theme", "grids", "filters", "history", "keys", "pane", "toured"):
+        setattr(changed, name, getattr(after, name))
+    assert changed.save() == ""
+    after.path = path
+    assert load(path) == after
+    text = path.read_text()
+    assert all(text.count(f"#comment-{at}.") == 1 for at in wanted)
+
+
+def test_what_cannot_be_changed_is_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer's faults must not reach what people wrote."""
+    path.parent.mkdir(parents=True)
+    path.write_text(COMMENTED)
+    choices = load(path)
+    choices.theme = "postcard"
+    monkeypatch.setattr("tomlkit.TOMLDocument.as_string", lambda _self: "theme = 1")
+    assert "cannot be changed as it is written" in choices.save()
+    assert path.read_text() == COMMENTED
+
+
 @pytest.mark.parametrize(
     "damage", [b"theme = \xff", b"[", b"\0", b"x=" + b"[" * 5000, b"#" * (1 << 21)]
 )

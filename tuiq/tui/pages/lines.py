@@ -1,65 +1,206 @@
-"""Some lines about what is focused, drawn again only when their text changed."""
+"""Text in lines: one line that changes now and then, and many that can be scrolled.
+
+A line is a sequence of cells (safe text and role); the last one is what is wrapped
+or cut, below where it began.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
+from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tuiq.tui.grid.model import Cell
+from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
-from tuiq.tui.look.signs import drawn
+from tuiq.tui.look.text import fit
 
-if TYPE_CHECKING:
-    from tuiq.tui.grid.model import Cell
-    from tuiq.tui.look.palette import Palette
+Line = Sequence[Cell]
+_LABEL = 13
+_BAR = 1
+"""Columns that the scroll bar may take, whether it is there or not yet."""
+BLANK: Line = ()
 
-Line = Sequence["Cell"]
-"""Clean texts, each with its role."""
+
+def fact(name: str, text: str, role: Role = Role.TEXT) -> Line:
+    """Return one named fact."""
+    return [(f" {name:<{_LABEL}}", Role.DIM), (text, role)]
 
 
-class Lines(Widget):
-    """As many lines as it is high; longer ones are cut."""
+def note(text: str, role: Role = Role.DIM) -> Line:
+    """Return a sentence about what is shown."""
+    return [(f" {text}", role)]
 
-    DEFAULT_CSS = "Lines { height: 1; width: 1fr; }"
+
+def strip_of(line: Line, width: int, palette: Palette, rest: str = " ") -> Strip:
+    """Return *line* in exactly *width* cells, cut with an ellipsis; *rest* fills it."""
+    segments: list[Segment] = []
+    left = width
+    for text, role in line:
+        length = cell_len(text)
+        if length > left:
+            text, length = fit(text, left), left
+        if text:
+            segments.append(Segment(text, palette[role]))
+        left -= length
+        if left <= 0:
+            break
+    if left > 0:
+        role = Role.TEXT if rest == " " else Role.DIM
+        segments.append(Segment(rest * left, palette[role]))
+    return Strip(segments, width)
+
+
+def wrapped(line: Line, width: int) -> list[Line]:
+    """Return *line* as the lines of at most *width* cells that it takes."""
+    if not line:
+        return [line]
+    *head, (text, role) = line
+    indent = sum(cell_len(part) for part, _ in head)
+    if indent > width // 2:
+        indent = 0
+        text = "".join(part for part, _ in head) + text
+        head = []
+    pieces = list(_pieces(text, max(1, width - indent)))
+    pad: Line = [(" " * indent, Role.TEXT)] if indent else []
+    rest = [[*pad, (piece, role)] for piece in pieces[1:]]
+    return [[*head, (pieces[0] if pieces else "", role)], *rest]
+
+
+def _pieces(text: str, width: int) -> Iterable[str]:
+    """Yield parts of *text* of at most *width* cells, cut between words if possible."""
+    start = 0
+    while len(text) - start > width or (
+        not text.isascii() and cell_len(text[start:]) > width
+    ):
+        end = _cut(text, start, width)
+        space = text.rfind(" ", start, end + 1)
+        if space > start + (end - start) // 2:
+            yield text[start:space]
+            start = space + 1
+        else:
+            yield text[start:end]
+            start = end
+    yield text[start:]
+
+
+def _cut(text: str, start: int, width: int) -> int:
+    """Return where *width* cells from *start* end, a character further at least."""
+    if text.isascii():
+        return start + width
+    used, at = 0, start
+    while at < len(text):
+        used += get_character_cell_size(text[at])
+        if used > width:
+            break
+        at += 1
+    return max(at, start + 1)
+
+
+class OneLine(Widget):
+    """One line of cells; painted again only when it says something else."""
+
+    DEFAULT_CSS = "OneLine { height: 1; }"
 
     def __init__(
-        self, palette: Callable[[], Palette], *, id: str | None = None
+        self, palette: Callable[[], Palette], *, ruled: bool = False, **options: Any
     ) -> None:
-        """Show nothing yet."""
-        super().__init__(id=id)
+        """Show nothing yet; when *ruled*, a rule goes on to the end of the line."""
+        super().__init__(**options)
         self._palette = palette
-        self._lines: Sequence[Line] = ()
-        self._drawn: Palette | None = None
-
-    def say(self, lines: Sequence[Line]) -> None:
-        """Show *lines*; nothing is drawn when they are the same."""
-        palette = self._palette()
-        if lines != self._lines or palette is not self._drawn:
-            self._lines, self._drawn = lines, palette
-            self.refresh()
+        self._ruled = ruled
+        self._line: Line = ()
 
     @property
-    def text(self) -> str:
-        """Return the lines without their colours."""
-        return "\n".join("".join(text for text, _ in line) for line in self._lines)
+    def line(self) -> Line:
+        """Return what is shown."""
+        return self._line
+
+    def show(self, line: Line) -> None:
+        """Show *line*."""
+        if list(line) != list(self._line):
+            self._line = line
+            self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Return one line."""
+        """Return the line."""
         palette = self._palette()
-        line = self._lines[y] if y < len(self._lines) else ()
-        base = self.rich_style
-        segments = [
-            Segment(drawn(text, ascii=palette.ascii), base + palette[role])
-            for text, role in line
-            if text
-        ]
-        strip = Strip(segments)
-        width = self.size.width
-        if strip.cell_length > width > 1:
-            more = "~" if palette.ascii else "…"
-            cut = strip.crop(0, width - 1)
-            strip = Strip([*cut, Segment(more, base + palette[Role.DIM])])
-        return strip.adjust_cell_length(width, base)
+        rest = "-" if palette.ascii else "─"
+        strip = strip_of(
+            self._line, self.size.width, palette, rest if self._ruled else " "
+        )
+        return strip.apply_style(self.rich_style)
+
+
+class LongText(ScrollView, can_focus=True, inherit_bindings=False):
+    """Lines that may be more than fit; the commands of movement scroll them."""
+
+    DEFAULT_CSS = """
+    LongText { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    """
+    COMMANDS: ClassVar[frozenset[str]] = frozenset(
+        {"down", "up", "page-down", "page-up", "first", "last"}
+    )
+
+    def __init__(
+        self, palette: Callable[[], Palette], *, wrap: bool = True, **options: Any
+    ) -> None:
+        """Show nothing yet; without *wrap* long lines are cut."""
+        super().__init__(**options)
+        self._palette = palette
+        self._wrap = wrap
+        self._lines: Sequence[Line] = ()
+        self._rows: Sequence[Line] = ()
+        self._width = 0
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """Return what was given to ``show``."""
+        return self._lines
+
+    def show(self, lines: Sequence[Line], *, again: bool = False) -> None:
+        """Show *lines* from their beginning, or from where it was *again*."""
+        if again and lines == self._lines:
+            return
+        self._lines = lines
+        self._lay_out()
+        if not again:
+            self.scroll_to(y=0, animate=False)
+        self.refresh()
+
+    def perform(self, command: str) -> None:
+        """Do one of ``COMMANDS``."""
+        page = max(1, self.size.height - 1)
+        step = {"down": 1, "up": -1, "page-down": page, "page-up": -page}.get(command)
+        if step is not None:
+            self.scroll_to(y=self.scroll_offset.y + step, animate=False)
+        else:
+            end = 0 if command == "first" else self.max_scroll_y
+            self.scroll_to(y=end, animate=False)
+
+    def on_resize(self) -> None:
+        """Wrap anew where the width is another."""
+        if self.size.width != self._width:
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        width = self._width = self.size.width
+        room = max(0, width - _BAR)
+        if self._wrap and room:
+            self._rows = [row for line in self._lines for row in wrapped(line, room)]
+        else:
+            self._rows = self._lines
+        self.virtual_size = Size(width, len(self._rows))
+
+    def render_line(self, y: int) -> Strip:
+        """Return one row of what is in sight."""
+        at = self.scroll_offset.y + y
+        line = self._rows[at] if at < len(self._rows) else ()
+        strip = strip_of(line, self.size.width, self._palette())
+        return strip.apply_style(self.rich_style)

@@ -22,6 +22,7 @@ from tuiq.tui.choices import Choices
 from tuiq.tui.index.feed import Feed
 from tuiq.tui.index.messages import Messages
 from tuiq.tui.live.lookout import Lookout
+from tuiq.tui.look.fittings import AsciiSigns
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.operate.jobs import Jobs
 from tuiq.tui.operate.runner import RunnerControl
@@ -29,9 +30,10 @@ from tuiq.tui.troubles import Troubles
 from tuiq.tui.world import Options, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from textual.filter import LineFilter
     from textual.screen import ModalScreen
 
     from tuiq.tui.page import Page
@@ -113,6 +115,10 @@ class Stage(App[None]):
         self.went: list[tuple[str, str | None, object]] = []
         self.palette_now = Palette(name="test")
         self.troubles = Troubles(None)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        own = [AsciiSigns()] if self.palette_now.ascii else []
+        return [*own, *super().get_line_filters()]
 
     def compose(self) -> ComposeResult:
         yield self.page

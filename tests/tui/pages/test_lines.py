@@ -1,11 +1,12 @@
-"""Lines of text that can be scrolled."""
+"""Lines that are wrapped lose nothing, and take no more room than they may."""
 
 from __future__ import annotations
 
 from textual.app import App, ComposeResult
 
 from tuiq.tui.look.palette import Palette
-from tuiq.tui.pages.message_lines import LongText, fact
+from tuiq.tui.look.roles import Role
+from tuiq.tui.pages.lines import Line, Lines, LongText, fact, wrapped
 
 _REPLY = "451-4.4.1-cannot-connect-to-192.0.2.15:10025:-connection-refused,-again"
 
@@ -28,3 +29,38 @@ async def test_no_letter_is_lost_where_a_line_is_wrapped() -> None:
             line = app.screen._compositor.render_strips()[y - text.scroll_offset.y]
             seen += line.text[: text.scrollable_content_region.width]
         assert "".join(seen.split()) == "Why" + "".join(_REPLY.split()) * 3
+
+
+def test_a_line_whose_beginning_is_long_goes_on_below_in_its_own_colours() -> None:
+    line: Line = [(" a-name-of-24-characters", Role.STRONG), (" one two", Role.DIM)]
+    assert wrapped(line, 30) == [
+        [(" a-name-of-24-characters", Role.STRONG), (" one", Role.DIM)],
+        [(" ", Role.TEXT), ("two", Role.DIM)],
+    ]
+    narrow = wrapped(line, 20)
+    assert max(len("".join(text for text, _ in row)) for row in narrow) <= 20
+    assert "".join(text for row in narrow for text, _ in row).split() == [
+        *("a-name-of-24-charac", "ters", "one", "two")
+    ]
+
+
+class _About(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Lines(lambda: Palette(name="test"), least=2, most=4)
+
+
+async def test_lines_are_as_high_as_they_have_to_be_within_their_bounds() -> None:
+    app = _About()
+    async with app.run_test(size=(40, 10)) as pilot:
+        lines = app.query_one(Lines)
+        heights = []
+        for words in (1, 12, 20, 100):
+            lines.say(
+                [[(" what it is about", Role.STRONG)], fact("Why", "word " * words)]
+            )
+            await pilot.pause()
+            heights.append(lines.size.height)
+        assert heights == [2, 4, 4, 4]
+        lines.say([])
+        await pilot.pause()
+        assert lines.size.height == 2

@@ -14,7 +14,10 @@ from tests.tui.world import HOSTILE
 from tuiq.spool.fs import OsFs
 from tuiq.spool.journal import Event, Kind
 from tuiq.spool.pauses import Scope
+from tuiq.tui.live.directories import DirectoryFacts
 from tuiq.tui.look.palette import Palette
+from tuiq.tui.look.roles import Role
+from tuiq.tui.pages.queue_rows import QueueRow, cell
 from tuiq.tui.pages.queues import TOTAL, QueuesPage
 
 if TYPE_CHECKING:
@@ -89,6 +92,37 @@ async def test_a_pause_is_told_with_its_reason_and_what_is_left_of_it(
         scene.world.spool.pauses.pause(Scope.SPOOL, who="bob", reason="")
         await scene.turn()
         assert "spool paused, open-ended" in scene.line(" q.4 ") + scene.text
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_a_long_note_is_read_whole_below_the_rows(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with board(tmp_path / "s", QueuesPage(), size) as scene:
+        uuid = scene.world.spool.directory("q.1").uuid
+        reason = " ".join(f"word-{number}" for number in range(25))
+        scene.world.spool.pauses.pause(Scope.DIRECTORY, uuid, who="ann", reason=reason)
+        await scene.turn()
+        await scene.focus("q.1")
+        await scene.turn()
+        region = scene.page.detail.region
+        below = scene.text.splitlines()[region.y : region.bottom]
+        said = " ".join(" ".join(line.split()) for line in below)
+        assert f"{reason} by ann; resume ends it" in said
+        assert "inodes free" in said
+        assert " q.4 " in scene.text
+        await scene.focus("q.2")
+        await scene.turn()
+        assert scene.page.detail.size.height == 3
+
+
+def test_a_row_tells_the_worst_and_how_much_more_there_is() -> None:
+    row = QueueRow(
+        name="q.1",
+        now=0.0,
+        facts=DirectoryFacts(name="q.1", path="/q.1", error="is gone", low="no room"),
+    )
+    assert cell(row, "note") == ("is gone (and 1 more)", Role.BAD)
 
 
 async def test_the_first_row_tells_of_all_pauses(tmp_path: Path) -> None:

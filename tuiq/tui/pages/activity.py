@@ -46,9 +46,6 @@ class ActivityPage(Board):
     page_title = "Activity"
     seeks_words = True
     footer: ClassVar[tuple[str, ...]] = ("open", "undo", "filter", "sort", "columns")
-    DEFAULT_CSS = """
-    ActivityPage #activity-about { height: 2; }
-    """
 
     def __init__(self) -> None:
         """Begin without a filter."""
@@ -66,7 +63,7 @@ class ActivityPage(Board):
             rows.COLUMNS, self._cell, rows.rank, sort=("time", True)
         )
         self.grid = self.make_grid(self.table, "activity")
-        self.detail = Lines(self.palette, id="activity-about")
+        self.detail = Lines(self.palette, least=2, most=4, id="activity-about")
         yield Vertical(self.grid, self.detail)
 
     def on_resize(self, event: events.Resize) -> None:

@@ -1,7 +1,7 @@
-"""Text in lines: one line that changes now and then, and many that can be scrolled.
+"""Text in lines: one that is cut, a few that are read whole, many that are scrolled.
 
 A line is a sequence of cells (safe text and role); the last one is what is wrapped
-or cut, below where it began.
+or cut, below where it began if that leaves it half of the width.
 """
 
 from __future__ import annotations
@@ -62,19 +62,20 @@ def wrapped(line: Line, width: int) -> list[Line]:
     if not line:
         return [line]
     *head, (text, role) = line
-    indent = sum(cell_len(part) for part, _ in head)
-    if indent > width // 2:
-        indent = 0
-        text = "".join(part for part, _ in head) + text
-        head = []
-    pieces = list(_pieces(text, max(1, width - indent)))
+    taken = sum(cell_len(part) for part, _ in head)
+    indent = taken if taken <= width // 2 else 1
+    if taken >= width:
+        head, text, taken = [], "".join(part for part, _ in line), 0
+    first, *rest = _pieces(text, max(1, width - indent), max(1, width - taken))
     pad: Line = [(" " * indent, Role.TEXT)] if indent else []
-    rest = [[*pad, (piece, role)] for piece in pieces[1:]]
-    return [[*head, (pieces[0] if pieces else "", role)], *rest]
+    return [[*head, (first, role)], *([*pad, (piece, role)] for piece in rest)]
 
 
-def _pieces(text: str, width: int) -> Iterable[str]:
-    """Yield parts of *text* of at most *width* cells, cut between words if possible."""
+def _pieces(text: str, rest: int, width: int) -> Iterable[str]:
+    """Yield parts of *text*, cut between words if possible.
+
+    The first has at most *width* cells, each of the others at most *rest*.
+    """
     start = 0
     while len(text) - start > width or (
         not text.isascii() and cell_len(text[start:]) > width
@@ -87,6 +88,7 @@ def _pieces(text: str, width: int) -> Iterable[str]:
         else:
             yield text[start:end]
             start = end
+        width = rest
     yield text[start:]
 
 
@@ -135,6 +137,63 @@ class OneLine(Widget):
         strip = strip_of(
             self._line, self.size.width, palette, rest if self._ruled else " "
         )
+        return strip.apply_style(self.rich_style)
+
+
+class Lines(Widget):
+    """Some lines about what is focused, wrapped: as high as it takes, within bounds."""
+
+    DEFAULT_CSS = "Lines { height: 1; width: 1fr; }"
+
+    def __init__(
+        self,
+        palette: Callable[[], Palette],
+        *,
+        least: int,
+        most: int,
+        id: str | None = None,
+    ) -> None:
+        """Show nothing yet, in *least* lines."""
+        super().__init__(id=id)
+        self._palette = palette
+        self._least = least
+        self._most = most
+        self._lines: Sequence[Line] = ()
+        self._rows: Sequence[Line] = ()
+        self.styles.height = least
+
+    def say(self, lines: Sequence[Line]) -> None:
+        """Show *lines*; nothing is drawn when they are the same."""
+        if lines != self._lines:
+            self._lines = lines
+            self._lay_out()
+            self.refresh()
+
+    @property
+    def text(self) -> str:
+        """Return the lines without their colours, not wrapped."""
+        return "\n".join("".join(text for text, _ in line) for line in self._lines)
+
+    @property
+    def height(self) -> int:
+        """Return how many lines of the screen it takes, 0 while it is hidden."""
+        wanted = min(max(len(self._rows), self._least), self._most)
+        return wanted if self.display else 0
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        width = max(self.size.width, 1)
+        self._rows = [row for line in self._lines for row in wrapped(line, width)]
+        if self.display:
+            self.styles.height = self.height
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line."""
+        line = self._rows[y] if y < len(self._rows) else ()
+        strip = strip_of(line, self.size.width, self._palette())
         return strip.apply_style(self.rich_style)
 
 

@@ -8,12 +8,12 @@ from tuiq.actions.words import volume
 from tuiq.mail import headers
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.message_lines import BLANK, note
+from tuiq.tui.pages.lines import BLANK, note
 from tuiq.tui.pages.message_mime import parts_of
 
 if TYPE_CHECKING:
+    from tuiq.tui.pages.lines import Line
     from tuiq.tui.pages.message_facts import Facts
-    from tuiq.tui.pages.message_lines import Line
 
 
 def header(facts: Facts, *, raw: bool) -> list[Line]:

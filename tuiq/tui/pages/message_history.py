@@ -8,13 +8,13 @@ from tuiq.actions.words import age, instant
 from tuiq.spool.journal import Kind
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.message_lines import BLANK, fact, note
+from tuiq.tui.pages.lines import BLANK, fact, note
 from tuiq.tui.pages.message_summary import attempts_plot
 
 if TYPE_CHECKING:
     from tuiq.spool.trace import Record
+    from tuiq.tui.pages.lines import Line
     from tuiq.tui.pages.message_facts import Facts, History
-    from tuiq.tui.pages.message_lines import Line
 
 _NAMED = 3
 _SAID = 1000

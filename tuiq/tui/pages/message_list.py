@@ -9,7 +9,7 @@ from tuiq.actions.filter_tree import FilterError
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.text import clean
 from tuiq.tui.page import Subject
-from tuiq.tui.pages.message_lines import LongText
+from tuiq.tui.pages.lines import LongText
 from tuiq.tui.pages.message_listing import STEP, Listing
 from tuiq.tui.pages.message_rows import route_of
 from tuiq.tui.pages.message_tabs import JUMPS, Section

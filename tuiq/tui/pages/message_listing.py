@@ -17,8 +17,8 @@ from tuiq.tui.index.marked import MarkedLines
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.page import Page, run_in
+from tuiq.tui.pages.lines import OneLine
 from tuiq.tui.pages.message_empty import Emptiness
-from tuiq.tui.pages.message_lines import OneLine
 from tuiq.tui.pages.message_pane import MessagePane
 from tuiq.tui.pages.message_view import MessageView
 

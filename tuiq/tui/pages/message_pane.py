@@ -12,6 +12,7 @@ from textual.containers import Vertical
 
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.page import run_in
+from tuiq.tui.pages.lines import LongText, OneLine
 from tuiq.tui.pages.message_facts import (
     QUICK_JOURNAL,
     Facts,
@@ -19,7 +20,6 @@ from tuiq.tui.pages.message_facts import (
     read_facts,
     read_history,
 )
-from tuiq.tui.pages.message_lines import LongText, OneLine
 from tuiq.tui.pages.message_summary import pane_lines, pane_title
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from tuiq.errors import MessageDamaged
 from tuiq.spool.flags import MReq
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
+from tuiq.tui.pages.lines import BLANK, fact, note
 from tuiq.tui.pages.message_facts import recipient_word
-from tuiq.tui.pages.message_lines import BLANK, fact, note
 from tuiq.tui.pages.message_rows import RESTING, ROLES
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tuiq.actions.circumstances import Circumstances
     from tuiq.spool.entry import QueueEntry, State
+    from tuiq.tui.pages.lines import Line
     from tuiq.tui.pages.message_facts import Facts
-    from tuiq.tui.pages.message_lines import Line
 
 _SHOWN = 20
 """Destinations that are named."""

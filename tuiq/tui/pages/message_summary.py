@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from tuiq.actions.circumstances import Circumstances
     from tuiq.spool.entry import QueueEntry, RecipientView
+    from tuiq.tui.pages.lines import Line
     from tuiq.tui.pages.message_facts import Facts
-    from tuiq.tui.pages.message_lines import Line
 
 _LABEL = 11
 _ADDRESS, _WORD = 28, 18

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuiq.tui.look.roles import Role
 
 if TYPE_CHECKING:
-    from tuiq.tui.pages.message_lines import Line
+    from tuiq.tui.pages.lines import Line
 
 
 class Section(Enum):

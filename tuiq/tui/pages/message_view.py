@@ -14,8 +14,8 @@ from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.page import Subject, run_in
 from tuiq.tui.pages import message_content, message_history, message_sections
+from tuiq.tui.pages.lines import LongText, OneLine, note
 from tuiq.tui.pages.message_facts import DATA_BYTES, Facts
-from tuiq.tui.pages.message_lines import LongText, OneLine, note
 from tuiq.tui.pages.message_reader import MessageReader
 from tuiq.tui.pages.message_recipients import SlotRows
 from tuiq.tui.pages.message_summary import pane_title
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tuiq.actions.circumstances import Circumstances
     from tuiq.tui.grid.news import MarksChanged, Moved, Opened, SortWanted
-    from tuiq.tui.pages.message_lines import Line
+    from tuiq.tui.pages.lines import Line
 
 
 _MOVING = frozenset({Section.ENVELOPE, Section.LOCK, Section.WHY, Section.ATTEMPTS})

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tuiq.tui.pages.lines import Line
     from tuiq.tui.pages.queue_rows import QueueRow
 
+_NAMED = 4
+"""Pauses that are named."""
+
 
 def about(row: QueueRow) -> list[Line]:
     """Return the lines on the focused directory."""
@@ -30,10 +33,10 @@ def about(row: QueueRow) -> list[Line]:
         (f" {facts.path}{real}", Role.STRONG),
         (f"   {who}", Role.TEXT if facts.runner else Role.WARN),
     ]
-    return [first, _room(facts), *_warnings(row)]
+    return [first, *_warnings(row), *_room(facts)]
 
 
-def _room(facts: DirectoryFacts) -> Line:
+def _room(facts: DirectoryFacts) -> list[Line]:
     if not facts.total_bytes:
         return []
     free = percent(facts.free_bytes / facts.total_bytes)
@@ -42,7 +45,7 @@ def _room(facts: DirectoryFacts) -> Line:
     if facts.total_inodes:
         share = percent(facts.free_inodes / facts.total_inodes)
         counted = f"{facts.free_inodes:,} inodes free ({share})"
-    return [(f" disk {disk} · {counted}", Role.DIM)]
+    return [[(f" disk {disk} · {counted}", Role.DIM)]]
 
 
 def _warnings(row: QueueRow) -> list[Line]:
@@ -61,7 +64,7 @@ def _warnings(row: QueueRow) -> list[Line]:
 
 def _pauses(row: QueueRow) -> list[Line]:
     lines: list[Line] = []
-    for pause in row.pauses:
+    for pause in row.pauses[:_NAMED]:
         end = f", ends {instant(pause.until)}" if pause.until else ""
         who = f" by {clean(pause.who)}" if pause.who else ""
         place = ""
@@ -69,4 +72,7 @@ def _pauses(row: QueueRow) -> list[Line]:
             place = f" {clean(row.places.get(pause.file, pause.name))}:"
         text = f"{place} {paused(pause, row.now)}{who}{end}; resume ends it"
         lines.append([(text, Role.PAUSED)])
+    more = len(row.pauses) - len(lines)
+    if more:
+        lines.append([(f" and {more} more; P lists them", Role.PAUSED)])
     return lines

@@ -240,9 +240,10 @@ def _served(row: QueueRow) -> Cell:
 def _note(row: QueueRow) -> Cell:
     facts = row.facts
     if facts is not None:
-        for trouble in (facts.error, facts.suspect, facts.low):
-            if trouble:
-                return trouble, Role.BAD
+        troubles = [*filter(None, (facts.error, facts.suspect, facts.low))]
+        if troubles:
+            more = f" (and {len(troubles) - 1} more)" if troubles[1:] else ""
+            return troubles[0] + more, Role.BAD
     if not row.pauses:
         return "", Role.TEXT
     if row.facts is None and row.name == "TOTAL":

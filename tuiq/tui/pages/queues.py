@@ -59,7 +59,6 @@ class QueuesPage(Board):
     takes: ClassVar[frozenset[str]] = GRID | {"plot-shorter", "plot-longer"}
     DEFAULT_CSS = """
     QueuesPage { layout: vertical; }
-    QueuesPage #queues-about { height: 3; }
     """
 
     def compose(self) -> ComposeResult:
@@ -68,18 +67,21 @@ class QueuesPage(Board):
             COLUMNS, cell, rank, sort=("name", False), first=TOTAL
         )
         self.grid = self.make_grid(self.table, "queues")
-        self.detail = Lines(self.palette, id="queues-about")
+        self.detail = Lines(self.palette, least=3, most=6, id="queues-about")
         self.throughput = Throughput(
             self.world.lookout, CURVES, self.palette, id="queues-plots"
         )
         yield Vertical(self.grid, self.detail, self.throughput)
 
     def on_resize(self, event: events.Resize) -> None:
+        """Say about the focused row what there is room for."""
+        self.detail.display = event.size.height >= 8
+        self._fit()
+
+    def _fit(self) -> None:
         """Deal the lines out: rows first, then what is said about one, then plots."""
-        width, height = event.size
-        rows = len(self.world.spool.directories) + 2
-        self.detail.display = height >= 8
-        spare = height - rows - (3 if self.detail.display else 0)
+        width, height = self.size
+        spare = height - len(self.world.spool.directories) - 2 - self.detail.height
         self.throughput.fit(width, max(spare, 0) if height >= 14 else 0)
 
     # -- what is shown -----------------------------------------------------------
@@ -142,6 +144,7 @@ class QueuesPage(Board):
         row = self.table.value(self.grid.cursor)
         lines = about(row) if row is not None else []
         self.detail.say([[(f" {error}", Role.BAD)], *lines] if error else lines)
+        self._fit()
 
     def on_grid_moved(self, _event: news.Moved) -> None:
         """Tell about the row that is focused now."""

@@ -14,7 +14,7 @@ from tuiq.tui.page import Subject
 from tuiq.tui.pages import holder_rows, runner_rows
 from tuiq.tui.pages.board import GRID, Board
 from tuiq.tui.pages.holder_rows import HolderRow
-from tuiq.tui.pages.lines import Line, Lines
+from tuiq.tui.pages.lines import Line, Lines, OneLine
 from tuiq.tui.pages.runner_rows import DestinationRow, RunnerRow
 from tuiq.tui.pages.table import Table
 from tuiq.tui.pages.throughput import Throughput
@@ -52,7 +52,6 @@ class RunnerPage(Board):
     )
     takes: ClassVar[frozenset[str]] = GRID | {"pane", "plot-shorter", "plot-longer"}
     DEFAULT_CSS = """
-    RunnerPage #runner-about { height: 2; }
     RunnerPage Grid.-away { display: none; }
     """
 
@@ -76,13 +75,13 @@ class RunnerPage(Board):
             runner_rows.destination_rank,
             sort=("state", True),
         )
-        self.parts = Lines(self.palette, id="runner-parts")
+        self.parts = OneLine(self.palette, id="runner-parts")
         self.runner_grid = self.make_grid(self.runners, "runners", self._no_runner)
         self.lock_grid = self.make_grid(self.locks, "locks", self._no_lock)
         self.destination_grid = self.make_grid(
             self.destinations, "destinations", self._no_destination
         )
-        self.detail = Lines(self.palette, id="runner-about")
+        self.detail = Lines(self.palette, least=2, most=4, id="runner-about")
         self.throughput = Throughput(
             self.world.lookout, CURVES, self.palette, id="runner-plots"
         )
@@ -160,7 +159,7 @@ class RunnerPage(Board):
         """Say which parts there are, and about the focused row."""
         if not self.grids:
             return
-        self.parts.say([self._parts()])
+        self.parts.show(self._parts())
         error = self.world.lookout.sight.error
         lines = self._about()
         self.detail.say([[(f" {error}", Role.BAD)], *lines] if error else lines)

@@ -67,6 +67,23 @@ def test_text_has_one_canonical_spelling(text: str, canonical: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("form:bob", "unknown field 'form'; did you mean from?"),
+        (
+            "xyzzy:bob",
+            "unknown field 'xyzzy'; some fields are from, to, dom, state, age and "
+            'err; put text in quotes to seek it: "a:b"',
+        ),
+    ],
+)
+def test_an_unknown_field_gets_a_short_answer(text: str, told: str) -> None:
+    with pytest.raises(FilterError) as raised:
+        parse(text)
+    assert raised.value.reason == told
+
+
+@pytest.mark.parametrize(
     ("text", "position", "reason"),
     [
         ("form:bob", 0, "did you mean from?"),

@@ -35,7 +35,7 @@ from tuiq.actions.filter_terms import (
     Kind,
     StrayValue,
     canonical,
-    suggestion,
+    unknown_field,
 )
 from tuiq.actions.filter_tree import (
     CONNECTIVES,
@@ -166,10 +166,7 @@ class _Parser:
             return self._values(ANYWHERE, ":")
         field = BY_NAME.get(match[1].lower())
         if field is None:
-            raise self._error(
-                f"unknown field {match[1]!r}{suggestion(match[1], BY_NAME)}"
-                ' (put text in quotes to seek it: "a:b")'
-            )
+            raise self._error(unknown_field(match[1]))
         self._check_operator(field, match[2], match.start(2))
         self.at = match.end()
         return self._values(field, match[2])

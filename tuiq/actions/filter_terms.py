@@ -139,13 +139,19 @@ class StrayValue(ValueError):
     """A value that does not fit its field; the parser adds the place."""
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean X?`` or ``; known are …`` for an unknown word."""
-    choices = list(known)
-    close = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; it takes {', '.join(choices)}"
+def unknown_field(word: str) -> str:
+    """Return what a person is told who wrote *word* before an operator."""
+    remedy = _meant(word, BY_NAME) or (
+        "; some fields are from, to, dom, state, age and err; "
+        'put text in quotes to seek it: "a:b"'
+    )
+    return f"unknown field {word!r}{remedy}"
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean X?``, empty when nothing known is like *word*."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def canonical(field: Field, value: Value) -> Value:
@@ -185,9 +191,8 @@ def _word(field: Field, text: str) -> str:
             raise StrayValue(
                 f"{field.name}:{word} is not known; did you mean {other.name}:{word}?"
             )
-    raise StrayValue(
-        f"{field.name}:{printable(text)} is not known{suggestion(text, field.words)}"
-    )
+    remedy = _meant(text, field.words) or f"; it takes {', '.join(field.words)}"
+    raise StrayValue(f"{field.name}:{printable(text)} is not known{remedy}")
 
 
 _CODE = re.compile(r"[245x][0-9x]{2}|[245x](\.([0-9]{1,3}|x)){1,2}")

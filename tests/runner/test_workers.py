@@ -15,6 +15,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -25,7 +26,10 @@ from tuiq.errors import MessageBusy, MessageGone
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.runner import service
 from tuiq.runner.locks import DirectoryLocks
+from tuiq.runner.process import WorkerProcess
+from tuiq.runner.pulse import Pulse
 from tuiq.runner.runner import Options
+from tuiq.runner.shares import Share
 from tuiq.spool.answers import Verb
 from tuiq.spool.drop import submit_to_drop
 
@@ -205,6 +209,27 @@ async def test_a_stopped_worker_is_killed_and_the_next_delivers_what_it_had(
     assert len(world.journal("possible_duplicate")) == received - 1
     assert f"{name}: killed: it did not answer for 4 s" in said
     assert f"{name} ended with SIGKILL; another one takes its place" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "looks"), [("S", 13), ("T", 13), ("D", 121), ("DSD", 13)]
+)
+def test_a_worker_that_waits_for_a_disk_has_more_time(
+    monkeypatch: pytest.MonkeyPatch, state: str, looks: int
+) -> None:
+    states = itertools.cycle(state)
+    monkeypatch.setattr(WorkerProcess, "waits_for_disk", lambda _: next(states) == "D")
+    process, channel = Mock(), Mock()
+    worker = WorkerProcess(Share(number=1, directories=()), process, channel)
+    free: list[int] = []
+    pulse = Pulse({1: worker}, free.append)
+    for _ in range(looks - 1):
+        pulse.look()
+    assert (free, process.kill.called) == ([], False)
+    pulse.look()
+    pulse.look()
+    assert (free, process.kill.call_count) == ([1], 1)
+    assert channel.send.call_count == 1, "asked again before it answered"
 
 
 async def test_no_worker_is_killed_for_the_silence_of_a_stopped_supervisor(

@@ -9,6 +9,7 @@ import socket
 import sys
 from asyncio.subprocess import create_subprocess_exec
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiq.runner.wire import Channel
@@ -30,8 +31,7 @@ class WorkerProcess:
     """Why it cannot begin."""
     silent: float = 0.0
     """Seconds since it was heard, as ``pulse`` counts them."""
-    is_given_up: bool = False
-    """Whether it was killed for that."""
+    is_killed: bool = False
 
     async def wait(self, patience: float) -> int:
         """Wait for the end of one whose channel is closed; return its exit code.
@@ -46,8 +46,17 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it the hard way."""
+        self.is_killed = True
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
+
+    def waits_for_disk(self) -> bool:
+        """Say whether it is within a call that not even SIGKILL ends."""
+        try:
+            told = Path(f"/proc/{self.process.pid}/stat").read_text("ascii", "replace")
+        except OSError:
+            return False
+        return told.rpartition(") ")[2][:1] == "D"
 
     def fate(self, code: int) -> str:
         """Say how it ended, given its exit *code*: what follows its name."""

@@ -1,10 +1,11 @@
 """Whether workers still answer.  One that has not for a minute is killed.
 
-A process that was stopped, or hangs in a call to a disk, keeps its locks and leases,
-and its mail would wait for ever.  Killing it is safe, since its locks die with it;
-what it had at the final dot is in doubt then, as after any crash.  The next worker
-begins when it is gone: a process that a disk holds on to may outlive SIGKILL for a
-while, but never do anything again.
+A process that was stopped, or goes round in circles, keeps its locks and leases, and
+its mail would wait for ever.  Killing it is safe, since its locks die with it; what
+it had at the final dot is in doubt then, as after any crash.
+
+One that waits for a disk has more time: SIGKILL would have to wait for the disk as
+well, and would cost the answers that servers give meanwhile.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ LOOK_EVERY = 5.0
 """Seconds between looks at all workers."""
 PATIENCE = 60.0
 """Seconds for which a worker may say nothing."""
+DISK_PATIENCE = 600.0
+"""The same for one that waits for a disk: by then no server waits for it either."""
 REMARKABLE = 15.0
 """Seconds after which people are told."""
 _log = logging.getLogger(__name__)
@@ -35,7 +38,10 @@ class Pulse:
     def __init__(
         self, workers: Mapping[int, WorkerProcess], on_kill: Callable[[int], None]
     ) -> None:
-        """Watch over *workers*, by number; tell *on_kill* who can do nothing more."""
+        """Watch over *workers*, by number; *on_kill* hears who says nothing any more.
+
+        Even if it lives on until a disk lets go of it.
+        """
         self._workers = workers
         self._on_kill = on_kill
 
@@ -55,19 +61,24 @@ class Pulse:
             if not worker.silent:
                 worker.channel.send(Ping())
             worker.silent += LOOK_EVERY
-            if worker.silent > PATIENCE and not worker.is_given_up:
-                _log.error(
-                    "worker-%d: killed: it did not answer for %.0f s", number, PATIENCE
-                )
-                worker.is_given_up = True
-                worker.kill()
-                self._on_kill(number)
+            if worker.silent > PATIENCE and not worker.is_killed:
+                self._end(number, worker)
+
+    def _end(self, number: int, worker: WorkerProcess) -> None:
+        """Kill a worker, unless it waits for a disk and may go on to."""
+        if worker.silent > DISK_PATIENCE or not worker.waits_for_disk():
+            silent = worker.silent - LOOK_EVERY
+            _log.error(
+                "worker-%d: killed: it did not answer for %.0f s", number, silent
+            )
+            worker.kill()
+            self._on_kill(number)
 
     def notes(self) -> list[str]:
         """Return sentences about workers that do not answer."""
         return [
             f"worker-{number} has not answered for {worker.silent:.0f} s"
-            + (", was killed and has not ended yet" if worker.is_given_up else "")
+            + (", and waits for a disk" if worker.waits_for_disk() else "")
             for number, worker in self._workers.items()
             if worker.silent > REMARKABLE
         ]

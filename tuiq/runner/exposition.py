@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tuiq
 from tuiq.spool.entry import State
+from tuiq.spool.journal import OUTCOMES
 from tuiq.spool.status import DESTINATION_STATES, all_destinations
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ OTHERS = "(others)"
 """Destination under which the rest is added up; the name of none."""
 _NAN = float("nan")
 _MODES = ("daemon", "once")
-_OUTCOMES = ("delivered", "deferred", "failed", "in_doubt")
 _REPLIES = ("2xx", "4xx", "5xx", "connection")
 
 
@@ -168,9 +168,7 @@ def _counters(seen: Observation) -> Iterator[Any]:
     def of(names: Iterable[str], prefix: str = "") -> list[tuple[str, int]]:
         return [(name, seen.counters.get(prefix + name, 0)) for name in names]
 
-    yield _counter(
-        "tuiq_recipients", "Recipients by verdict.", of(_OUTCOMES), "verdict"
-    )
+    yield _counter("tuiq_recipients", "Recipients by verdict.", of(OUTCOMES), "verdict")
     yield _counter(
         "tuiq_attempts",
         "Recipients tried, by class of the reply; connection: nobody answered.",

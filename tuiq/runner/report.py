@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import tuiq
 from tuiq.log import printable
 from tuiq.runner.budget import in_use, raise_limit
+from tuiq.spool.journal import OUTCOMES
 from tuiq.spool.status import RunnerStatus, own_pid_namespace
 
 if TYPE_CHECKING:
@@ -213,6 +214,6 @@ class StatusReporter:
             return {}
         return {
             name: round((counters[name] - before.get(name, 0)) / span, 1)
-            for name in ("delivered", "deferred", "failed", "in_doubt")
+            for name in OUTCOMES
             if name in counters
         }

@@ -105,8 +105,8 @@ class Kind(StrEnum):
     __hash__ = str.__hash__  # the one of enums is no C function
 
 
-OUTCOMES = frozenset({Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED, Kind.IN_DOUBT})
-"""How an attempt ends: of its beginning nothing is written."""
+OUTCOMES = (Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED, Kind.IN_DOUBT)
+"""How an attempt ends: of its beginning nothing is written.  Counters' names, too."""
 
 
 @dataclass(slots=True, kw_only=True)

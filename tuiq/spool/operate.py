@@ -203,7 +203,8 @@ def _act_locked(
     except MessageDamaged:
         if verb is not Verb.PURGE:
             raise
-        work.fd = purge_damaged(directory, target.queue_id, fd)
+        purge_damaged(directory, target.queue_id, fd)
+        work.fd = fd
         work.say(Result.ACTED, "damaged message removed for good")
         return
     work.claim = claim

@@ -9,7 +9,7 @@ from tuiq.errors import MessageDamaged, MessageGone
 from tuiq.spool import control
 from tuiq.spool.answers import HOLD_ENDS, Result, Target, Verb
 from tuiq.spool.asking import needs_lock, write_requests
-from tuiq.spool.finish import remove_finished
+from tuiq.spool.finish import remove_files, remove_finished
 from tuiq.spool.flags import MHold, MReq, MState, RReq, RState
 from tuiq.spool.fs import pwrite_all
 from tuiq.spool.journal import Kind
@@ -284,14 +284,8 @@ def _refuse_partial_purge(claim: Claim) -> str:
     )
 
 
-def purge_damaged(directory: QueueDirectory, queue_id: str, fd: int) -> int:
-    """Remove a damaged message whose header is sound; return *fd*, still locked."""
-    fs = directory.fs
-    pwrite_all(fs, fd, MState.FINISHED.value, control.MSTATE)
-    fs.fdatasync(fd)
-    for prefix in ("df", "xf", "bf", "qf"):
-        try:
-            fs.unlink(prefix + queue_id, dir_fd=directory.fd_of(prefix))
-        except FileNotFoundError:
-            continue
-    return fd
+def purge_damaged(directory: QueueDirectory, queue_id: str, fd: int) -> None:
+    """Remove a damaged message whose header is sound; *fd* holds its lock."""
+    pwrite_all(directory.fs, fd, MState.FINISHED.value, control.MSTATE)
+    directory.fs.fdatasync(fd)
+    remove_files(directory, queue_id, has_texts=True)

@@ -58,7 +58,6 @@ class Attendant:
         self._watch = SpoolWatch(self._wake.set, departures=True)
         self._polled: dict[str, tuple[str, str]] = {}
         """Directories that cannot be watched: why in one word, and in a sentence."""
-        self._away: set[str] = set()
         self._unwatched: set[str] = set()
         """Directories whose watch ended."""
         self._listed: dict[str, float] = {}
@@ -113,7 +112,7 @@ class Attendant:
             if command is None:
                 return False
             if isinstance(command, Rescan):
-                for name in self._scanner.directories.keys() - self._away:
+                for name in self._scanner.directories.keys() - self._scanner.away:
                     self._list(name)
             else:
                 self._scanner.do(command)
@@ -132,9 +131,9 @@ class Attendant:
         if sum(map(len, dirty.names.values())) > BUSY:
             self._due["news"] = now + NEWS_WHEN_BUSY
         for name, files in dirty.names.items():
-            if name not in self._away:
+            if name not in self._scanner.away:
                 self._scanner.do(Changed(directory=name, names=files))
-        self._wanted |= dirty.rescan - self._away
+        self._wanted |= dirty.rescan - self._scanner.away
         for name in dirty.lost:
             self._due["look"] = 0.0
             self._unwatched.add(name)
@@ -145,17 +144,15 @@ class Attendant:
             return
         for name in self._scanner.directories:
             self._attend(name)
-            if name not in self._away and self._must_list(name, now):
+            if name not in self._scanner.away and self._must_list(name, now):
                 self._list(name)
 
     def _attend(self, name: str) -> None:
         scanner = self._scanner
-        if name in self._away:
+        if name in scanner.away:
             if scanner.reopen(name):
-                self._away.discard(name)
                 self._begin(name)
         elif not scanner.is_there(name):
-            self._away.add(name)
             self._polled.pop(name, None)
             scanner.leave(name)
         elif name in self._unwatched:

@@ -81,6 +81,8 @@ class Scanner:
         """Directory -> why it cannot be read."""
         self.pending: set[str] = set()
         """Directories that are going to be listed."""
+        self.away: set[str] = set()
+        """Directories that are not there, from ``leave`` to ``reopen``."""
         self._total = self._read_so_far = 0
         # Directory -> its mtime in ns when its last list began.
         self._mtimes: dict[str, int] = {}
@@ -121,6 +123,8 @@ class Scanner:
     def _list(self, command: List) -> Iterator[None]:
         """List a directory, a piece at a time, then read what was asked for."""
         directory = self.directories[command.directory]
+        if self._has_left(directory):
+            return
         self._scan += 1
         scan = self._scan
         found: list[tuple[int, str]] = []
@@ -134,6 +138,8 @@ class Scanner:
                 if command.whole:
                     found += piece
                 yield
+                if self._has_left(directory):
+                    return
         except OSError as error:
             self._trouble(directory, error)
             self.pending.discard(directory.name)
@@ -169,10 +175,13 @@ class Scanner:
         for start in range(0, len(queue_ids), size):
             packer = Packer(name)
             for at in range(start, min(start + size, len(queue_ids)), SLICE):
+                if self._has_left(directory):
+                    return
                 for queue_id in queue_ids[at : min(at + SLICE, start + size)]:
                     self._take(packer, directory, queue_id)
                 yield
-            self._emit(packer.block(background=background))
+            if not self._has_left(directory):
+                self._emit(packer.block(background=background))
 
     def _read_all(self, name: str, queue_ids: list[str]) -> Iterator[None]:
         """Read a whole directory, and count how far that is."""
@@ -225,6 +234,8 @@ class Scanner:
                 stale.append(queue_id)
             if number % SLICE == SLICE - 1:
                 yield
+                if self._has_left(directory):
+                    return
         yield from self._read(command.directory, stale, background=True)
 
     # -- asking ------------------------------------------------------------------
@@ -270,9 +281,15 @@ class Scanner:
         return os.fstat(fd).st_mtime_ns != self._mtimes.get(name)
 
     def leave(self, name: str) -> None:
-        """Tell that a directory is not there."""
+        """Tell that a directory is not there; nothing more is told of it."""
+        self.away.add(name)
         self.pending.discard(name)
         self._emit(Vanished(directory=name))
+
+    def _has_left(self, directory: QueueDirectory) -> bool:
+        """Say whether it was left since it was opened: it may still be readable."""
+        name = directory.name
+        return name in self.away or self.directories[name] is not directory
 
     def reopen(self, name: str) -> bool:
         """Open a queue directory by its path again; False when that fails."""
@@ -282,5 +299,6 @@ class Scanner:
         except (TuiqError, OSError):
             return False
         self.directories[name] = fresh
+        self.away.discard(name)
         self.troubles.pop(name, None)
         return True

@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 
 from tests.tui.grid.sample import PALETTE, PLAIN
 from tuiq.tui.look.plot import Plot, Value, ceiling, condensed, figure, sparkline
+from tuiq.tui.look.signs import drawn
 
 
 def plot(values: Sequence[Value], *, ascii: bool = False) -> Plot:
@@ -50,16 +51,16 @@ def test_an_area_with_its_axes_and_its_figures_in_words() -> None:
     ],
 )
 def test_sparklines(values: Sequence[Value], shown: str) -> None:
-    assert sparkline(values, 7, False) == shown
+    assert sparkline(values, 7) == shown
 
 
 def test_sparklines_in_ascii_rise_too() -> None:
-    assert sparkline(range(8), 8, True) == "_.:-=+*#"
+    assert drawn(sparkline(range(8), 8), ascii=True) == "_.:-=+*#"
 
 
 @given(st.lists(st.none() | st.floats(0, 1e9), max_size=90), st.integers(1, 40))
 def test_sparklines_take_their_width(values: list[Value], width: int) -> None:
-    assert len(sparkline(values, width, False)) == width
+    assert len(sparkline(values, width)) == width
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=300), st.integers(1, 60))

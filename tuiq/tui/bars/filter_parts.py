@@ -10,7 +10,6 @@ from textual.widgets import Input
 from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.parts import Spans, two_sides, width_of
 from tuiq.tui.look.roles import Role
-from tuiq.tui.look.signs import drawn
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:
@@ -62,16 +61,14 @@ class FilterShow(Bar):
         text = page.filter_text if page else None
         if page is None or text is None:
             return ()
-        ascii_only = self.shell.palette_now.ascii
-        prompt = drawn(_PROMPT, ascii=ascii_only)
         if text:
-            said = ((prompt, Role.DIM), (clean(text), Role.ACCENT))
+            said = ((_PROMPT, Role.DIM), (clean(text), Role.ACCENT))
         elif dropped := self._dropped():
             off = f"off  {clean(dropped)}"
-            said = ((prompt, Role.DIM), (off, Role.DIM))
+            said = ((_PROMPT, Role.DIM), (off, Role.DIM))
         else:
-            said = ((prompt, Role.DIM), ("everything", Role.DIM))
-        count = drawn(clean(page.matched()), ascii=ascii_only)
+            said = ((_PROMPT, Role.DIM), ("everything", Role.DIM))
+        count = clean(page.matched())
         return two_sides(said, ((f"{count} ", Role.DIM),) if count else (), width)
 
 
@@ -139,4 +136,4 @@ class Prompt(Bar):
 
     def spans(self, width: int) -> Spans:
         """Return the prompt."""
-        return ((drawn(_PROMPT, ascii=self.shell.palette_now.ascii), Role.DIM),)
+        return ((_PROMPT, Role.DIM),)

@@ -14,5 +14,4 @@ class Rule(Bar):
 
     def spans(self, width: int) -> Spans:
         """Return the line."""
-        sign = "-" if self.shell.palette_now.ascii else "─"
-        return ((sign * width, Role.DIM),)
+        return (("─" * width, Role.DIM),)

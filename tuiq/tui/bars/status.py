@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.parts import Spans, cut, two_sides, width_of
 from tuiq.tui.look.roles import Role
-from tuiq.tui.look.signs import drawn
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:
@@ -33,9 +32,8 @@ class StatusLine(Bar):
 
     def spans(self, width: int) -> Spans:
         """Return both, or the state alone where there is no room for both."""
-        ascii_only = self.shell.palette_now.ascii
-        left = ((f" {drawn(clean(self._status()), ascii=ascii_only)}", Role.BAR),)
-        doing = drawn(clean(self._doing()), ascii=ascii_only)
+        left = ((f" {clean(self._status())}", Role.BAR),)
+        doing = clean(self._doing())
         right = ((f"{doing} ", Role.STRONG),) if doing else ()
         self.has_all = width_of(left) + width_of(right) + 4 <= width
         return two_sides(left, right if self.has_all else (), width)
@@ -61,5 +59,4 @@ class JobsLine(Bar):
 
     def spans(self, width: int) -> Spans:
         """Return the line."""
-        doing = drawn(clean(self._doing()), ascii=self.shell.palette_now.ascii)
-        return cut(((f" {doing}", Role.STRONG),), width)
+        return cut(((f" {clean(self._doing())}", Role.STRONG),), width)

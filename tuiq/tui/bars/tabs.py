@@ -9,7 +9,6 @@ from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.parts import Part, Spans, joined, part, shrunk, two_sides, width_of
 from tuiq.tui.look.plot import sparkline
 from tuiq.tui.look.roles import Role
-from tuiq.tui.look.signs import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,23 +54,21 @@ class Tabs(Bar):
 
     def spans(self, width: int) -> Spans:
         """Return all tabs, or the current one, and the rates."""
-        ascii_only = self.shell.palette_now.ascii
-        full = self._all(ascii_only)
+        full = self._all()
         rates = joined(shrunk(self._rates(width - width_of(full)), width // 2))
         if width_of(full) + width_of(rates) + 2 > width:
             full = self._one(width)
             spare = width - width_of(full) - 2
             rates = joined(shrunk(self._rates(spare), spare))
-        rates = tuple((drawn(text, ascii=ascii_only), role) for text, role in rates)
         return two_sides(full, (*rates, (" ", Role.DIM)) if rates else (), width)
 
-    def _all(self, ascii_only: bool) -> Spans:
+    def _all(self) -> Spans:
         line: list[tuple[str, Role]] = []
         self._places = []
         at = 0
         for number, tab in enumerate(self.tabs):
             if number:
-                line.append(("|" if ascii_only else "│", Role.DIM))
+                line.append(("│", Role.DIM))
                 at += 1
             said, role = self._said(tab)
             line.append((said, role))
@@ -112,7 +109,7 @@ class Tabs(Bar):
             return part(number, None)
         name = "in" if word == "in" else "delivered"
         values = self._world.lookout.history(name, _BACK)
-        plot = sparkline(values, length, self.shell.palette_now.ascii)
+        plot = sparkline(values, length)
         return part((*number, (f" {plot}", role)), number, None)
 
     @property

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tuiq.tui.bars.bar import Bar
 from tuiq.tui.bars.parts import Part, Spans, joined, part, shrunk, two_sides
 from tuiq.tui.look.roles import Role
-from tuiq.tui.look.signs import drawn
 from tuiq.tui.look.text import clean
 
 if TYPE_CHECKING:
@@ -57,9 +56,7 @@ class TitleBar(Bar):
         gap = 2 if width >= _WIDE else 1
         forms = shrunk([*left, *right], width - 2, gap=gap)
         ends = (*joined(forms[len(left) :], gap=gap), (" ", Role.DIM))
-        line = two_sides(joined(forms[: len(left)], gap=gap), ends, width)
-        ascii_only = self.shell.palette_now.ascii
-        return tuple((drawn(text, ascii=ascii_only), role) for text, role in line)
+        return two_sides(joined(forms[: len(left)], gap=gap), ends, width)
 
     def _place(self) -> Part:
         path = clean(str(self._world.spool.path))

@@ -32,16 +32,15 @@ Value = float | None
 Line = tuple[tuple[str, Role], ...]
 
 
-def sparkline(values: Sequence[Value], width: int, ascii: bool) -> str:
+def sparkline(values: Sequence[Value], width: int) -> str:
     """Return *values*, oldest first, in *width* cells, the greatest as a full block.
 
     Zero has the lowest sign; there is a space where nothing is known.
     """
     points = condensed(values, width)
     top = max((value for value in points if value), default=0.0)
-    signs = _RAMP if ascii else _BLOCKS
     drawn = [
-        " " if value is None else signs[_level(value, top, len(signs) - 1)]
+        " " if value is None else _BLOCKS[_level(value, top, len(_BLOCKS) - 1)]
         for value in points
     ]
     return "".join(drawn).rjust(width)

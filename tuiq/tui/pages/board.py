@@ -59,7 +59,6 @@ class Board(Page):
         choice = self.world.choices.grid(id)
         if choice.sort in {c.id for c in table.columns if c.sortable}:
             table.sort(choice.sort, reverse=choice.reverse)
-        table.is_ascii = lambda: self.palette().ascii
         return Grid(
             table,
             palette=self.palette,

@@ -36,12 +36,9 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def gauge(share: float, width: int, *, ascii: bool) -> str:
+def gauge(share: float, width: int) -> str:
     """Return a bar of *width* cells that is filled up to *share*."""
     share = min(max(share, 0.0), 1.0)
-    if ascii:
-        full = round(share * width)
-        return "#" * full + "." * (width - full)
     full, eighths = divmod(round(share * width * 8), 8)
     part = _BLOCKS[eighths] if eighths else ""
     return (_BLOCKS[8] * full + part).ljust(width)

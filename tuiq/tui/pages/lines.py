@@ -133,10 +133,8 @@ class OneLine(Widget):
     def render_line(self, y: int) -> Strip:
         """Return the line."""
         palette = self._palette()
-        rest = "-" if palette.ascii else "─"
-        strip = strip_of(
-            self._line, self.size.width, palette, rest if self._ruled else " "
-        )
+        rest = "─" if self._ruled else " "
+        strip = strip_of(self._line, self.size.width, palette, rest)
         return strip.apply_style(self.rich_style)
 
 

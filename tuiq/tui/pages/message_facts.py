@@ -202,13 +202,13 @@ _ASKED = {
     RReq.BOUNCE.value: "bounce asked",
 }
 _SIGNS = {
-    RState.TODO.value: ("…", ".", Role.DEFERRED),
-    RState.ATTEMPT.value: ("▶", ">", Role.ACTIVE),
-    RState.UNKNOWN.value: ("?", "?", Role.DOUBT),
-    RState.DELIVERED.value: ("✓", "+", Role.GOOD),
-    RState.FAILED.value: ("✗", "x", Role.FAILED),
-    RState.BOUNCED.value: ("✗", "x", Role.FAILED),
-    RState.CANCELLED.value: ("-", "-", Role.TRASHED),
+    RState.TODO.value: ("…", Role.DEFERRED),
+    RState.ATTEMPT.value: ("▶", Role.ACTIVE),
+    RState.UNKNOWN.value: ("?", Role.DOUBT),
+    RState.DELIVERED.value: ("✓", Role.GOOD),
+    RState.FAILED.value: ("✗", Role.FAILED),
+    RState.BOUNCED.value: ("✗", Role.FAILED),
+    RState.CANCELLED.value: ("-", Role.TRASHED),
 }
 
 
@@ -231,9 +231,8 @@ def recipient_word(view: RecipientView, message: State | None = None) -> str:
     return word
 
 
-def recipient_sign(view: RecipientView, *, ascii: bool) -> tuple[str, Role]:
+def recipient_sign(view: RecipientView) -> tuple[str, Role]:
     """Return the sign of a recipient's state and its role."""
     if view.state == RState.TODO and view.request == RReq.HOLD:
         return "=", Role.HELD
-    fancy, plain, role = _SIGNS.get(view.state, ("!", "!", Role.DAMAGED))
-    return (plain if ascii else fancy), role
+    return _SIGNS.get(view.state, ("!", Role.DAMAGED))

@@ -86,9 +86,7 @@ def _names(record: Record) -> str:
     return f"{names} and {more:,} more" if more > 0 else names
 
 
-def attempts(
-    facts: Facts, history: History | None, now: float, *, ascii: bool
-) -> list[Line]:
+def attempts(facts: Facts, history: History | None, now: float) -> list[Line]:
     """Show when attempts ended, how long that was apart, and what came of them."""
     if history is None:
         return [note("reading the journal …")]
@@ -99,7 +97,7 @@ def attempts(
             return [note("Nothing was tried yet.")]
         tries = fact("Tries", f"{facts.entry.tries}")
         return [tries, note("The journal has none of them, or no longer.")]
-    plot = attempts_plot(history.attempts, facts.entry.birth, now, ascii=ascii)
+    plot = attempts_plot(history.attempts, facts.entry.birth, now)
     lines: list[Line] = [fact("Since then", plot, Role.PLOT_OUT), BLANK]
     before: float | None = None
     for record in history.outcomes:

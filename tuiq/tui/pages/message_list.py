@@ -229,8 +229,6 @@ class ListPage(Listing):
         grid = self.grid
         column, reverse = self.model.sorted_by
         arrow = "▼" if reverse else "▲"
-        if self.palette().ascii:
-            arrow = "v" if reverse else "^"
         count, hidden = len(self.marks), self.marks.hidden()
         marked = f"{count:,} marked ({hidden:,} hidden by filter)"
         if count and hidden == count:

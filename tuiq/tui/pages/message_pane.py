@@ -42,7 +42,6 @@ class MessagePane(Vertical):
         """Show nothing yet."""
         super().__init__()
         self._world = world
-        self._palette = palette
         self.title = OneLine(palette, ruled=True)
         self.lines = LongText(palette, wrap=False)
         self.facts: Facts | None = None
@@ -113,13 +112,11 @@ class MessagePane(Vertical):
             self.lines.show([])
             return
         around = self._world.lookout.sight.around
-        ascii = self._palette().ascii
-        self.title.show(pane_title(self.facts, around, ascii=ascii))
+        self.title.show(pane_title(self.facts, around))
         lines = pane_lines(
             self.facts,
             around,
             now=self._world.clock.now(),
             room=self.lines.size.height or 1,
-            ascii=ascii,
         )
         self.lines.show(lines, again=True)

@@ -29,15 +29,9 @@ _ORDERS: Mapping[str, Callable[[Facts, RecipientView], object]] = {
 class SlotRows:
     """The grid model of one message's recipients; keys are slot numbers."""
 
-    def __init__(
-        self,
-        around: Callable[[], Circumstances],
-        *,
-        ascii: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, around: Callable[[], Circumstances]) -> None:
         """Show nothing until ``take``; *around* is the latest look at locks."""
         self._around = around
-        self._ascii = ascii
         self._facts: Facts | None = None
         self._order: list[int] = []
         self._places: dict[int, int] = {}
@@ -125,5 +119,4 @@ class SlotRows:
             reply=facts.reasons.get(key, b""),
             around=around,
             now=self.now,
-            ascii=self._ascii(),
         )

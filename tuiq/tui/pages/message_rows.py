@@ -30,6 +30,8 @@ ROLES: dict[State, Role] = {state: Role(state.value) for state in State}
 """Each state has a role of its name."""
 RESTING = frozenset({State.DAMAGED, State.TRASHED, State.HELD, State.PAUSED})
 """States that time alone does not end."""
+NEVER = "—"
+"""What stands for the time to the next attempt where there will be none by itself."""
 _KEPT = 1000
 """Look-ups that are kept while nothing changes."""
 _TROUBLE = frozenset({State.DAMAGED, State.DOUBT, State.FAILED})
@@ -108,13 +110,11 @@ class MessageRows:
         around: Callable[[], Circumstances],
         *,
         now: float,
-        ascii: Callable[[], bool] = lambda: False,
     ) -> None:
         """Show *view*; *around* is the latest look at locks and runners."""
         self.view = view
         self.window = Window(messages, view)
         self._around = around
-        self._ascii = ascii
         self.now = now
         """What ages are measured from."""
 
@@ -184,9 +184,8 @@ class MessageRows:
         around = self._around()
         work = around.work(row.queue_id)
         if work is None or work.phase or _is_runner(work, around):
-            sign = ">" if self._ascii() else "▶"
             said = _phase(work)
-            return (sign, Role.ACTIVE), ("now", Role.ACTIVE), (said, Role.ACTIVE)
+            return ("▶", Role.ACTIVE), ("now", Role.ACTIVE), (said, Role.ACTIVE)
         program = clean(work.program) or "unknown program"
         said = f"locked by pid {work.pid} ({program})"
         return ("!", Role.WARN), ("lock", Role.WARN), (said, Role.WARN)
@@ -201,7 +200,7 @@ class MessageRows:
         if row.stage is Stage.NAMED:
             return ELLIPSIS
         if row.state in RESTING or row.state is State.FAILED or not row.left:
-            return "-" if self._ascii() else "—"
+            return NEVER
         return ahead(row.next_attempt - self.now)
 
     def _next_cell(self, row: Row) -> Cell:

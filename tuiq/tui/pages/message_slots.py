@@ -12,7 +12,7 @@ from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.message_columns import ID_TAIL
 from tuiq.tui.pages.message_facts import recipient_sign, recipient_word
-from tuiq.tui.pages.message_rows import RESTING, ahead, coarse
+from tuiq.tui.pages.message_rows import NEVER, RESTING, ahead, coarse
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances
@@ -131,7 +131,6 @@ class Slot:
     reply: bytes
     around: Circumstances
     now: float
-    ascii: bool
 
     @property
     def word(self) -> str:
@@ -146,13 +145,13 @@ class Slot:
 
     @property
     def _sign(self) -> tuple[str, Role]:
-        return recipient_sign(self.view, ascii=self.ascii)
+        return recipient_sign(self.view)
 
     @property
     def next(self) -> str:
         """Return the time to the next attempt; a dash when there will be none."""
         if not self._is_tried:
-            return "-" if self.ascii else "—"
+            return NEVER
         due = max(self.view.next_attempt, self.entry.next_attempt)
         return ahead(due - self.now)
 

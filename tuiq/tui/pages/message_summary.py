@@ -34,13 +34,13 @@ _TIMES = 6
 _BARS = 12
 
 
-def pane_title(facts: Facts, around: Circumstances, *, ascii: bool) -> Line:
+def pane_title(facts: Facts, around: Circumstances) -> Line:
     """Return id, state and what is left."""
     entry = facts.entry
     state = around.state(entry)
     left = f" · {entry.left:,} of {plural(entry.count, 'recipient')} left"
     return [
-        ("──" if not ascii else "--", Role.DIM),
+        ("──", Role.DIM),
         (f" {entry.queue_id} ", Role.STRONG),
         ("· ", Role.DIM),
         (state.value, ROLES[state]),
@@ -49,18 +49,18 @@ def pane_title(facts: Facts, around: Circumstances, *, ascii: bool) -> Line:
 
 
 def pane_lines(
-    facts: Facts, around: Circumstances, *, now: float, room: int, ascii: bool
+    facts: Facts, around: Circumstances, *, now: float, room: int
 ) -> list[Line]:
     """Return what there is to say in *room* lines; recipients give way first."""
     entry = facts.entry
-    tail = [_attempts(facts, now, ascii=ascii), lock_line(entry, around)]
+    tail = [_attempts(facts, now), lock_line(entry, around)]
     head: list[Line] = [
         _envelope(entry, around, now),
         [label("Subject"), subject_cell(facts)],
         [label("Why"), (explain(entry, around).text, Role.TEXT)],
     ]
     space = max(1, room - len(head) - len(tail))
-    return [*head, *_recipients(facts, around, space, ascii=ascii), *tail]
+    return [*head, *_recipients(facts, around, space), *tail]
 
 
 def label(text: str) -> tuple[str, Role]:
@@ -97,9 +97,7 @@ def next_words(entry: QueueEntry, around: Circumstances, now: float) -> str:
     return f"next try in {span(wait)}" if wait > 0 else "next try now"
 
 
-def _recipients(
-    facts: Facts, around: Circumstances, space: int, *, ascii: bool
-) -> list[Line]:
+def _recipients(facts: Facts, around: Circumstances, space: int) -> list[Line]:
     """Return the recipients that fit, those that are not settled first."""
     views = facts.recipients
     if not views:
@@ -111,7 +109,7 @@ def _recipients(
     state = around.state(facts.entry)
     lines: list[Line] = []
     for view in shown:
-        sign, role = recipient_sign(view, ascii=ascii)
+        sign, role = recipient_sign(view)
         there = clean(facts.destination(view, around))
         said = clean(facts.reasons.get(view.index, b""))
         lines.append(
@@ -143,7 +141,7 @@ def padded(text: str, width: int) -> str:
     return text + " " * max(0, width - cell_len(text)) + "  "
 
 
-def _attempts(facts: Facts, now: float, *, ascii: bool) -> Line:
+def _attempts(facts: Facts, now: float) -> Line:
     entry = facts.entry
     if not entry.tries:
         said = "none yet" if entry.count else "cannot be read"
@@ -155,7 +153,7 @@ def _attempts(facts: Facts, now: float, *, ascii: bool) -> Line:
         label("Attempts"),
         (_times(facts.attempts), Role.TEXT),
         ("   ", Role.TEXT),
-        (attempts_plot(facts.attempts, entry.birth, now, ascii=ascii), Role.PLOT_OUT),
+        (attempts_plot(facts.attempts, entry.birth, now), Role.PLOT_OUT),
     ]
 
 
@@ -165,15 +163,13 @@ def _times(moments: Sequence[float]) -> str:
     return " ".join([*more, *shown])
 
 
-def attempts_plot(
-    moments: Sequence[float], birth: float, now: float, *, ascii: bool
-) -> str:
+def attempts_plot(moments: Sequence[float], birth: float, now: float) -> str:
     """Return how densely attempts lay between the submission and now."""
     width = max(1.0, now - birth) / _BARS
     counts = [0.0] * _BARS
     for moment in moments:
         counts[max(0, min(_BARS - 1, int((moment - birth) / width)))] += 1
-    return sparkline(counts, _BARS, ascii)
+    return sparkline(counts, _BARS)
 
 
 def lock_line(entry: QueueEntry, around: Circumstances) -> Line:

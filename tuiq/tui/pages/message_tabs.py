@@ -35,7 +35,7 @@ JUMPS = {
 ORDER = tuple(Section)
 
 
-def tabs_line(section: Section, width: int, *, ascii: bool) -> Line:
+def tabs_line(section: Section, width: int) -> Line:
     """Return the sections, *section* in brackets; it alone where they do not fit."""
     line: list[tuple[str, Role]] = [(" ", Role.TAB)]
     for one in ORDER:
@@ -45,8 +45,7 @@ def tabs_line(section: Section, width: int, *, ascii: bool) -> Line:
     if sum(len(text) for text, _ in line) <= width:
         return line
     place = f"{ORDER.index(section) + 1} of {len(ORDER)}"
-    arrows = "<- ->" if ascii else "← →"
     return [
         (f" [{section.value}]", Role.TAB_ON),
-        (f"  {place}  {arrows}", Role.TAB),
+        (f"  {place}  ← →", Role.TAB),
     ]

@@ -63,9 +63,7 @@ class MessageView(MessageReader):
         self._raw_header = False
         self._raw_at = 0
         self._slot: int | None = None
-        self.rows = SlotRows(
-            lambda: world.lookout.sight.around, ascii=lambda: palette().ascii
-        )
+        self.rows = SlotRows(lambda: world.lookout.sight.around)
 
     def compose(self) -> ComposeResult:
         """Make title, tabs, text and the grid of recipients."""
@@ -141,15 +139,13 @@ class MessageView(MessageReader):
             said = "it is no longer in the queue" if self.gone else "reading …"
             self.title.show([(f" {self.queue_id} · {said}", Role.STRONG)])
             return
-        around, ascii = self._world.lookout.sight.around, self._palette().ascii
-        line = list(pane_title(self.facts, around, ascii=ascii))
+        line = list(pane_title(self.facts, self._world.lookout.sight.around))
         if self.gone:
             line[2:] = [("· left the queue; shown as it was read last ", Role.WARN)]
         self.title.show(line)
 
     def _show_tabs(self) -> None:
-        ascii = self._palette().ascii
-        self.tabs.show(tabs_line(self.section, self.size.width, ascii=ascii))
+        self.tabs.show(tabs_line(self.section, self.size.width))
 
     def _show(self, *, from_top: bool = False) -> None:
         if not self.is_open or self.section is Section.RECIPIENTS:
@@ -285,7 +281,6 @@ _MAKERS: dict[Section, _Maker] = {
         facts,
         view.history,
         view._world.clock.now(),
-        ascii=view._palette().ascii,
     ),
     Section.LOCK: lambda _view, facts, around: message_sections.lock(facts, around),
     Section.WHY: lambda view, facts, around: message_sections.why(

@@ -28,7 +28,6 @@ class MessagesPage(ListPage):
             self.view,
             lambda: self.around,
             now=self.ages,
-            ascii=lambda: self.palette().ascii,
         )
 
     def meant(self, key: Key | None) -> tuple[str, int | None]:

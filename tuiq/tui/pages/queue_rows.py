@@ -126,7 +126,6 @@ class QueueRow:
     """What stops it, the widest first; of the row of all: every pause."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Of the row of all: what each pause stops, by its file."""
-    ascii: bool = False
 
     @property
     def messages(self) -> int:
@@ -193,7 +192,7 @@ def _rate(row: QueueRow, number: int) -> Cell:
 
 def _spark(row: QueueRow, number: int) -> Cell:
     role = (Role.PLOT_IN, Role.PLOT_OUT)[number]
-    return sparkline(row.lines[number], SPARK, row.ascii), role
+    return sparkline(row.lines[number], SPARK), role
 
 
 def _disk(row: QueueRow) -> Cell:
@@ -225,7 +224,7 @@ def inodes(count: int) -> str:
 
 def _gauged(text: str, share: float, row: QueueRow, *, bad: bool) -> Cell:
     role = Role.BAD if bad else Role.WARN if share < SCARCE else Role.TEXT
-    return f"{text} {gauge(1 - share, _BAR, ascii=row.ascii)}", role
+    return f"{text} {gauge(1 - share, _BAR)}", role
 
 
 def _served(row: QueueRow) -> Cell:

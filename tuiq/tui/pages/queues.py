@@ -112,7 +112,6 @@ class QueuesPage(Board):
                 self._spark(f"queue:{name}:out"),
             ),
             pauses=stopping(sight.around.pauses, directory.uuid),
-            ascii=self.palette().ascii,
         )
 
     def _total(self, rows: list[QueueRow], now: float) -> QueueRow:
@@ -133,7 +132,6 @@ class QueuesPage(Board):
             ),
             pauses=around.pauses.pauses,
             places={p.file: around.pause_place(p) for p in around.pauses.pauses},
-            ascii=self.palette().ascii,
         )
 
     def _spark(self, name: str) -> Sequence[float]:

@@ -70,13 +70,11 @@ class RecipientRows:
         around: Callable[[], Circumstances],
         *,
         now: float,
-        ascii: Callable[[], bool] = lambda: False,
     ) -> None:
         """Show *recipients*; *around* is the latest look at locks and runners."""
         self.window = Window(messages, recipients.view)
         self.recipients = recipients
         self._around = around
-        self._ascii = ascii
         self.known = Known()
         self.now = now
         """What ages are measured from."""
@@ -168,7 +166,6 @@ class RecipientRows:
             reply=reply,
             around=around,
             now=self.now,
-            ascii=self._ascii(),
         )
 
     def take(self, read: Iterable[tuple[int, Facts]]) -> None:

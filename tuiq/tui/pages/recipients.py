@@ -47,7 +47,6 @@ class RecipientsPage(ListPage):
             self.recipients,
             lambda: self.around,
             now=self.ages,
-            ascii=lambda: self.palette().ascii,
         )
 
     def meant(self, key: Key | None) -> tuple[str, int | None]:

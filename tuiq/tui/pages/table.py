@@ -7,7 +7,6 @@ from typing import Any, Generic, TypeVar
 
 from tuiq.tui.grid.model import Cell, Column, Key
 from tuiq.tui.look.roles import Role
-from tuiq.tui.look.signs import drawn
 
 _V = TypeVar("_V")
 _BLANK: Cell = ("", Role.TEXT)
@@ -39,8 +38,6 @@ class Table(Generic[_V]):
         self._places: dict[Key, int] = {}
         self.sorted_by = sort
         self.order = 0
-        self.is_ascii: Callable[[], bool] = lambda: False
-        """Whether only ASCII signs may be drawn."""
 
     def show(self, values: Mapping[Any, _V]) -> None:
         """Show other values."""
@@ -106,7 +103,4 @@ class Table(Generic[_V]):
         value = self._values.get(key)
         if value is None:
             return [_BLANK] * len(columns)
-        cells = [self._cell(value, column) for column in columns]
-        if self.is_ascii():
-            return [(drawn(text, ascii=True), role) for text, role in cells]
-        return cells
+        return [self._cell(value, column) for column in columns]

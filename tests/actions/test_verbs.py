@@ -352,6 +352,29 @@ def test_a_full_disk_costs_the_ballast_and_not_the_action(
     assert read_action(tmp_path / "audit", log.action).complete
 
 
+def test_the_end_of_a_hold_does_not_count_what_was_deleted_meanwhile(
+    spool: Spool,
+) -> None:
+    ids = [submit(spool, b"a@x", b"b@y") for _ in range(4)]
+    whole = [(queue_id, None) for queue_id in ids[:3]]
+    action, _ = do(spool, Verb.HOLD, select(spool, *whole, (ids[3], (0, 1))))
+    do(spool, Verb.DELETE, select(spool, (ids[0], None), (ids[3], (0,))))
+    do(spool, Verb.PURGE, select(spool, (ids[1], None)))
+
+    answers = {answer.target.queue_id: answer for answer in undo(spool, action)}
+
+    assert [answers[queue_id].result for queue_id in ids] == [
+        Result.GONE,
+        Result.GONE,
+        Result.ACTED,
+        Result.ACTED,
+    ]
+    assert "deleted or settled since" in answers[ids[0]].text
+    assert spool.entry(ids[0]).hold == b"H", "left as it is"
+    assert spool.entry(ids[2]).hold == b"-"
+    assert read(spool, action).undone_by
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

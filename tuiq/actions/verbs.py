@@ -15,7 +15,7 @@ from tuiq.actions.pausing import undo_pause
 from tuiq.actions.records import Record, read_action
 from tuiq.actions.selection import Selection
 from tuiq.actions.undoing import plan
-from tuiq.errors import UsageError
+from tuiq.errors import MessageGone, UsageError
 from tuiq.spool.answers import Answer, Result, Target, Verb
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ MANY = 20
 """Messages above which an action needs more than a key or a ``y``."""
 VERY_MANY = 1000
 """Messages above which no action starts unasked."""
+_LIVE = b"TAUF"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,19 +223,13 @@ def _audited(
 ) -> Iterator[Answer]:
     """Yield the answers, each after it was written down."""
 
-    def targets() -> Iterator[Target]:
-        for item in selection.items:
-            if stop():
-                return
-            yield item.target
-
     left = len(selection.items)
     acted = 0
     try:
         for answer in _gone(selection):
             log.answer(answer)
             yield answer
-        for answer in spool.operate(verb, targets()):
+        for answer in _operate(spool, verb, selection, stop):
             left -= 1
             acted += answer.result in (Result.ACTED, Result.GONE)
             log.answer(answer)
@@ -244,6 +239,40 @@ def _audited(
         if start.undoes and acted == len(selection.items):
             now = spool.clock.now()
             mark_undone(spool.path / "audit", start.undoes, by=log.action, at=now)
+
+
+def _operate(
+    spool: Spool, verb: Verb, selection: Selection, stop: Callable[[], bool]
+) -> Iterator[Answer]:
+    """Do *verb* to the messages of *selection*, but end no hold of what is over."""
+    over: list[Answer] = []
+
+    def targets() -> Iterator[Target]:
+        for item in selection.items:
+            if stop():
+                return
+            if verb is Verb.UNHOLD and _is_over(spool, item.target):
+                text = "deleted or settled since; left as it is"
+                over.append(Answer(target=item.target, result=Result.GONE, text=text))
+            else:
+                yield item.target
+
+    for answer in spool.operate(verb, targets()):
+        yield answer
+        yield from over
+        over.clear()
+    yield from over
+
+
+def _is_over(spool: Spool, target: Target) -> bool:
+    """Say whether nothing that is meant is alive in a message that is there."""
+    try:
+        states = spool.entry(target.queue_id).states
+    except MessageGone:
+        return False
+    meant = range(len(states)) if target.recipients is None else target.recipients
+    there = [states[slot] for slot in meant if slot < len(states)]
+    return bool(there) and not any(state in _LIVE for state in there)
 
 
 def _gone(selection: Selection) -> Iterator[Answer]:

@@ -11,6 +11,7 @@ import pytest
 from tests.tui.operate.desk import Floor, open_desk, plant_many, shown, until
 from tests.tui.operate.test_jobs import patient
 from tests.tui.world import NOW, PlantedSpool, furnish
+from tuiq.spool.answers import Target, Verb
 from tuiq.spool.entry import State
 from tuiq.tui.commands import COMMANDS
 from tuiq.tui.operate.confirm import Confirm, Listing, TypeCount, yes_key
@@ -376,6 +377,23 @@ async def test_an_old_action_is_taken_back_after_a_question(
             await until(pilot, lambda: len(floor.told) == 2)
             assert floor.told[1] == "1 taken back"
         assert not world.spool.entry(new).is_held
+
+
+async def test_taking_a_hold_back_tells_what_others_deleted_meanwhile(
+    floor: Floor, planted: PlantedSpool
+) -> None:
+    new, old = planted.ids["NEW"], planted.ids["DEF"]
+    floor.mean(new, old)
+    async with floor.run_test(size=(120, 36)) as pilot:
+        floor.perform("hold")
+        await until(pilot, lambda: bool(floor.told))
+        spool = floor.world.spool
+        assert list(spool.operate(Verb.DELETE, [Target(queue_id=new)]))
+        floor.perform("undo")
+        await until(pilot, lambda: len(floor.told) == 2)
+    assert floor.told[1] == "1 taken back · 1 changed since, left alone"
+    assert not spool.entry(old).is_held
+    assert spool.entry(new).state() is State.TRASHED
 
 
 # -- jobs ----------------------------------------------------------------------

@@ -432,6 +432,7 @@ def test_a_new_configuration_is_gone_by(
     assert port
     world.reconfigure(metrics={"listen": ""})
     served.reconfigure()
+    wait_for(lambda: served.port == 0)
     wait_for(textfile.exists)
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), timeout=20).close()

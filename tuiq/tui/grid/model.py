@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from tuiq.tui.look.roles import Role
 
@@ -47,6 +47,23 @@ class Column:
     """Whether it is off until the column chooser turns it on."""
     gloss: str = ""
     """What it says, for the chooser and the help."""
+
+
+def left(
+    id: str, title: str, width: int, priority: int, gloss: str, **options: Any
+) -> Column:
+    """Return a column of words that can be sorted; *options* are further fields."""
+    told: dict[str, Any] = {"sortable": True, **options}
+    return Column(
+        id=id, title=title, width=width, priority=priority, gloss=gloss, **told
+    )
+
+
+def right(
+    id: str, title: str, width: int, priority: int, gloss: str, **options: Any
+) -> Column:
+    """Return such a column of numbers."""
+    return left(id, title, width, priority, gloss, align=Align.RIGHT, **options)
 
 
 @runtime_checkable

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from tuiq.actions.verbs import CARDS
 from tuiq.actions.words import plural, span
 from tuiq.spool.answers import Verb
-from tuiq.tui.grid.model import Cell
+from tuiq.tui.grid.model import Cell, left, right
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.page import Done
-from tuiq.tui.pages.runner_rows import left, right
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

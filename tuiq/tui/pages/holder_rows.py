@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.words import age, countdown, instant, plural, span
 from tuiq.spool.holders import NOT_VISIBLE, Holder
-from tuiq.tui.grid.model import Cell
+from tuiq.tui.grid.model import Cell, left, right
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.runner_rows import left, right
 
 if TYPE_CHECKING:
     from tuiq.actions.circumstances import Circumstances

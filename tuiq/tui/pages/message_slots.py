@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_text import domain_of
-from tuiq.tui.grid.model import Align, Cell, Column
+from tuiq.tui.grid.model import Cell, left, right
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.message_columns import ID_TAIL
@@ -19,103 +19,34 @@ if TYPE_CHECKING:
     from tuiq.spool.entry import QueueEntry, RecipientView, State
 
 _STATE = (
-    Column(id="sign", title="", width=1, gloss="✓ delivered, … waits, ✗ failed"),
-    Column(
-        id="byte",
-        title="B",
-        width=2,
-        priority=6,
-        gloss="state and request bytes as they stand in the control file",
+    left("sign", "", 1, 0, "✓ delivered, … waits, ✗ failed", sortable=False),
+    left(
+        "byte", "B", 2, 6, "state and request bytes as they stand in the control file",
+        sortable=False,
     ),
-    Column(id="state", title="STATE", width=9, sortable=True, gloss="the state"),
-    Column(
-        id="address",
-        title="ADDRESS",
-        width=22,
-        flex=3,
-        sortable=True,
-        gloss="the recipient",
-    ),
-)
+    left("state", "STATE", 9, 0, "the state"),
+    left("address", "ADDRESS", 22, 0, "the recipient", flex=3),
+)  # fmt: skip
 _TIMES = (
-    Column(
-        id="tries",
-        title="TRY",
-        width=3,
-        align=Align.RIGHT,
-        priority=4,
-        sortable=True,
-        gloss="attempts so far",
+    right("tries", "TRY", 3, 4, "attempts so far"),
+    left("next", "NEXT", 5, 3, "time to the next attempt"),
+    left(
+        "reply", "LAST REPLY", 18, 5, "what was last said about this recipient", flex=4
     ),
-    Column(
-        id="next",
-        title="NEXT",
-        width=5,
-        priority=3,
-        sortable=True,
-        gloss="time to the next attempt",
-    ),
-    Column(
-        id="reply",
-        title="LAST REPLY",
-        width=18,
-        flex=4,
-        priority=5,
-        sortable=True,
-        gloss="what was last said about this recipient",
-    ),
-    Column(
-        id="route",
-        title="ROUTE",
-        width=16,
-        flex=1,
-        priority=8,
-        gloss="where its mail goes next",
-    ),
+    left("route", "ROUTE", 16, 8, "where its mail goes next", flex=1, sortable=False),
 )
 SLOT_COLUMNS = (
-    Column(
-        id="slot",
-        title="N",
-        width=5,
-        align=Align.RIGHT,
-        priority=7,
-        sortable=True,
-        gloss="the recipient's number, as in ID/N",
-    ),
+    right("slot", "N", 5, 7, "the recipient's number, as in ID/N"),
     *_STATE,
     *_TIMES,
 )
 """Of the recipients of one message."""
 RECIPIENT_COLUMNS = (
     *_STATE,
-    Column(
-        id="id",
-        title="MESSAGE",
-        width=ID_TAIL,
-        priority=7,
-        sortable=True,
-        gloss="the end of the queue id",
-    ),
-    Column(
-        id="age",
-        title="AGE",
-        width=6,
-        priority=10,
-        sortable=True,
-        hidden=True,
-        gloss="since the message was submitted",
-    ),
+    left("id", "MESSAGE", ID_TAIL, 7, "the end of the queue id"),
+    left("age", "AGE", 6, 10, "since the message was submitted", hidden=True),
     *_TIMES,
-    Column(
-        id="sender",
-        title="SENDER",
-        width=16,
-        flex=2,
-        priority=9,
-        sortable=True,
-        gloss="the envelope sender",
-    ),
+    left("sender", "SENDER", 16, 9, "the envelope sender", flex=2),
 )
 """Of the recipients of all messages; they are ordered by message."""
 

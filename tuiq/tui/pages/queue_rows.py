@@ -10,7 +10,7 @@ from tuiq.actions.words import age, countdown, plural, size
 from tuiq.spool.census import STANDING
 from tuiq.spool.entry import State
 from tuiq.spool.pauses import Scope
-from tuiq.tui.grid.model import Align, Cell, Column
+from tuiq.tui.grid.model import Cell, Column, left, right
 from tuiq.tui.look.plot import sparkline
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
@@ -27,83 +27,40 @@ SCARCE = 0.15
 _BAR = 5
 
 
-def _number(
-    id: str, title: str, width: int, priority: int, gloss: str, *, hidden: bool = False
-) -> Column:
-    return Column(
-        id=id,
-        title=title,
-        width=width,
-        align=Align.RIGHT,
-        priority=priority,
-        sortable=True,
-        hidden=hidden,
-        gloss=gloss,
-    )
+def _line(name: str, gloss: str) -> Column:
+    return left(f"{name}-line", "LAST 100 s", SPARK, 9, gloss, sortable=False)
 
 
 COLUMNS = (
-    Column(id="name", title="QUEUE", width=7, sortable=True, gloss="its name"),
-    _number("messages", "MSGS", 7, 0, "messages, the trash not counted"),
-    _number("due", "DUE", 7, 5, "messages that are tried next"),
-    _number("active", "ACT", 5, 4, "messages being worked on"),
-    _number("deferred", "DEF", 7, 3, "messages that wait for their next try"),
-    _number("held", "HELD", 6, 6, "messages an operator stopped"),
-    _number("paused", "PAUSED", 6, 11, "messages that wait for a pause to end"),
-    _number("doubt", "DOUBT", 5, 13, "messages sent without an answer"),
-    _number("failed", "FAIL", 5, 14, "failed, and not bounced yet"),
-    _number("damaged", "DMGD", 5, 12, "messages that cannot be read"),
-    _number("trashed", "TRASH", 5, 15, "deleted, and not removed yet", hidden=True),
-    _number("oldest", "OLDEST", 6, 2, "age of the oldest message that should move"),
-    _number("in", "IN/s", 5, 1, "messages a second that came in lately"),
-    Column(
-        id="in-line",
-        title="LAST 100 s",
-        width=SPARK,
-        priority=9,
-        gloss="messages that came in, ten seconds a sign",
+    left("name", "QUEUE", 7, 0, "its name"),
+    right("messages", "MSGS", 7, 0, "messages, the trash not counted"),
+    right("due", "DUE", 7, 5, "messages that are tried next"),
+    right("active", "ACT", 5, 4, "messages being worked on"),
+    right("deferred", "DEF", 7, 3, "messages that wait for their next try"),
+    right("held", "HELD", 6, 6, "messages an operator stopped"),
+    right("paused", "PAUSED", 6, 11, "messages that wait for a pause to end"),
+    right("doubt", "DOUBT", 5, 13, "messages sent without an answer"),
+    right("failed", "FAIL", 5, 14, "failed, and not bounced yet"),
+    right("damaged", "DMGD", 5, 12, "messages that cannot be read"),
+    right("trashed", "TRASH", 5, 15, "deleted, and not removed yet", hidden=True),
+    right("oldest", "OLDEST", 6, 2, "age of the oldest message that should move"),
+    right("in", "IN/s", 5, 1, "messages a second that came in lately"),
+    _line("in", "messages that came in, ten seconds a sign"),
+    right("out", "OUT/s", 5, 1, "messages a second that a runner was done with"),
+    _line("out", "messages that left, ten seconds a sign"),
+    left(
+        "disk", "DISK FREE", 17, 7, "free room on its disk, and a bar of what is taken"
     ),
-    _number("out", "OUT/s", 5, 1, "messages a second that a runner was done with"),
-    Column(
-        id="out-line",
-        title="LAST 100 s",
-        width=SPARK,
-        priority=9,
-        gloss="messages that left, ten seconds a sign",
+    left(
+        "inodes", "INODES FREE", 17, 16,
+        "free inodes of its file system, and a bar of what is taken",
     ),
-    Column(
-        id="disk",
-        title="DISK FREE",
-        width=17,
-        priority=7,
-        sortable=True,
-        gloss="free room on its disk, and a bar of what is taken",
+    left(
+        "served", "SERVED BY", 10, 8, "the runner that delivers from it",
+        flex=1, sortable=False,
     ),
-    Column(
-        id="inodes",
-        title="INODES FREE",
-        width=17,
-        priority=16,
-        sortable=True,
-        gloss="free inodes of its file system, and a bar of what is taken",
-    ),
-    Column(
-        id="served",
-        title="SERVED BY",
-        width=10,
-        flex=1,
-        priority=8,
-        gloss="the runner that delivers from it",
-    ),
-    Column(
-        id="note",
-        title="NOTES",
-        width=10,
-        flex=3,
-        priority=1,
-        gloss="pause, low disk, trouble",
-    ),
-)
+    left("note", "NOTES", 10, 1, "pause, low disk, trouble", flex=3, sortable=False),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.words import age, countdown, instant, plural
 from tuiq.spool.status import DESTINATION_STATES
-from tuiq.tui.grid.model import Align, Cell, Column
+from tuiq.tui.grid.model import Cell, left, right
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.figures import rate
@@ -18,34 +18,6 @@ if TYPE_CHECKING:
     from tuiq.spool.pauses import Pause
     from tuiq.spool.status import DestinationStatus, RunnerStatus
     from tuiq.tui.pages.lines import Line
-
-
-def right(id: str, title: str, width: int, priority: int, gloss: str) -> Column:
-    """Return a sortable column of numbers."""
-    return Column(
-        id=id,
-        title=title,
-        width=width,
-        align=Align.RIGHT,
-        priority=priority,
-        sortable=True,
-        gloss=gloss,
-    )
-
-
-def left(
-    id: str, title: str, width: int, priority: int, gloss: str, *, flex: int = 0
-) -> Column:
-    """Return a sortable column of words."""
-    return Column(
-        id=id,
-        title=title,
-        width=width,
-        flex=flex,
-        priority=priority,
-        sortable=True,
-        gloss=gloss,
-    )
 
 
 RUNNERS = (

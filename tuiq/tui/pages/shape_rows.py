@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.filter_terms import format_duration
 from tuiq.actions.words import age, plural
-from tuiq.tui.grid.model import Align, Cell, Column
+from tuiq.tui.grid.model import Cell, Column, left, right
 from tuiq.tui.look.roles import HEAT, Role
 from tuiq.tui.look.text import clean
 from tuiq.tui.pages.figures import compact, percent
@@ -37,14 +37,8 @@ _TITLES = (
 
 
 def _bucket(number: int) -> Column:
-    return Column(
-        id=f"age-{number}",
-        title=_TITLES[number],
-        width=4,
-        align=Align.RIGHT,
-        sortable=True,
-        gloss=f"open recipients, {ages(number)}",
-    )
+    gloss = f"open recipients, {ages(number)}"
+    return right(f"age-{number}", _TITLES[number], 4, 0, gloss)
 
 
 def ages(number: int) -> str:
@@ -73,32 +67,14 @@ def bucket_of(column: str) -> int | None:
 
 
 COLUMNS = (
-    Column(
-        id="name",
-        title="BY",
-        width=9,
-        flex=3,
-        sortable=True,
-        gloss="the domain, reason or route that is counted by",
+    left("name", "BY", 9, 0, "the domain, reason or route that is counted by", flex=3),
+    left(
+        "reasons", "REASONS", 14, 9, "what servers said last, with the share of each",
+        flex=2, sortable=False,
     ),
-    Column(
-        id="reasons",
-        title="REASONS",
-        width=14,
-        flex=2,
-        priority=9,
-        gloss="what servers said last, with the share of each",
-    ),
-    Column(
-        id="total",
-        title="TOTAL",
-        width=6,
-        align=Align.RIGHT,
-        sortable=True,
-        gloss="open recipients of all ages",
-    ),
+    right("total", "TOTAL", 6, 0, "open recipients of all ages"),
     *map(_bucket, range(BUCKETS)),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,49 +142,15 @@ def _heat(count: int, whole: int) -> Cell:
 
 
 REASON_COLUMNS = (
-    Column(
-        id="label",
-        title="REASON",
-        width=16,
-        flex=2,
-        sortable=True,
-        gloss="code, and what the reply is about",
+    left("label", "REASON", 16, 0, "code, and what the reply is about", flex=2),
+    right("count", "MSGS", 7, 0, "messages with such a last reply"),
+    right("recipients", "RCPTS", 7, 2, "their open recipients"),
+    right("oldest", "OLDEST", 6, 1, "age of the oldest"),
+    left(
+        "sample", "ONE OF THE REPLIES", 20, 3, "one such reply, whole",
+        flex=4, sortable=False,
     ),
-    Column(
-        id="count",
-        title="MSGS",
-        width=7,
-        align=Align.RIGHT,
-        sortable=True,
-        gloss="messages with such a last reply",
-    ),
-    Column(
-        id="recipients",
-        title="RCPTS",
-        width=7,
-        align=Align.RIGHT,
-        sortable=True,
-        priority=2,
-        gloss="their open recipients",
-    ),
-    Column(
-        id="oldest",
-        title="OLDEST",
-        width=6,
-        align=Align.RIGHT,
-        sortable=True,
-        priority=1,
-        gloss="age of the oldest",
-    ),
-    Column(
-        id="sample",
-        title="ONE OF THE REPLIES",
-        width=20,
-        flex=4,
-        priority=3,
-        gloss="one such reply, whole",
-    ),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from textual.widgets import Input
 from tests.runner.world import World as RunnerWorld
 from tests.tui.operate.desk import ACTOR, Floor, open_desk, open_now, shown, until
 from tests.tui.world import NOW, PlantedSpool, furnish
+from tuiq.actions import pausing as actions
 from tuiq.actions.audit import Start, open_log
 from tuiq.actions.selection import freeze
 from tuiq.cli.main import dispatch
@@ -128,6 +129,51 @@ async def test_a_pause_elsewhere_is_chosen_first(floor: Floor) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: bool(floor.told))
     assert not pauses(floor)
+
+
+@pytest.mark.parametrize(
+    ("places", "paused"),
+    [
+        ([["destination", "x.example"], ["queue", "q.3"], ["spool"]], ["queue", "q.3"]),
+        ([["queue", "q.1"], ["spool"]], ["spool"]),
+        ([["spool"]], ["spool"]),  # of pages that have the focus on something else
+    ],
+)
+async def test_a_pause_of_more_than_the_focus_is_named_before_it_ends(
+    floor: Floor, places: list[list[str]], paused: list[str]
+) -> None:
+    spool = floor.world.spool
+    actions.resume(
+        spool, actions.place(spool, ["destination", "stop.example"]), actor=ACTOR
+    )
+    where = actions.place(spool, paused)
+    actions.pause(spool, where, actor=ACTOR, reason="their upgrade")
+    floor.page.places = places
+    async with floor.run_test(size=(100, 24)) as pilot:
+        floor.perform("resume")
+        await until(pilot, lambda: isinstance(floor.screen, Choose))
+        await until(pilot, lambda: f"▸ 1 {where}" in shown(floor))
+        assert pauses(floor)
+        await pilot.press("enter")
+        await until(pilot, lambda: floor.told == [f"resumed {where} · u undoes"])
+    assert not pauses(floor)
+
+
+async def test_pauses_elsewhere_can_be_ended_from_a_paused_place(floor: Floor) -> None:
+    spool = floor.world.spool
+    for words in (["queue", "q.1"], ["spool"]):
+        actions.pause(spool, actions.place(spool, words), actor=ACTOR)
+    floor.page.places = [["queue", "q.1"], ["spool"]]
+    async with floor.run_test(size=(100, 24)) as pilot:
+        floor.perform("resume")
+        await until(pilot, lambda: isinstance(floor.screen, Choose))
+        await until(pilot, lambda: "3 destination stop.example" in shown(floor))
+        await pilot.press("3", "enter")
+        await until(pilot, lambda: bool(floor.told))
+    assert {pause.scope for pause in pauses(floor).values()} == {
+        Scope.SPOOL,
+        Scope.DIRECTORY,
+    }
 
 
 # -- limits --------------------------------------------------------------------

@@ -171,17 +171,21 @@ class Pausing:
         return ""
 
     def perform(self, command: str, page: Page) -> None:
-        """Ask, then do it."""
+        """Ask, then do it; the end of the focused place's own pause is not asked about.
+
+        What pauses more than that place is named first: the spool, the directory of a
+        message.
+        """
         places = self._places(page)
         if command == "pause":
             now = self._shell.world.clock.now()
             self._shell.ask(PauseDialog(places, now=now), self._wished)
             return
         here = [pause for place in places if (pause := self._on(place))]
-        found = here or list(self._pauses.pauses)
-        if len(found) == 1 and here:
-            self._resume(found[0])
+        if here == [self._on(places[0])] and here[0].scope is not Scope.SPOOL:
+            self._resume(here[0])
             return
+        found = list(dict.fromkeys([*here, *self._pauses.pauses]))
         self._shell.ask(
             Choose("Resume: which pause?", list(map(self._words, found))),
             lambda number: None if number is None else self._resume(found[number]),

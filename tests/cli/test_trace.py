@@ -15,7 +15,8 @@ from tuiq.cli.main import dispatch
 from tuiq.clock import SystemClock
 from tuiq.config import JournalConfig
 from tuiq.spool.fs import OsFs
-from tuiq.spool.journal import Event, Journal, Kind
+from tuiq.spool.journal import Event, Kind
+from tuiq.spool.journal_writer import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

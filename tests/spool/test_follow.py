@@ -11,7 +11,8 @@ from tuiq.clock import SystemClock
 from tuiq.config import JournalConfig
 from tuiq.spool.follow import Follower
 from tuiq.spool.fs import OsFs
-from tuiq.spool.journal import FILE, Event, Journal, Kind
+from tuiq.spool.journal import FILE, Event, Kind
+from tuiq.spool.journal_writer import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,8 @@ from tuiq.mail.reply import Reply
 from tuiq.spool import journal as module
 from tuiq.spool import trace as tracing
 from tuiq.spool.fs import OsFs
-from tuiq.spool.journal import FILE, LINE_START, Event, Journal, Kind
+from tuiq.spool.journal import FILE, LINE_START, Event, Kind
+from tuiq.spool.journal_writer import Journal
 from tuiq.spool.layout import make_id
 from tuiq.spool.trace import Record, parse, trace
 
@@ -37,12 +38,12 @@ WRITER = """
 import os, sys
 from tuiq.clock import SystemClock
 from tuiq.config import JournalConfig
-from tuiq.spool import journal
+from tuiq.spool import journal, journal_writer
 from tuiq.spool.fs import OsFs
-journal.LOOK_EVERY = 0.0
+journal_writer.LOOK_EVERY = 0.0
 fd = os.open(sys.argv[1], os.O_RDONLY)
 config = JournalConfig(max_bytes=20_000, keep=1000)
-out = journal.Journal(OsFs(), fd, config, SystemClock())
+out = journal_writer.Journal(OsFs(), fd, config, SystemClock())
 sys.stdin.readline()
 for number in range(int(sys.argv[3])):
     event = journal.Event(kind="delivered", queue_id=f"{sys.argv[2]}-{number}")

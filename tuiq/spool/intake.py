@@ -15,7 +15,8 @@ from tuiq.clock import SystemClock
 from tuiq.errors import InputError, NotQueueUser, SpoolUnavailable
 from tuiq.spool.disk import DiskFloor, refusal
 from tuiq.spool.fs import OsFs
-from tuiq.spool.journal import Event, Journal, Kind
+from tuiq.spool.journal import Event, Kind
+from tuiq.spool.journal_writer import Journal
 from tuiq.spool.layout import (
     QueueDirectory,
     birth_now,

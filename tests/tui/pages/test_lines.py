@@ -53,6 +53,7 @@ async def test_lines_are_as_high_as_they_have_to_be_within_their_bounds() -> Non
     app = _About()
     async with app.run_test(size=(40, 10)) as pilot:
         lines = app.query_one(Lines)
+        lines.fit(30)
         heights = []
         for words in (1, 12, 20, 100):
             lines.say(
@@ -64,3 +65,23 @@ async def test_lines_are_as_high_as_they_have_to_be_within_their_bounds() -> Non
         lines.say([])
         await pilot.pause()
         assert lines.size.height == 2
+
+
+async def test_lines_leave_most_of_a_low_page_to_its_rows() -> None:
+    app = _About()
+    async with app.run_test(size=(40, 10)) as pilot:
+        lines = app.query_one(Lines)
+        lines.say([fact("Why", "word " * 100)])
+        shown = []
+        for height in (30, 10, 8, 7):
+            lines.fit(height)
+            await pilot.pause()
+            shown.append(lines.height)
+        assert shown == [4, 3, 2, 0]
+
+
+def test_a_sentence_goes_on_below_where_it_began() -> None:
+    assert wrapped([(" one two", Role.DIM)], 6) == [
+        [(" one", Role.DIM)],
+        [(" ", Role.TEXT), ("two", Role.DIM)],
+    ]

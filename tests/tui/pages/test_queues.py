@@ -108,8 +108,7 @@ async def test_a_long_note_is_read_whole_below_the_rows(
         region = scene.page.detail.region
         below = scene.text.splitlines()[region.y : region.bottom]
         said = " ".join(" ".join(line.split()) for line in below)
-        assert f"{reason} by ann; resume ends it" in said
-        assert "inodes free" in said
+        assert f"{reason} · by ann · resume ends it" in said
         assert " q.4 " in scene.text
         await scene.focus("q.2")
         await scene.turn()
@@ -128,7 +127,7 @@ def test_a_row_tells_the_worst_and_how_much_more_there_is() -> None:
 async def test_the_first_row_tells_of_all_pauses(tmp_path: Path) -> None:
     async with board(tmp_path / "s", QueuesPage()) as scene:
         about = scene.page.detail.text
-        assert "stop.example: paused, 30:00 left: their upgrade by ann" in about
+        assert "stop.example: paused, 30:00 left: their upgrade · by ann" in about
         assert "1 pause" in scene.line("TOTAL")
 
 

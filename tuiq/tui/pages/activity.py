@@ -68,7 +68,7 @@ class ActivityPage(Board):
 
     def on_resize(self, event: events.Resize) -> None:
         """Leave the lines out where there are few."""
-        self.detail.display = event.size.height >= 8
+        self.detail.fit(event.size.height)
 
     def _cell(self, row: ActivityRow, column: str) -> Cell:
         return rows.cell(row, column, now=self._now)

@@ -25,6 +25,8 @@ Line = Sequence[Cell]
 _LABEL = 13
 _BAR = 1
 """Columns that the scroll bar may take, whether it is there or not yet."""
+_FEW = 8
+"""Lines of a page below which they are all for its rows."""
 BLANK: Line = ()
 
 
@@ -63,7 +65,9 @@ def wrapped(line: Line, width: int) -> list[Line]:
         return [line]
     *head, (text, role) = line
     taken = sum(cell_len(part) for part, _ in head)
-    indent = taken if taken <= width // 2 else 1
+    indent = taken or len(text) - len(text.lstrip(" "))
+    if indent > width // 2:
+        indent = 1
     if taken >= width:
         head, text, taken = [], "".join(part for part, _ in line), 0
     first, *rest = _pieces(text, max(1, width - indent), max(1, width - taken))
@@ -155,7 +159,7 @@ class Lines(Widget):
         super().__init__(id=id)
         self._palette = palette
         self._least = least
-        self._most = most
+        self._most = self._bound = most
         self._lines: Sequence[Line] = ()
         self._rows: Sequence[Line] = ()
         self.styles.height = least
@@ -177,6 +181,12 @@ class Lines(Widget):
         """Return how many lines of the screen it takes, 0 while it is hidden."""
         wanted = min(max(len(self._rows), self._least), self._most)
         return wanted if self.display else 0
+
+    def fit(self, height: int) -> None:
+        """Take up to a third of a page of *height* lines; none where these are few."""
+        self.display = height >= _FEW
+        self._most = max(self._least, min(self._bound, height // 3))
+        self._lay_out()
 
     def on_resize(self) -> None:
         """Wrap anew."""

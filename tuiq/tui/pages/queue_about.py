@@ -65,13 +65,13 @@ def _warnings(row: QueueRow) -> list[Line]:
 def _pauses(row: QueueRow) -> list[Line]:
     lines: list[Line] = []
     for pause in row.pauses[:_NAMED]:
-        end = f", ends {instant(pause.until)}" if pause.until else ""
-        who = f" by {clean(pause.who)}" if pause.who else ""
+        who = f"by {clean(pause.who)}" if pause.who else ""
+        end = f"ends {instant(pause.until)}" if pause.until else ""
         place = ""
         if row.facts is None and pause.scope is not Scope.SPOOL:
             place = f" {clean(row.places.get(pause.file, pause.name))}:"
-        text = f"{place} {paused(pause, row.now)}{who}{end}; resume ends it"
-        lines.append([(text, Role.PAUSED)])
+        parts = (f"{place} {paused(pause, row.now)}", who, end, "resume ends it")
+        lines.append([(" · ".join(filter(None, parts)), Role.PAUSED)])
     more = len(row.pauses) - len(lines)
     if more:
         lines.append([(f" and {more} more; P lists them", Role.PAUSED)])

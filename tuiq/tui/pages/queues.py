@@ -75,7 +75,7 @@ class QueuesPage(Board):
 
     def on_resize(self, event: events.Resize) -> None:
         """Say about the focused row what there is room for."""
-        self.detail.display = event.size.height >= 8
+        self.detail.fit(event.size.height)
         self._fit()
 
     def _fit(self) -> None:

@@ -100,7 +100,7 @@ class RunnerPage(Board):
         """Deal the lines out anew."""
         width, height = event.size
         self.throughput.fit(width, _PLOT if height >= 24 else 0)
-        self.detail.display = height >= 9
+        self.detail.fit(height)
         self._deal()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:

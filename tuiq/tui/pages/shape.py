@@ -101,7 +101,7 @@ class ShapePage(Board):
     def on_resize(self, event: events.Resize) -> None:
         """Give both parts their lines, or most to the one that has the keys."""
         self.set_class(event.size.height < 20, "-low")
-        self.detail.display = event.size.height >= 8
+        self.detail.fit(event.size.height)
 
     # -- what is shown -----------------------------------------------------------
 

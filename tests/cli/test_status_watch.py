@@ -179,6 +179,8 @@ class Terminal:
             assert time.monotonic() < deadline
             if select.select([self.fd], [], [], 0.1)[0]:
                 self.data += os.read(self.fd, 65536)
+        while select.select([self.fd], [], [], 0)[0]:  # what it said last
+            self.data += os.read(self.fd, 65536)
         return self.process.returncode
 
     def close(self) -> None:

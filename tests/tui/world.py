@@ -6,6 +6,7 @@ moves it.  Nothing runs by itself unless a test starts the feed and the lookout.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["DAY", "NOW", "PlantedSpool", "Stage", "furnish", "open_world", "settle"]
 
 T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds until something that has to happen counts as never happening."""
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u009b31m[b]bold[/b]\u202egpj.exe"
 """What a stranger may write into every field."""
 
@@ -152,13 +155,12 @@ class Stage(App[None]):
         self.page.tick(now)
 
 
-async def settle(pilot: Any, done: Callable[[], bool], *, turns: int = 500) -> None:
+async def settle(pilot: Any, done: Callable[[], bool]) -> None:
     """Let the application work until *done*; fail when it never is."""
-    for _ in range(turns):
-        if done():
-            return
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < deadline, "it never came to that"
         turn = getattr(pilot.app, "turn", None)
         if turn:
             turn()
         await pilot.pause(0.01)
-    raise AssertionError("it never came to that")

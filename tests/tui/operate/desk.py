@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
 
-from tests.tui.world import PlantedSpool, open_world
+from tests.tui.world import PATIENCE, PlantedSpool, open_world
 from tuiq.actions.actor import Actor
 from tuiq.config import load
 from tuiq.spool.spool import Spool
@@ -149,7 +149,7 @@ def start(world: World) -> Floor:
     world.feed.start()
     world.lookout.start()
     ids = [i for directory in world.spool.directories for i in directory.ids()]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not all(is_read(world, queue_id) for queue_id in ids):
         assert time.monotonic() < deadline, "the index is not read"
         world.feed.drain(1.0)
@@ -171,11 +171,12 @@ def plant_many(spool: PlantedSpool, count: int, **settings: Any) -> list[str]:
     ]
 
 
-async def until(pilot: Any, done: Callable[[], bool], *, seconds: float = 20) -> None:
+async def until(pilot: Any, done: Callable[[], bool]) -> None:
     """Let the application work until *done*; fail when it never is."""
-    for _ in range(int(seconds / 0.01)):
+    deadline = time.monotonic() + PATIENCE
+    while True:
         pilot.app.turn()
         await pilot.pause(0.01)
         if done():
             return
-    raise AssertionError(f"it never came to that: {shown(pilot.app)}")
+        assert time.monotonic() < deadline, f"never: {shown(pilot.app)}"

@@ -143,6 +143,12 @@ class Stage(App[None]):
     def perform(self, command: str) -> None:
         self.page.perform(command)
 
+    def hold_keys(self) -> None:
+        """Have no keys."""
+
+    def let_keys_go(self) -> None:
+        """Have no keys."""
+
     def refresh_bars(self) -> None:
         """Have no bars."""
 

@@ -44,6 +44,12 @@ class Shell(Protocol):
     def perform(self, command: str) -> None:
         """Do a command as if its key had been pressed."""
 
+    def hold_keys(self) -> None:
+        """Let the keys that come now wait: they may answer a question to come."""
+
+    def let_keys_go(self) -> None:
+        """Do the keys that waited, and those that come."""
+
     def refresh_bars(self) -> None:
         """Draw title, status line and footer again if their text changed."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -9,9 +11,15 @@ from textual import events
 from tests.tui.app.desk import Desk, opened
 from tuiq.tui.dialogs.find import Find
 from tuiq.tui.operate.confirm import Listing, TypeCount
+from tuiq.tui.operate.freezing import Freezing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
+
+    from tuiq.tui.operate.freezing import Frozen
 
 _NAMES = {
     "/": "slash",
@@ -62,6 +70,87 @@ async def test_a_question_takes_no_answer_before_it_was_seen(tmp_path: Path) -> 
 
         assert not desk.app.world.jobs.all
         await desk.press("escape")
+
+
+@contextmanager
+def slow_reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Have nothing that is meant be read before the event is set."""
+    go, run = threading.Event(), Freezing.run
+
+    def waiting(self: Freezing) -> Frozen:
+        assert go.wait(20)
+        return run(self)
+
+    monkeypatch.setattr(Freezing, "run", waiting)
+    try:
+        yield go
+    finally:
+        go.set()
+
+
+async def test_answers_ahead_of_a_question_are_no_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it appears, what is meant has to be read."""
+    monkeypatch.setattr("tuiq.tui.operate.reading.SHOWN_AFTER", 60.0)
+    with slow_reading(monkeypatch) as go:
+        async with opened(tmp_path / "spool", rows=True) as desk:
+            burst(desk, "D1yuq")
+            await desk.pilot.pause(0.1)
+            assert desk.app.page.page_name == "messages"
+            go.set()
+            await desk.until(lambda: "Delete: 1 message" in desk.screen)
+            await desk.pilot.pause(0.1)
+
+            assert desk.app.page.page_name == "messages"
+            assert desk.app.is_running
+            assert not desk.app.world.jobs.all
+            assert not desk.toasts
+            await desk.press("escape")
+
+
+async def test_keys_after_what_asks_nothing_are_done_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuiq.tui.operate.reading.SHOWN_AFTER", 60.0)
+    with slow_reading(monkeypatch) as go:
+        async with opened(tmp_path / "spool", rows=True) as desk:
+            burst(desk, "hjjhg")
+            await desk.pilot.pause(0.1)
+            assert len(desk.app.world.jobs.all) == 0
+            go.set()
+            await desk.until(lambda: len(desk.app.world.jobs.all) == 2)
+            first, second = (job.scope for job in desk.app.world.jobs.all)
+            assert first != second, "the cursor went down in between"
+
+
+async def test_slow_reading_is_shown_and_left_by_esc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuiq.tui.operate.reading.SHOWN_AFTER", 0.05)
+    with slow_reading(monkeypatch):
+        async with opened(tmp_path / "spool", rows=True) as desk:
+            burst(desk, "D2")
+            await desk.until(lambda: "freezing 0 of 1" in desk.screen)
+            await desk.press("escape")
+            await desk.until(lambda: "given up; nothing was done" in desk.toasts)
+            await desk.press("1")
+            await desk.until(lambda: desk.app.page.page_name == "queues")
+
+
+async def test_a_fault_while_reading_is_told_and_gives_the_keys_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: Freezing) -> Frozen:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr(Freezing, "run", fail)
+    async with opened(tmp_path / "spool", rows=True) as desk:
+        burst(desk, "D1")
+        await desk.until(lambda: desk.app.page.page_name == "queues")
+        (told,) = desk.toasts
+        assert "a mistake of tuiq" in told
+        assert "LookupError: no such thing" in told
 
 
 async def test_a_command_may_be_typed_ahead_of_the_palette(tmp_path: Path) -> None:

@@ -108,6 +108,12 @@ class Bench(App[None]):
     def perform(self, command: str) -> None:
         raise NotImplementedError
 
+    def hold_keys(self) -> None:
+        """Have no keys."""
+
+    def let_keys_go(self) -> None:
+        """Have no keys."""
+
     def refresh_bars(self) -> None:
         raise NotImplementedError
 

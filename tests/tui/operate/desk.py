@@ -94,6 +94,12 @@ class Floor(App[None]):
     def perform(self, command: str) -> None:
         self.operator.perform(command, self.page)
 
+    def hold_keys(self) -> None:
+        """Have no keys."""
+
+    def let_keys_go(self) -> None:
+        """Have no keys."""
+
     def refresh_bars(self) -> None:
         """Have no bars."""
 

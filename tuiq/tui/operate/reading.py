@@ -1,7 +1,12 @@
-"""Reading what a key meant: in a thread, shown where it takes long, and left by Esc."""
+"""Reading what a key meant: in a thread, shown where it takes long, and left by Esc.
+
+What is typed meanwhile waits, or goes to the dialog that shows it, so that it answers
+no question that was not seen, and is no command where an answer was meant.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -21,10 +26,9 @@ if TYPE_CHECKING:
     from tuiq.tui.shell import Shell
 
 SHOWN_FROM = 500
-"""Messages from which reading them is shown, and can be left.
-
-What is typed meanwhile goes to that dialog, so that it answers no question that was
-not seen."""
+"""Messages from which reading them is shown at once, and can be left."""
+SHOWN_AFTER = 0.5
+"""Seconds after which the reading of fewer is shown, too."""
 
 
 class FreezingDialog(Dialog[Frozen]):
@@ -73,15 +77,25 @@ class Reading:
         self._then = then
         self._freezing = Freezing(shell.world.spool, subject)
         self._dialog: FreezingDialog | None = None
-        if subject.count > SHOWN_FROM:
-            self._dialog = FreezingDialog(self._freezing)
         self.is_over = False
 
     def begin(self) -> None:
         """Read; returns at once."""
-        if self._dialog is not None:
-            self._shell.ask(self._dialog, self._left)
+        if self._freezing.of > SHOWN_FROM:
+            self._show()
+        else:
+            self._shell.hold_keys()
+            asyncio.get_running_loop().call_later(SHOWN_AFTER, self._show_if_slow)
         self._shell.world.jobs.errand(self._read, self._freezing.halt)
+
+    def _show(self) -> None:
+        self._dialog = FreezingDialog(self._freezing)
+        self._shell.ask(self._dialog, self._left)
+
+    def _show_if_slow(self) -> None:
+        if not self.is_over:
+            self._show()
+            self._shell.let_keys_go()
 
     def _read(self) -> None:
         try:
@@ -90,6 +104,9 @@ class Reading:
             return
         except (TuiqError, OSError) as error:
             self._shell.call_later(self._fail, printable(str(error)))
+        except Exception as error:  # noqa: BLE001 - the keys would wait for ever
+            told = f"a mistake of tuiq, please report it: {type(error).__name__}: "
+            self._shell.call_later(self._fail, printable(f"{told}{error}"))
         else:
             self._shell.call_later(self._deliver, frozen)
 
@@ -107,6 +124,7 @@ class Reading:
             self._freezing.halt.set()
             self._dialog.dismiss(None)
         self._shell.tell(f"nothing was done: {reason}", bad=True)
+        self._shell.let_keys_go()
 
     def _left(self, frozen: Frozen | None) -> None:
         """Go on after the dialog."""
@@ -123,3 +141,4 @@ class Reading:
         else:
             gone = "nothing was done: what was meant is gone since"
             self._shell.tell(gone, bad=True)
+        self._shell.let_keys_go()

@@ -103,6 +103,16 @@ async def test_keys_open_a_section_from_the_list_and_from_the_view(
             await stage.do("back")
 
 
+async def test_recipients_may_be_gone_to_before_the_section_before_is_drawn(
+    tmp_path: Path,
+) -> None:
+    async with staged(MessagesPage(), tmp_path) as stage:
+        await stage.opened("DEF", "open")
+        stage.page.message.told()
+        stage.page.perform("column-right")
+        await stage.sees("[Recipients]", "b@example.com")
+
+
 async def test_the_header_is_decoded_and_shown_as_it_stands_by_v(
     tmp_path: Path,
 ) -> None:
@@ -150,12 +160,16 @@ async def test_a_long_message_is_read_in_parts_and_says_so(tmp_path: Path) -> No
         await stage.sees("000000xxx")
         await stage.do("last")
         await stage.sees("Cut: the first 64.0K of 125.0K were read.")
-        await stage.do("raw", "last")
+        await stage.do("raw")
+        await stage.sees("Subject: long")
+        await stage.do("last")
         await stage.sees(
             f"Bytes 1 to {DATA_BYTES:,} of {len(data):,}; n shows the next"
         )
         assert not stage.page.why_not("next-match")
-        await stage.do("next-match", "last")
+        await stage.do("next-match")
+        await stage.sees("001024xxx")
+        await stage.do("last")
         await stage.sees(f"to {len(data):,} of {len(data):,}; this is the last part")
         await stage.sees("001999xxx")
         await stage.do("previous-match")

@@ -159,6 +159,8 @@ class MessageView(MessageReader):
     async def _fill(self, *, from_top: bool) -> None:
         """Make the lines of the section in a thread: mail may be hard to read."""
         facts = self.facts
+        if self.section is Section.RECIPIENTS:
+            return  # it was gone to before this began
         if facts is None:
             said = "reading …"
             if self.gone:

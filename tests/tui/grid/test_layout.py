@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.tui.grid.sample import COLUMNS
@@ -34,6 +34,7 @@ def columns(draw: st.DrawFn) -> list[Column]:
     ]
 
 
+@example([Column(id=id, title=id, width=1) for id in ("c0", "c1")], MARGIN + 3, 1)
 @given(columns(), st.integers(MARGIN + 1, 300), st.integers(0, 8))
 def test_columns_fill_the_width_and_the_focused_one_is_drawn(
     given: list[Column], width: int, focus: int

@@ -95,7 +95,10 @@ def _scrolled(columns: Sequence[Column], room: int, focused: str) -> Sequence[Co
     """Return the columns without as many on the left as hide the focused one."""
     end = 1 + next((n for n, c in enumerate(columns) if c.id == focused), 0)
     start = 0
-    while start < end - 1 and _needed(columns[start:end], 1) > room:
+    while start < end - 1 and (
+        _needed(columns[start:end], 1) > room
+        or len(_within(columns[start:], room)) < end - start
+    ):
         start += 1
     return columns[start:]
 

@@ -40,7 +40,7 @@ async def test_each_slot_has_a_row_with_its_state_byte_and_word(tmp_path: Path) 
         assert _line(stage, "0000000HED")[2] == "held"
         assert _line(stage, "0000000DBT")[2:4] == ["in", "doubt"]
         assert _line(stage, "x@stop.example")[2] == "paused"
-        assert "cannot be read" in stage.text
+        await stage.sees("cannot be read")
         assert stage.page.matched() == "14 recipients of 12 messages"
 
 

@@ -226,7 +226,7 @@ async def test_the_outlook_is_that_of_the_last_minute(tmp_path: Path) -> None:
                 scene.clock.time += 1
                 scene.world.lookout.look()
             await recounted(scene)
-            assert "empty in 5 s at this rate: 0/s come in, " in scene.text
+            assert "empty in 5 s at this rate: 0/s in, " in scene.text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 8), (30, 3)])
@@ -275,7 +275,7 @@ def test_the_ages_of_columns_touch_and_leave_nothing_out() -> None:
 def test_a_queue_that_does_not_drain_is_told_so() -> None:
     came, left = [12.0] * 60, [8.0] * 60
     assert drain(100, came, left, is_served=True) == (
-        "never empty at this rate: 12/s come in, 8.0/s go out"
+        "never empty at this rate: 12/s in, 8.0/s out"
     )
     assert drain(1440, left, came, is_served=True).startswith("empty in 6 min")
     assert drain(0, came, left, is_served=True) == "nothing waits to leave"
@@ -286,7 +286,7 @@ def test_a_queue_that_does_not_drain_is_told_so() -> None:
 def test_a_difference_by_chance_tells_of_no_end() -> None:
     for out in (1.21, 1.2, 1.19):
         said = drain(200, [1.2] * 60, [out] * 60, is_served=True)
-        assert said == "neither grows nor shrinks: 1.2/s come in, 1.2/s go out"
+        assert said == "neither grows nor shrinks: 1.2/s in, 1.2/s out"
 
 
 def test_one_message_expires_and_several_expire() -> None:

@@ -149,17 +149,17 @@ def of_trouble(trouble: Trouble) -> ActivityRow:
 
 def of_spell(spell: Spell) -> ActivityRow:
     """Return the row of something that is amiss, or was."""
-    is_over = spell.ended is not None
-    said = ["over" if is_over else "now"]
+    ended = spell.ended
+    said = ["now" if ended is None else f"until {when(ended, ended)}"]
     if spell.times > 1:
         said.append(f"{spell.times} times")
     return ActivityRow(
         at=spell.began,
-        ended=spell.ended,
+        ended=ended,
         what="reading",
         scope=spell.text,
         outcome=", ".join(said),
-        role=Role.DIM if is_over else Role.BAD,
+        role=Role.BAD if ended is None else Role.DIM,
     )
 
 

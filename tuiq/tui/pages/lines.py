@@ -1,7 +1,7 @@
 """Text in lines: one that is cut, a few that are read whole, many that are scrolled.
 
 A line is a sequence of cells (safe text and role); the last one is what is wrapped
-or cut, below where it began if that leaves it half of the width.
+or cut, below where it began if that is in the first third of the width.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def wrapped(line: Line, width: int) -> list[Line]:
     *head, (text, role) = line
     taken = sum(cell_len(part) for part, _ in head)
     indent = taken or len(text) - len(text.lstrip(" "))
-    if indent > width // 2:
+    if indent > width // 3:
         indent = 1
     if taken >= width:
         head, text, taken = [], "".join(part for part, _ in line), 0

@@ -56,7 +56,7 @@ def drain(
         return "how fast mail leaves is being measured"
     per_second = sum(left) / len(left), sum(came) / len(came)
     out, into = per_second
-    pace = f"{rate(into)}/s come in, {rate(out)}/s go out"
+    pace = f"{rate(into)}/s in, {rate(out)}/s out"
     if abs(out - into) <= _STEADY * max(out, into):
         return f"neither grows nor shrinks: {pace}"
     if out < into:

@@ -168,7 +168,7 @@ def test_the_books_are_compared_with_what_the_server_took() -> None:
     assert truth == Truth(lost=1, twice=2, unnamed=1)
 
 
-def test_a_journal_is_read_in_pieces_as_it_grows(tmp_path: Path) -> None:
+def test_a_journal_is_read_in_pieces_as_it_grows_and_is_rotated(tmp_path: Path) -> None:
     lines = [Event(kind=Kind.QUEUED, queue_id=i).encode(1.0, 1) for i in "AB"]
     whole = b"".join(lines)
     tail = Tail(tmp_path)
@@ -178,8 +178,11 @@ def test_a_journal_is_read_in_pieces_as_it_grows(tmp_path: Path) -> None:
     for end in (10, len(lines[0]) + 5, len(whole)):
         file.write_bytes(whole[:end])
         seen += [r.queue_id for r in tail.read()]
+    file.rename(tmp_path / "delivery.jsonl.1")
+    file.write_bytes(lines[0].replace(b"A", b"C"))
+    seen += [r.queue_id for r in tail.read()]
 
-    assert seen == ["A", "B"]
+    assert seen == ["A", "B", "C"]
 
 
 # -- the stories -------------------------------------------------------------------

@@ -5,13 +5,13 @@ Text in the journal is escaped already; nothing here undoes that.
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tuiq.spool.journal import FILE, Kind
+from tuiq.spool.follow import Follower
+from tuiq.spool.journal import Kind
 from tuiq.spool.trace import parse
 
 if TYPE_CHECKING:
@@ -150,32 +150,16 @@ _KINDS = frozenset(Kind)
 
 
 class Tail:
-    """Reads what is new in a journal, line by line."""
+    """Reads what is new in a journal, event by event."""
 
     def __init__(self, journal: Path) -> None:
         """Begin at the beginning of *journal*, which need not exist yet."""
-        self._path = journal / FILE
-        self._at = 0
-        self._rest = b""
+        self._follower = Follower(journal, {})
 
     def read(self) -> Iterator[Record]:
-        """Yield the events since the last call.
-
-        A demo ends long before its journal is rotated.
-        """
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return
-        with open(fd, "rb") as file:
-            file.seek(self._at)
-            new = file.read()
-        self._at += len(new)
-        *lines, self._rest = (self._rest + new).split(b"\n")
-        for line in lines:
-            record = parse(line)
-            if record is not None:
-                yield record
+        """Yield the events since the last call."""
+        for block in self._follower.blocks():
+            yield from filter(None, map(parse, block.splitlines()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

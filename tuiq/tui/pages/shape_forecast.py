@@ -51,7 +51,7 @@ def drain(
     if not moving:
         return "nothing waits to leave"
     if not is_served:
-        return f"{plural(moving, 'message')} on the way, and no runner is running"
+        return f"{plural(moving, 'message')} on the way, no runner is running"
     if len(left) < _ENOUGH:
         return "how fast mail leaves is being measured"
     per_second = sum(left) / len(left), sum(came) / len(came)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
@@ -170,3 +172,14 @@ def test_a_held_message_is_told_with_process_and_smtp_phase(
     assert "Killing a stuck holder is always safe" in text
     assert locks(config) == 0
     assert capsys.readouterr().out == "no lock is held\n"
+
+
+def test_mail_that_is_being_dropped_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_spool(config.parent, drop=True)
+    with (config.parent / "drop" / "t.x").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert locks(config, "--json") == 0
+    (told,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (told["lock"], told["pid"]) == ("drop/t.x", os.getpid())

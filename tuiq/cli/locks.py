@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tuiq.config import Config
     from tuiq.spool.layout import QueueDirectory
 
-_SERVICE_DIRECTORIES = ("run", "pauses", "journal", "audit")
+_SERVICE_DIRECTORIES = ("run", "pauses", "journal", "audit", "drop")
 _COLUMNS = (
     Column(title="LOCK"),
     Column(title="PID", right=True),

@@ -120,7 +120,7 @@ def test_a_recipient_that_is_not_there_is_a_usage_error(
     [
         (b"T-", "todo"),
         (b"TH", "held"),
-        (b"TX", "cancel asked"),
+        (b"TX", "delete asked"),
         (b"TB", "bounce asked"),
         (b"A-", "attempt"),
         (b"U-", "in doubt"),

@@ -11,12 +11,13 @@ from tuiq.actions.explain import explain, recipient_reasons
 from tuiq.actions.json_text import json_line, text
 from tuiq.actions.lookup import find_id, split_recipient
 from tuiq.actions.mail_json import holder_json, next_attempt
+from tuiq.actions.recipient_words import STATE_WORDS, state_word
 from tuiq.actions.words import age, exact_volume, instant, plural, span
 from tuiq.cli.render import Column, table
 from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable
 from tuiq.mail import headers
-from tuiq.spool.flags import RReq, RState
+from tuiq.spool.flags import RReq
 from tuiq.spool.spool import open_spool
 
 if TYPE_CHECKING:
@@ -38,20 +39,6 @@ _COLUMNS = (
     Column(title="RECIPIENT"),
     Column(title="LAST REPLY"),
 )
-_STATE_WORDS = {
-    RState.TODO.value: "todo",
-    RState.ATTEMPT.value: "attempt",
-    RState.UNKNOWN.value: "in doubt",
-    RState.DELIVERED.value: "delivered",
-    RState.FAILED.value: "failed",
-    RState.BOUNCED.value: "bounced",
-    RState.CANCELLED.value: "cancelled",
-}
-_ASKED = {
-    RReq.HOLD.value: "held",
-    RReq.CANCEL.value: "cancel asked",
-    RReq.BOUNCE.value: "bounce asked",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,16 +183,6 @@ def _tries(entry: QueueEntry) -> str:
     return f"{entry.tries}, the last at {instant(entry.last_attempt)}"
 
 
-def state_word(view: RecipientView) -> str:
-    """Return the state of a recipient in words, with what was asked for it."""
-    if view.state == RState.CANCELLED and view.code == b"250":
-        return "delivered, by operator's word"
-    word = _STATE_WORDS.get(view.state, f"unknown {printable(view.state)}")
-    if view.state not in (RState.TODO.value, RState.ATTEMPT.value):
-        return word
-    return _ASKED.get(view.request, word)
-
-
 def _recipient_row(shown: Shown, view: RecipientView) -> list[str]:
     wait = max(view.next_attempt, shown.entry.next_attempt) - shown.around.now
     is_open = view.state in b"TA"
@@ -271,7 +248,7 @@ def _recipient_json(shown: Shown, view: RecipientView) -> dict[str, object]:
     return {
         "number": view.index + 1,
         "address": text(view.address),
-        "state": _STATE_WORDS.get(view.state, "unknown"),
+        "state": STATE_WORDS.get(view.state, "unknown"),
         "held": view.request == RReq.HOLD,
         "attempts": view.tries,
         "next_attempt": view.next_attempt or None,

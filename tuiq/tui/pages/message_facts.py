@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.explain import recipient_reasons
 from tuiq.actions.filter_text import domain_of
+from tuiq.actions.recipient_words import STATE_WORDS, state_word
 from tuiq.errors import MessageGone, SpoolError
 from tuiq.mail import headers
 from tuiq.spool.entry import State
@@ -185,22 +186,8 @@ def last_delivery(journal: Path) -> float | None:
     return latest
 
 
-# The words for recipients.
+# The words and signs for recipients.
 
-_WORDS = {
-    RState.TODO.value: "todo",
-    RState.ATTEMPT.value: "attempt",
-    RState.UNKNOWN.value: "in doubt",
-    RState.DELIVERED.value: "delivered",
-    RState.FAILED.value: "failed",
-    RState.BOUNCED.value: "bounced",
-    RState.CANCELLED.value: "cancelled",
-}
-_ASKED = {
-    RReq.HOLD.value: "held",
-    RReq.CANCEL.value: "delete asked",
-    RReq.BOUNCE.value: "bounce asked",
-}
 _SIGNS = {
     RState.TODO.value: ("…", Role.DEFERRED),
     RState.ATTEMPT.value: ("▶", Role.ACTIVE),
@@ -217,18 +204,12 @@ def recipient_word(view: RecipientView, message: State | None = None) -> str:
 
     *message* is the state of its message, which may keep it from being tried.
     """
-    if view.state == RState.CANCELLED and view.code == b"250":
-        return "delivered, by operator's word"
-    word = _WORDS.get(view.state, f"unknown {clean(view.state)}")
-    if view.state in (RState.TODO.value, RState.ATTEMPT.value):
-        asked = _ASKED.get(view.request)
-        if asked:
-            return asked
-        if view.state == RState.TODO and message in (State.HELD, State.PAUSED):
-            return message.value
-        if view.state == RState.TODO and view.tries:
-            return "deferred"
-    return word
+    word = state_word(view)
+    if word != STATE_WORDS[RState.TODO.value]:
+        return word
+    if message in (State.HELD, State.PAUSED):
+        return message.value
+    return "deferred" if view.tries else word
 
 
 def recipient_sign(view: RecipientView) -> tuple[str, Role]:

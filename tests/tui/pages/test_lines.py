@@ -85,3 +85,17 @@ def test_a_sentence_goes_on_below_where_it_began() -> None:
         [(" one", Role.DIM)],
         [(" ", Role.TEXT), ("two", Role.DIM)],
     ]
+
+
+async def test_keys_scroll_however_fast_they_come() -> None:
+    app = _Reader()
+    async with app.run_test(size=(40, 4)) as pilot:
+        text = app.query_one(LongText)
+        text.show([fact("Line", str(number)) for number in range(50)])
+        await pilot.pause()
+        for command in ("down", "down", "page-down"):
+            text.perform(command)
+        assert text.scroll_offset.y == 5
+        text.perform("last")
+        text.perform("up")
+        assert text.scroll_offset.y == 45

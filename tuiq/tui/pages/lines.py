@@ -238,7 +238,7 @@ class LongText(ScrollView, can_focus=True, inherit_bindings=False):
         self._lines = lines
         self._lay_out()
         if not again:
-            self.scroll_to(y=0, animate=False)
+            self._scroll(0)
         self.refresh()
 
     def perform(self, command: str) -> None:
@@ -246,10 +246,14 @@ class LongText(ScrollView, can_focus=True, inherit_bindings=False):
         page = max(1, self.size.height - 1)
         step = {"down": 1, "up": -1, "page-down": page, "page-up": -page}.get(command)
         if step is not None:
-            self.scroll_to(y=self.scroll_offset.y + step, animate=False)
+            self._scroll(self.scroll_offset.y + step)
         else:
             end = 0 if command == "first" else self.max_scroll_y
-            self.scroll_to(y=end, animate=False)
+            self._scroll(end)
+
+    def _scroll(self, y: int) -> None:
+        """Scroll now: keys come faster than screens are drawn."""
+        self.scroll_to(y=y, animate=False, immediate=True)
 
     def on_resize(self) -> None:
         """Wrap anew where the width is another."""

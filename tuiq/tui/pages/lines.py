@@ -252,8 +252,8 @@ class LongText(ScrollView, can_focus=True, inherit_bindings=False):
             self._scroll(end)
 
     def _scroll(self, y: int) -> None:
-        """Scroll now: keys come faster than screens are drawn."""
-        self.scroll_to(y=y, animate=False, immediate=True)
+        """Scroll, also where the scroll bar is not there yet: keys come fast."""
+        self.scroll_to(y=y, animate=False, force=True)
 
     def on_resize(self) -> None:
         """Wrap anew where the width is another."""

@@ -1,4 +1,4 @@
-"""Find the message that somebody means: a whole queue id or a unique part of one."""
+"""Find a message: the one that somebody means, or the one with an id."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tuiq.spool.layout import ID_LENGTH, is_queue_id
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tuiq.spool import Spool
+    from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
 
 SHORTEST = 6
@@ -43,6 +45,14 @@ def find_id(directories: Iterable[QueueDirectory], text: str) -> str:
     if len(found) > 1:
         raise UsageError(f"{printable(text)}: fits several messages: {_list(found)}")
     return found[0]
+
+
+def entry_of(spool: Spool, queue_id: str) -> QueueEntry | None:
+    """Read a message wherever it lies; None: it is gone."""
+    try:
+        return spool.entry(queue_id)
+    except MessageGone:
+        return None
 
 
 def split_recipient(text: str) -> tuple[str, int | None]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions import limiting
 from tuiq.actions.audit import ActionLog, Start, mark_undone, open_log
+from tuiq.actions.lookup import entry_of
 from tuiq.actions.pausing import undo_pause
 from tuiq.actions.records import Record, read_action
 from tuiq.actions.selection import Selection
 from tuiq.actions.undoing import plan
-from tuiq.errors import MessageGone, UsageError
+from tuiq.errors import UsageError
 from tuiq.spool.answers import Answer, Result, Target, Verb
 
 if TYPE_CHECKING:
@@ -266,10 +267,10 @@ def _operate(
 
 def _is_over(spool: Spool, target: Target) -> bool:
     """Say whether nothing that is meant is alive in a message that is there."""
-    try:
-        states = spool.entry(target.queue_id).states
-    except MessageGone:
+    entry = entry_of(spool, target.queue_id)
+    if entry is None:
         return False
+    states = entry.states
     meant = range(len(states)) if target.recipients is None else target.recipients
     there = [states[slot] for slot in meant if slot < len(states)]
     return bool(there) and not any(state in _LIVE for state in there)

@@ -128,6 +128,7 @@ async def test_canaries_that_are_taken_offer_the_rest(
             assert world.ids() == set(ids[5:]), "the oldest went first"
             floor.perform("canary")
             await until(pilot, lambda: "flush the other 3" in shown(floor))
+            assert "goes on with" not in shown(floor), "the key does nothing here"
             await pilot.press("enter")
             await until(pilot, lambda: len(floor.told) == 2)
     assert floor.told[1] == "3 flushed: 3 sent"

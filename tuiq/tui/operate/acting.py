@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiq.actions.lookup import entry_of
 from tuiq.actions.preview import sample
 from tuiq.actions.verbs import MANY, tier_of
-from tuiq.errors import MessageGone
 from tuiq.log import printable
 from tuiq.spool.answers import Verb
 from tuiq.tui.operate.confirm import Confirm, Listing, TypeCount, yes_key
@@ -90,11 +90,10 @@ class Acting:
         def line(number: int) -> str:
             target = frozen.selection.items[number].target
             queue_id = target.queue_id
-            try:
-                entry = spool.entry(queue_id)
-                return sample(entry, target.recipients, now=frozen.at)
-            except MessageGone:
+            entry = entry_of(spool, queue_id)
+            if entry is None:
                 return f"{queue_id} gone since"
+            return sample(entry, target.recipients, now=frozen.at)
 
         numbers = range(frozen.selection.count)
         return Listing(printable(frozen.selection.scope), numbers, line)

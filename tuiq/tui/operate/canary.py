@@ -132,16 +132,24 @@ class Canary:
         items = self._frozen.items.without(self._went)
         return replace(whole, scope=f"the rest of {whole.scope}", items=items)
 
+    @property
+    def rest_count(self) -> int:
+        """Return how many messages were not flushed yet."""
+        return self._frozen.selection.count - len(self._went)
+
     def words(self) -> str:
         """Say how it went, and what can be done then."""
+        if not self.rest_count:
+            return self.result()
+        key = key_of(self._shell.world, "canary")
+        return f"{self.result()} · {key} goes on with the rest ({self.rest_count:,})"
+
+    def result(self) -> str:
+        """Say how it went."""
         parts = [f"canary: {self.sum.words() or 'none was tried'}"]
         parts += filter(None, (self._refused, self.sum.note))
         if self._left:
             parts.append(f"stopped, {len(self._left):,} more canaries stayed")
-        rest = self._frozen.selection.count - len(self._went)
-        if rest:
-            key = key_of(self._shell.world, "canary")
-            parts.append(f"{key} goes on with the rest ({rest:,})")
         return " · ".join(parts)
 
 
@@ -189,12 +197,12 @@ class Canaries:
         self._shell.ask(Choose(title, lines, about=_ABOUT), chosen)
 
     def _over(self) -> None:
-        if self._last is not None and not self._last.rest.count:
+        if self._last is not None and not self._last.rest_count:
             self._last = None
 
     def _ask_about_rest(self, last: Canary, subject: Subject | None) -> None:
         lines = [
-            f"Go on: flush the other {last.rest.count:,}",
+            f"Go on: flush the other {last.rest_count:,}",
             "Leave the rest alone",
             "Leave the rest alone, and begin another canary here",
         ]
@@ -209,5 +217,5 @@ class Canaries:
             elif number == 2:
                 self.perform(subject)
 
-        dialog = Choose("Canary flush", lines, about=last.words())
+        dialog = Choose("Canary flush", lines, about=last.result())
         self._shell.ask(dialog, chosen)

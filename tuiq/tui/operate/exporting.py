@@ -12,10 +12,10 @@ from textual.widgets import Input, Static
 
 from tuiq.actions.circumstances import look_around
 from tuiq.actions.listed import list_entry
+from tuiq.actions.lookup import entry_of
 from tuiq.actions.mail_json import message_json
 from tuiq.actions.words import plural, volume
 from tuiq.log import printable
-from tuiq.spool.reading import read_entry
 from tuiq.tui.dialog import Dialog
 
 if TYPE_CHECKING:
@@ -117,13 +117,12 @@ def _lines(job: Job, spool: Spool, subject: Subject) -> Iterator[str]:
         if job.stopping:
             return
         job.done += 1
-        for directory in spool.directories:
-            entry = read_entry(directory, queue_id)
-            if entry is None:
-                continue
-            listed = list_entry(directory, entry, around.state(entry))
-            if slots is not None:
-                views = [v for v in entry.recipients() if v.index in slots]
-                listed = replace(listed, recipients=views)
-            yield message_json(around, listed)
-            break
+        entry = entry_of(spool, queue_id)
+        if entry is None:
+            continue
+        directory = spool.directory(entry.directory)
+        listed = list_entry(directory, entry, around.state(entry))
+        if slots is not None:
+            views = [v for v in entry.recipients() if v.index in slots]
+            listed = replace(listed, recipients=views)
+        yield message_json(around, listed)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from tuiq.actions.circumstances import look_around
 from tuiq.actions.filter import parse
 from tuiq.actions.filter_match import open_recipients
+from tuiq.actions.lookup import entry_of
 from tuiq.actions.selection import Gathering
 from tuiq.spool.holders import LockReader, queue_places
-from tuiq.spool.reading import read_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -80,7 +80,7 @@ class Freezing:
             if self.halt.is_set():
                 raise GaveUp
             self.done += 1
-            entry = self._read(queue_id)
+            entry = entry_of(self._spool, queue_id)
             if entry is None:
                 gone.append(queue_id)
                 continue
@@ -100,13 +100,6 @@ class Freezing:
             in_flight=self._count_locked(gathering.items.ids),
             by_domain=self._by_domain,
         )
-
-    def _read(self, queue_id: str) -> QueueEntry | None:
-        for directory in self._spool.directories:
-            entry = read_entry(directory, queue_id)
-            if entry is not None:
-                return entry
-        return None
 
     def _note(self, entry: QueueEntry, domain: bytes | None) -> None:
         """Count a sender, and keep the message if it may serve in a spread."""

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.circumstances import look_around
 from tuiq.actions.explain import Cause, explain
+from tuiq.actions.lookup import entry_of
 from tuiq.actions.words import plural
 from tuiq.log import printable
 from tuiq.spool.answers import Answer, Result
 from tuiq.spool.flags import RState
 from tuiq.spool.journal import Kind
-from tuiq.spool.reading import read_entry
 from tuiq.tui.operate.tail import Tail
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class FlushWatch:
         return turn
 
     def _check(self, queue_id: str) -> None:
-        entry = self._read(queue_id)
+        entry = entry_of(self._spool, queue_id)
         if entry is not None and self._is_pending(entry, self._open[queue_id]):
             return
         met = self._met.setdefault(queue_id, _Met())
@@ -243,17 +243,11 @@ class FlushWatch:
             states[i] == trying for i in slots
         )
 
-    def _read(self, queue_id: str) -> QueueEntry | None:
-        for directory in self._spool.directories:
-            entry = read_entry(directory, queue_id)
-            if entry is not None:
-                return entry
-        return None
-
     def _is_hopeless(self, silent: float) -> bool:
         """Say whether nobody is going to try the rest, and why."""
         around = look_around(self._spool)
-        found = (self._read(queue_id) for queue_id in islice(self._open, SAMPLE))
+        ids = islice(self._open, SAMPLE)
+        found = (entry_of(self._spool, queue_id) for queue_id in ids)
         reasons = [explain(entry, around) for entry in found if entry is not None]
         causes = {reason.cause for reason in reasons}
         if not reasons or Cause.LOCKED in causes:

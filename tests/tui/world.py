@@ -37,13 +37,25 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
     from textual.screen import ModalScreen
 
+    from tuiq.clock import Clock
     from tuiq.tui.page import Page
 
-__all__ = ["DAY", "NOW", "PlantedSpool", "Stage", "furnish", "open_world", "settle"]
+__all__ = [
+    "ACTOR",
+    "DAY",
+    "NOW",
+    "PlantedSpool",
+    "Stage",
+    "furnish",
+    "open_world",
+    "settle",
+    "world_of",
+]
 
 T = TypeVar("T")
 PATIENCE = 60.0
 """Seconds until something that has to happen counts as never happening."""
+ACTOR = Actor(who="ops", uid=0, user="root", host="mx1.example.net")
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u009b31m[b]bold[/b]\u202egpj.exe"
 """What a stranger may write into every field."""
 
@@ -82,24 +94,30 @@ def furnish(path: Path) -> PlantedSpool:
 def open_world(path: Path, **options: Any) -> Iterator[tuple[World, SetClock]]:
     """Open the spool *path* with all parts of the UI; the clock stands still."""
     clock = SetClock(float(NOW))
+    with world_of(path, clock, **options) as world:
+        yield world, clock
+
+
+@contextmanager
+def world_of(path: Path, clock: Clock, **options: Any) -> Iterator[World]:
+    """Open the spool *path* with all parts of the UI."""
     with Spool(load(str(path / "tuiq.toml")), clock=clock) as spool:
-        actor = Actor(who="ops", uid=0, user="root", host="mx1.example.net")
         messages = Messages()
         world = World(
             config=spool.config,
             spool=spool,
             clock=clock,
-            actor=actor,
+            actor=ACTOR,
             messages=messages,
             feed=Feed(spool, messages),
             lookout=Lookout(spool),
-            jobs=Jobs(spool, actor),
+            jobs=Jobs(spool, ACTOR),
             runner=RunnerControl(spool.config),
             choices=Choices(),
             options=Options(**options),
         )
         try:
-            yield world, clock
+            yield world
         finally:
             world.feed.stop()
             world.lookout.stop()

@@ -9,21 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
 
-from tests.tui.world import PATIENCE, PlantedSpool, open_world
-from tuiq.actions.actor import Actor
-from tuiq.config import load
-from tuiq.spool.spool import Spool
-from tuiq.tui.choices import Choices
-from tuiq.tui.index.feed import Feed
-from tuiq.tui.index.messages import Messages, Stage
-from tuiq.tui.live.lookout import Lookout
+from tests.tui.world import PATIENCE, PlantedSpool, open_world, world_of
+from tuiq.clock import SystemClock
+from tuiq.tui.index.messages import Stage
 from tuiq.tui.look.palette import Palette
-from tuiq.tui.operate.jobs import Jobs
 from tuiq.tui.operate.operator import Operator
-from tuiq.tui.operate.runner import RunnerControl
 from tuiq.tui.page import Page, Subject
 from tuiq.tui.troubles import Troubles
-from tuiq.tui.world import Options, World
+from tuiq.tui.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +25,6 @@ if TYPE_CHECKING:
     from textual.screen import ModalScreen
 
 T = TypeVar("T")
-ACTOR = Actor(who="ops", uid=0, user="root", host="mx1.example.net")
 
 
 class Desk(Page):
@@ -125,29 +117,8 @@ def open_desk(path: Path, **options: Any) -> Iterator[Floor]:
 @contextmanager
 def open_now(path: Path, **options: Any) -> Iterator[Floor]:
     """Open the spool *path* under the real clock, as runners beside it do."""
-    config = load(str(path / "tuiq.toml"))
-    with Spool(config) as spool:
-        messages = Messages()
-        world = World(
-            config=spool.config,
-            spool=spool,
-            clock=spool.clock,
-            actor=ACTOR,
-            messages=messages,
-            feed=Feed(spool, messages),
-            lookout=Lookout(spool),
-            jobs=Jobs(spool, ACTOR),
-            runner=RunnerControl(spool.config),
-            choices=Choices(),
-            options=Options(**options),
-        )
-        try:
-            yield start(world)
-        finally:
-            world.feed.stop()
-            world.lookout.stop()
-            world.jobs.close(5.0)
-            world.runner.close()
+    with world_of(path, SystemClock(), **options) as world:
+        yield start(world)
 
 
 def start(world: World) -> Floor:

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import PlantedSpool
-from tests.tui.operate.desk import ACTOR
-from tests.tui.world import furnish
+from tests.tui.world import ACTOR, furnish
 from tuiq.actions.records import read_action
 from tuiq.config import load
 from tuiq.spool.answers import Result, Target, Verb

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tui.operate.desk import ACTOR, plant_many
+from tests.tui.operate.desk import plant_many
 from tests.tui.operate.test_frozen import subject_of, wait_for
-from tests.tui.world import PlantedSpool, furnish
+from tests.tui.world import ACTOR, PlantedSpool, furnish
 from tuiq.actions.records import read_action
 from tuiq.config import load
 from tuiq.spool.answers import Result, Verb

@@ -12,8 +12,8 @@ import pytest
 from textual.widgets import Input
 
 from tests.runner.world import World as RunnerWorld
-from tests.tui.operate.desk import ACTOR, Floor, open_desk, open_now, shown, until
-from tests.tui.world import NOW, PlantedSpool, furnish
+from tests.tui.operate.desk import Floor, open_desk, open_now, shown, until
+from tests.tui.world import ACTOR, NOW, PlantedSpool, furnish
 from tuiq.actions import pausing as actions
 from tuiq.actions.audit import Start, open_log
 from tuiq.actions.selection import freeze

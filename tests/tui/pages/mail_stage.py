@@ -120,7 +120,7 @@ async def staged(
         async with app.run_test(size=size) as pilot:
             stage = MailStage(app, pilot, page, world, clock, spool)
             await stage.until(lambda: _is_read(stage))
-            page.tick(clock.now())
+            app.turn()
             await pilot.pause()
             yield stage
 
@@ -128,4 +128,6 @@ async def staged(
 def _is_read(stage: MailStage[Any]) -> bool:
     messages = stage.world.messages
     rows = [messages.row(queue_id) for queue_id in stage.spool.ids.values()]
-    return all(row is not None and row.stage.value == "read" for row in rows)
+    return not messages.is_busy and all(
+        row is not None and row.stage.value == "read" for row in rows
+    )

@@ -125,7 +125,7 @@ class AnyOrder(RuleBasedStateMachine):
         for place in places:
             if place < len(self.rows.order):
                 self.rows.change(self.rows.order[place], "age", f"{self.made}")
-        self.grid.changed(self.rows.order)
+        self.take_in()
 
     @rule(command=st.sampled_from(MOVES + MARKING + SIDES + ["follow", "open"]))
     def command(self, command: str) -> None:

@@ -6,7 +6,7 @@ before ``changed``, so what is on the screen is always one state of things.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from textual.geometry import Region
@@ -59,16 +59,6 @@ class Canvas(Widget, can_focus=True):
         self._layout: tuple[object, Layout] | None = None
 
     # What it shows
-
-    def show(self, model: GridModel) -> None:
-        """Show other rows from the top; marks stay."""
-        self.model = model
-        self._view = Viewport(model)
-        self._view.resize(self.size.height - 1)
-        self._painter.forget()
-        self.range_from = None
-        self._paint()
-        self._tell(None)
 
     @property
     def cursor(self) -> Key | None:
@@ -123,18 +113,14 @@ class Canvas(Widget, can_focus=True):
             self._paint()
         return position is not None
 
-    def changed(
-        self, keys: Iterable[Key] | None = None, *, asked: bool = False
-    ) -> None:
+    def changed(self, *, asked: bool = False) -> None:
         """Take in what changed since; draw the lines that differ.
 
-        *keys*: nothing but cells of these rows; None: anything.  *asked*: the operator
-        asked for other rows or another order, so nothing is drawn as gone, and the
-        cursor goes to the top when its row is not among them.
+        *asked*: the operator asked for other rows or another order, so nothing is
+        drawn as gone, and the cursor goes to the top when its row is not among them.
         """
-        if keys is None:
-            self._view.asked |= asked
-            self._settle()
+        self._view.asked |= asked
+        self._settle()
         self._paint()
 
     # The screen

@@ -68,11 +68,6 @@ class Painter:
             self._pen = Pen(palette, base)
             self._strips.clear()
 
-    def forget(self) -> None:
-        """Draw every row anew; the model is another."""
-        self._strips.clear()
-        self._thumb = range(0)
-
     def frame(self, scene: Scene, size: Size, empty: str) -> list[Strip]:
         """Return the lines of the whole grid."""
         pen = self._pen

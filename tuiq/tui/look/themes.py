@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 from tuiq.errors import ConfigError
-from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.theme import Theme
 from tuiq.tui.look.theme_file import read
 
@@ -58,9 +57,3 @@ def collect(*folders: Path) -> Collection:
 def shipped() -> Collection:
     """Return the themes that come with tuiq."""
     return collect(folder())
-
-
-def default_palette(*, ascii: bool = False) -> Palette:
-    """Return the styles of the default theme; plain ones where it is missing."""
-    theme = shipped().themes.get(DEFAULT)
-    return theme.palette(ascii=ascii) if theme else Palette(name=PLAIN, ascii=ascii)

@@ -24,7 +24,7 @@ _SAID = 1000
 def transcript(facts: Facts, history: History | None) -> list[Line]:
     """Show what was last said about each recipient, and all that the journal tells."""
     lines: list[Line] = []
-    for view in facts.recipients[:1000]:
+    for view in facts.recipients[:_SAID]:
         reason = facts.reasons.get(view.index)
         if reason:
             who = f" {view.index + 1}  {clean(view.address)}  "

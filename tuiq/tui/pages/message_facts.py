@@ -63,11 +63,6 @@ class Facts:
         found = headers.values(self.head, b"subject")
         return clean(headers.decode(found[0])) if found else ""
 
-    @property
-    def left(self) -> list[RecipientView]:
-        """Return the recipients that are not settled."""
-        return [view for view in self.recipients if view.state in b"TAUF"]
-
     def destination(self, view: RecipientView, around: Circumstances) -> str:
         """Return where a recipient's mail goes next, as pauses name it."""
         return around.routes.key(self.entry.sender, domain_of(view.address)).name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from tuiq.actions.filter_text import domain_of
 from tuiq.actions.filter_tree import FilterError
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.text import clean
@@ -217,7 +218,7 @@ class ListPage(Listing):
         row = self.row
         if row is None:
             return [["spool"]]
-        domain = row.recipient.rpartition(b"@")[2].decode("utf-8", "replace").lower()
+        domain = domain_of(row.recipient).decode("utf-8", "replace")
         names = dict.fromkeys((domain, route_of(row, self.world.lookout.sight.around)))
         places = [["destination", name] for name in names if name]
         return [*places, ["queue", row.directory], ["spool"]]

@@ -10,6 +10,7 @@ from tuiq.tui.grid.model import Cell, Column, Key
 from tuiq.tui.index.facts import Stage
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import ELLIPSIS, clean
+from tuiq.tui.pages.message_columns import ID_TAIL
 from tuiq.tui.pages.message_rows import Window
 from tuiq.tui.pages.message_slots import RECIPIENT_COLUMNS, Slot
 
@@ -140,7 +141,7 @@ class RecipientRows:
         if row is None:
             return "", Role.GONE
         if column == "id":
-            return queue_id[-10:], Role.TEXT
+            return queue_id[-ID_TAIL:], Role.TEXT
         if row.damage and column in {"state", "address"}:
             return ("damaged" if column == "state" else "cannot be read"), Role.DAMAGED
         if column == "sender":

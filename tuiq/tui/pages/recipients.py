@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuiq.spool.entry import QueueEntry
     from tuiq.tui.grid.model import Key
     from tuiq.tui.index.messages import Row
-from tuiq.tui.pages.message_facts import Facts
+    from tuiq.tui.pages.message_facts import Facts
 
 _MORE = 200
 """Messages that are read at a time to learn which of their slots fit."""

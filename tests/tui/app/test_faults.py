@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.tui.app.desk import opened
@@ -86,6 +87,24 @@ async def test_a_feed_that_fails_leaves_the_keys_working(
         assert "reading the queue" in desk.toasts[0]
         await desk.press("question_mark")
         assert "Keys of Messages" in desk.screen
+
+
+async def test_a_look_around_that_fails_is_a_trouble_while_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as desk:
+        lookout = desk.app.world.lookout
+        failed = replace(lookout.sight, error="the spool cannot be looked at: why")
+        with monkeypatch.context() as patch:
+            patch.setattr(type(lookout), "sight", property(lambda _self: failed))
+            await desk.turn()
+            assert "⚠ 1 trouble: 6" in desk.lines[0]
+            await desk.press("6")
+            await desk.until(lambda: "cannot be looked at: why" in desk.screen)
+            assert " now " in desk.screen
+        await desk.turn()
+        assert "⚠" not in desk.lines[0]
+        await desk.until(lambda: " until " in desk.screen)
 
 
 def test_the_log_stays_small(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.tui.operate.desk import Floor, open_desk, plant_many, shown, until
 from tests.tui.operate.test_jobs import patient
-from tests.tui.world import NOW, PlantedSpool, furnish
+from tests.tui.world import NOW, PlantedSpool
 from tuiq.spool.answers import Target, Verb
 from tuiq.spool.entry import State
 from tuiq.tui.commands import COMMANDS
@@ -21,23 +21,9 @@ from tuiq.tui.operate.operator import READ_ONLY
 from tuiq.tui.operate.reading import SHOWN_FROM, FreezingDialog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tuiq.tui.operate.freezing import Frozen
 
 SIZES = [(120, 36), (80, 24), (60, 20), (40, 8)]
-
-
-@pytest.fixture
-def planted(tmp_path: Path) -> PlantedSpool:
-    return furnish(tmp_path / "spool")
-
-
-@pytest.fixture
-def floor(planted: PlantedSpool) -> Iterator[Floor]:
-    with open_desk(planted.path) as floor:
-        yield floor
 
 
 def files(planted: PlantedSpool) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import PlantedSpool
-from tests.tui.world import ACTOR, furnish
+from tests.tui.world import ACTOR
 from tuiq.actions.records import read_action
 from tuiq.config import load
 from tuiq.spool.answers import Result, Target, Verb
@@ -26,7 +26,7 @@ from tuiq.tui.operate.jobs import Job, Jobs
 from tuiq.tui.page import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 MESSAGES = 12
 CHANGES = ("none", "deleted", "purged", "held", "new")
@@ -43,17 +43,6 @@ def wait_for(job: Job) -> Job:
         assert time.monotonic() < deadline, job
         time.sleep(0.002)
     return job
-
-
-@pytest.fixture
-def planted(tmp_path: Path) -> PlantedSpool:
-    return furnish(tmp_path / "spool")
-
-
-@pytest.fixture
-def spool(planted: PlantedSpool) -> Iterator[Spool]:
-    with Spool(load(str(planted.config))) as spool:
-        yield spool
 
 
 def test_ids_that_are_gone_are_told_and_not_acted_on(

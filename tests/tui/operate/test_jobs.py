@@ -9,9 +9,8 @@ import pytest
 
 from tests.tui.operate.desk import plant_many
 from tests.tui.operate.test_frozen import subject_of, wait_for
-from tests.tui.world import ACTOR, PlantedSpool, furnish
+from tests.tui.world import ACTOR, PlantedSpool
 from tuiq.actions.records import read_action
-from tuiq.config import load
 from tuiq.spool.answers import Result, Verb
 from tuiq.spool.entry import State
 from tuiq.spool.spool import Spool
@@ -21,21 +20,9 @@ from tuiq.tui.operate.jobs import KEPT, Job, Jobs, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tuiq.actions.selection import Selection
     from tuiq.tui.operate.job import Work
-
-
-@pytest.fixture
-def planted(tmp_path: Path) -> PlantedSpool:
-    return furnish(tmp_path / "spool")
-
-
-@pytest.fixture
-def spool(planted: PlantedSpool) -> Iterator[Spool]:
-    with Spool(load(str(planted.config))) as spool:
-        yield spool
 
 
 @pytest.fixture

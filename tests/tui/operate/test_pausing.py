@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from tests.runner.world import World as RunnerWorld
 from tests.tui.operate.desk import Floor, open_desk, open_now, shown, until
-from tests.tui.world import ACTOR, NOW, PlantedSpool, furnish
+from tests.tui.world import ACTOR, NOW, PlantedSpool
 from tuiq.actions import pausing as actions
 from tuiq.actions.audit import Start, open_log
 from tuiq.actions.selection import freeze
@@ -34,11 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiq.spool.pauses import Pause
-
-
-@pytest.fixture
-def planted(tmp_path: Path) -> PlantedSpool:
-    return furnish(tmp_path / "spool")
 
 
 @pytest.fixture

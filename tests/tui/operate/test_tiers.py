@@ -5,28 +5,14 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.tui.operate.desk import Floor, open_desk, plant_many, shown, until
-from tests.tui.world import PlantedSpool, furnish
+from tests.tui.operate.desk import Floor, plant_many, shown, until
+from tests.tui.world import PlantedSpool
 from tuiq.spool.claim import lock_message
 from tuiq.spool.flags import MHold
 from tuiq.tui.operate.confirm import Confirm, TypeCount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def planted(tmp_path: Path) -> PlantedSpool:
-    return furnish(tmp_path / "spool")
-
-
-@pytest.fixture
-def floor(planted: PlantedSpool) -> Iterator[Floor]:
-    with open_desk(planted.path) as floor:
-        yield floor
+    pass
 
 
 async def test_a_hold_acts_at_once_and_u_takes_it_back(

@@ -165,10 +165,11 @@ def affected(
 def _addresses(entry: QueueEntry, slots: tuple[int, ...] | None) -> list[bytes]:
     """Return the addresses of ``affected``, without all that a view holds."""
     states = entry.states
-    if slots is None:
-        live = [index for index, state in enumerate(states) if state in _LIVE]
-        slots = tuple(live or range(len(states)))
-    chosen = sorted({slot for slot in slots if 0 <= slot < len(states)})
+    chosen: Iterable[int] = range(len(states))
+    if slots is not None:
+        chosen = sorted(set(slots).intersection(chosen))
+    elif states.translate(None, _LIVE):  # some are settled
+        chosen = [i for i in chosen if states[i] in _LIVE] or chosen
     try:
         pairs = control.decode_addresses(entry.header, entry.raw, chosen)
     except ValueError:

@@ -21,6 +21,12 @@ def _line(stage: MailStage[RecipientsPage], address: str) -> list[str]:
     return next((t for t in stage.text.split("\n") if address in t), "").split()
 
 
+async def _read(stage: MailStage[RecipientsPage]) -> None:
+    """Wait until the recipient under the cursor was read."""
+    page = stage.page
+    await stage.until(lambda: page.model.slot(page.grid.cursor) is not None)
+
+
 def _several(spool: PlantedSpool) -> None:
     """Plant messages to several recipients each."""
     for number in range(3):
@@ -196,6 +202,7 @@ async def test_only_this_filters_by_the_recipient(tmp_path: Path) -> None:
             await stage.go_to("M1", 1)
             await stage.until(lambda: "452" in " ".join(_line(stage, "u1@bb")))
             stage.page.grid.focused_column = column
+            await _read(stage)
             await stage.do("filter-cell")
             assert stage.page.filter_text == term
             await stage.until(lambda: stage.page.model.position_of(key) is not None)
@@ -239,6 +246,7 @@ async def test_hostile_addresses_and_replies_are_harmless(tmp_path: Path) -> Non
         assert subject is not None
         assert "\x1b" not in subject.scope
         stage.page.grid.focused_column = "address"
+        await _read(stage)
         await stage.do("filter-cell")
         await stage.until(lambda: stage.page.model.count == 1)
         assert (stage.page.filter_text or "").startswith('to="\x1b]0;')

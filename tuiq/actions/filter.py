@@ -82,11 +82,6 @@ class Filter:
             for term in terms(self.expression)
         )
 
-    @property
-    def reads_headers(self) -> bool:
-        """Say whether evaluating it opens data files."""
-        return any(term.field == "subject" for term in terms(self.expression))
-
     def bind(self, context: Context) -> Callable[[QueueEntry], bool]:
         """Return a function that tests entries; for many of them."""
         return bind(self.expression, context)

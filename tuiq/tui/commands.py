@@ -177,13 +177,3 @@ _ALL = (
 
 COMMANDS: dict[str, Command] = {command.id: command for command in _ALL}
 """By id, in the order of the help."""
-
-GLOBAL = frozenset(
-    {
-        "go-queues", "go-messages", "go-recipients", "go-shape", "go-runner",
-        "go-activity", "previous", "palette", "jump", "undo", "freeze", "rescan",
-        "redraw", "mouse", "theme", "jobs", "help", "help-here", "quit", "runner-start",
-        "runner-drain", "runner-limit", "pane", "pause", "resume",
-    }
-)  # fmt: skip
-"""Commands that the shell itself does on every screen; the others are the page's."""

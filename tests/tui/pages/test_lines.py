@@ -37,6 +37,9 @@ def test_a_line_whose_beginning_is_long_goes_on_below_in_its_own_colours() -> No
         [(" a-name-of-24-characters", Role.STRONG), (" one", Role.DIM)],
         [(" ", Role.TEXT), ("two", Role.DIM)],
     ]
+    line = [(" a-name-of-24-characters", Role.STRONG), (" o two", Role.DIM)]
+    assert wrapped(line, 29)[0][1] == (" o", Role.DIM)
+    line = [(" a-name-of-24-characters", Role.STRONG), (" one two", Role.DIM)]
     narrow = wrapped(line, 20)
     assert max(len("".join(text for text, _ in row)) for row in narrow) <= 20
     assert "".join(text for row in narrow for text, _ in row).split() == [
@@ -78,6 +81,11 @@ async def test_lines_leave_most_of_a_low_page_to_its_rows() -> None:
             await pilot.pause()
             shown.append(lines.height)
         assert shown == [4, 3, 2, 0]
+        lines.fit(10)
+        await pilot.pause()
+        seen = [strip.text for strip in app.screen._compositor.render_strips()]
+        assert "…" not in seen[1]
+        assert seen[2].endswith("…")
 
 
 def test_a_sentence_goes_on_below_where_it_began() -> None:

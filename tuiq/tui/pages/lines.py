@@ -19,7 +19,7 @@ from textual.widget import Widget
 from tuiq.tui.grid.model import Cell
 from tuiq.tui.look.palette import Palette
 from tuiq.tui.look.roles import Role
-from tuiq.tui.look.text import fit
+from tuiq.tui.look.text import ELLIPSIS, fit
 
 Line = Sequence[Cell]
 _LABEL = 13
@@ -86,7 +86,8 @@ def _pieces(text: str, rest: int, width: int) -> Iterable[str]:
     ):
         end = _cut(text, start, width)
         space = text.rfind(" ", start, end + 1)
-        if space > start + (end - start) // 2:
+        # A line is not left half empty for a long word, but for the end of a first one.
+        if space > start + ((end - start) // 2 if width == rest else 0):
             yield text[start:space]
             start = space + 1
         else:
@@ -169,7 +170,6 @@ class Lines(Widget):
         if lines != self._lines:
             self._lines = lines
             self._lay_out()
-            self.refresh()
 
     @property
     def text(self) -> str:
@@ -194,9 +194,14 @@ class Lines(Widget):
 
     def _lay_out(self) -> None:
         width = max(self.size.width, 1)
-        self._rows = [row for line in self._lines for row in wrapped(line, width)]
+        rows = [row for line in self._lines for row in wrapped(line, width)]
+        if len(rows) > self._most:
+            *head, (text, role) = rows[self._most - 1]
+            rows[self._most - 1] = [*head, (f"{text} {ELLIPSIS}", role)]
+        self._rows = rows
         if self.display:
             self.styles.height = self.height
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Return one line."""

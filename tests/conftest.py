@@ -7,6 +7,7 @@ at the end of the run.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,6 +37,12 @@ def no_configuration_from_outside(
     """Hide the configuration of whoever runs the tests, here and in children."""
     monkeypatch.delenv("TUIQ_CONFIG", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config-home"))
+
+
+def pytest_configure() -> None:
+    """Let children be interrupted, though a shell ran the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Report(Protocol):

@@ -135,7 +135,7 @@ async def test_ages_stand_still_between_two_looks_at_the_clock(tmp_path: Path) -
         assert model.version(key) == before
         await stage.age(56)
         assert model.version(key) != before
-        assert " 11m " in stage.row("PSD")
+        await stage.until(lambda: " 11m " in stage.row("PSD"))
 
 
 async def test_a_row_has_another_version_only_when_its_words_are_others(

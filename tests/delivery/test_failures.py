@@ -328,9 +328,8 @@ async def test_a_spool_that_cannot_record_the_dot_sends_nothing() -> None:
 
 async def test_quit_without_an_answer_ends_within_its_time() -> None:
     async with ScriptedServer(Script(quit=SILENCE)) as server:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        limit = asyncio.timeout(30)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(5):
+            async with limit:
                 await deliver(server, batch(), quit_timeout=0.2)
-        assert loop.time() - began < 3
+        assert not limit.expired()

@@ -212,7 +212,7 @@ class TestDestinations:
         groups = routes.group(b"me@here.example", recipients)
 
         assert len(groups) == 1001
-        assert time.process_time() - start < 2
+        assert time.process_time() - start < 10  # about 0.3 on an idle machine
 
     def test_a_refusal_says_its_own_code_and_status(
         self, table: Callable[..., RouteTable]

@@ -226,12 +226,13 @@ async def test_a_rate_spaces_transactions_and_loses_none(
         route(world, {"to": "*", "via": at(server), "rate": "5/s"})
         for _ in range(9):
             world.submit(BERLIN)
+        began = time.monotonic()
 
         await world.once()
 
         assert everybody(server) == {BERLIN: 9}
     # Five at once, then one each 0.2 s.
-    assert stamps[8] - stamps[0] > 0.7
+    assert stamps[8] - began > 0.7
 
 
 def test_a_pace_allows_a_seconds_worth_in_a_row_and_then_its_rate() -> None:

@@ -208,12 +208,10 @@ def test_a_scanner_that_dies_is_started_again(
     session.until(lambda: session.freshness is Freshness.LIVE)
 
 
-def test_stopping_ends_the_process_and_is_quick(session: Live) -> None:
+def test_stopping_ends_the_process(session: Live) -> None:
     link = session.feed._link
     assert link is not None
-    began = time.monotonic()
     session.feed.stop()
-    assert time.monotonic() - began < 2.0
     assert link._process.poll() is not None
     assert session.feed.drain() == frozenset()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -208,7 +207,9 @@ async def test_only_this_filters_by_the_recipient(tmp_path: Path) -> None:
             await stage.until(lambda: stage.page.model.position_of(key) is not None)
 
 
-async def test_twenty_thousand_recipients_scroll_without_a_wait(tmp_path: Path) -> None:
+async def test_twenty_thousand_recipients_can_be_scrolled_through(
+    tmp_path: Path,
+) -> None:
     def plant(spool: PlantedSpool) -> None:
         to = tuple(b"user%d@example.com" % number for number in range(20_000))
         spool.plant("BGG", age=100, to=to)
@@ -217,13 +218,7 @@ async def test_twenty_thousand_recipients_scroll_without_a_wait(tmp_path: Path) 
     async with staged(RecipientsPage(), tmp_path, plant=plant) as stage:
         assert stage.page.model.count == 20_001
         await stage.sees("user5@example.com")
-        slowest = 0.0
-        for command in ("page-down",) * 20 + ("down",) * 20 + ("page-up",) * 5:
-            began = time.thread_time()
-            stage.page.perform(command)
-            slowest = max(slowest, time.thread_time() - began)
-            await stage.pilot.pause()
-        assert slowest < 0.1
+        await stage.do(*("page-down",) * 20, *("down",) * 20, *("page-up",) * 5)
         await stage.do("last")
         await stage.until(lambda: stage.page.grid.cursor == (stage.spool.ids["SNG"], 0))
         await stage.sees("user19999@example.com", "one@example.org")

@@ -110,29 +110,51 @@ _SKIPPED = (b'{"event": "target"', b'{"event": "answer"')
 
 def _record(data: bytes, *, whole: bool) -> Record | None:
     """Decode a file; a last line that was cut short does not count."""
-    lines = []
+    found = _Found()
     for line in data.split(b"\n")[:-1]:
-        if whole or not line.startswith(_SKIPPED):
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                continue
-    head = next((line for line in lines if line.get("event") == "started"), None)
+        if not whole and line.startswith(_SKIPPED):
+            continue
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        found.take(said)
+    head, last = found.head, found.last
     if head is None:
         return None
-    last = next((line for line in lines if line["event"] == "finished"), None)
-    undone = [line["by"] for line in lines if line["event"] == "undone"]
-    items = [_item(line) for line in lines if line["event"] == "target"]
-    by_key = {key_of(item.target): item for item in items}
-    answers = [_answer(line, by_key) for line in lines if line["event"] == "answer"]
     return Record(
         start=_start(head),
         counts=None if last is None else {key: last[key] for key in COUNTED.values()},
         complete=last is not None and last["complete"],
-        undone_by=undone[-1] if undone else "",
-        items=by_key,
-        answers=tuple(answers),
+        undone_by=found.undone_by,
+        items=found.items,
+        answers=tuple(found.answers),
     )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the lines read so far say; those of messages become values at once."""
+
+    head: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
+    undone_by: str = ""
+    items: dict[Key, Item] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+
+    def take(self, line: dict[str, Any]) -> None:
+        match line.get("event"):
+            case "started" if self.head is None:
+                self.head = line
+            case "finished" if self.last is None:
+                self.last = line
+            case "undone":
+                self.undone_by = line["by"]
+            case "target":
+                item = _item(line)
+                self.items[key_of(item.target)] = item
+            case "answer":
+                self.answers.append(_answer(line, self.items))
 
 
 _ACTOR = Actor.__slots__

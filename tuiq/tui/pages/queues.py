@@ -12,12 +12,11 @@ from tuiq.tui.grid import news
 from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
-from tuiq.tui.pages.board import GRID, Board
 from tuiq.tui.pages.lines import Lines
 from tuiq.tui.pages.queue_about import about
 from tuiq.tui.pages.queue_rows import COLUMNS, SPARK, QueueRow, cell, rank, stopping
 from tuiq.tui.pages.table import Table
-from tuiq.tui.pages.throughput import Throughput
+from tuiq.tui.pages.throughput import Plotted, Throughput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +39,7 @@ CURVES = (
 _SPARK_SECONDS = 10 * SPARK
 
 
-class QueuesPage(Board):
+class QueuesPage(Plotted):
     """One row per queue directory."""
 
     page_name = "queues"
@@ -56,7 +55,6 @@ class QueuesPage(Board):
         "runner-start",
         "freeze",
     )
-    takes: ClassVar[frozenset[str]] = GRID | {"plot-shorter", "plot-longer"}
     DEFAULT_CSS = """
     QueuesPage { layout: vertical; }
     """
@@ -152,25 +150,7 @@ class QueuesPage(Board):
         """Return what stands where rows would be."""
         return "The queue directories are being looked at."
 
-    def status(self) -> str:
-        """Return the order of the rows and the time that is plotted."""
-        plots = f"   plots {self.throughput.word}" if self.throughput.display else ""
-        return f"sort {self.table.sorted_by[0]}{plots}"
-
     # -- what can be done ----------------------------------------------------------
-
-    def why_not(self, command: str) -> str:
-        """Return why a command cannot work now, as one short phrase; empty: it can."""
-        if command in ("plot-shorter", "plot-longer"):
-            return self.throughput.why_not(command == "plot-longer")
-        return super().why_not(command)
-
-    def perform(self, command: str) -> None:
-        """Do one of the commands in ``takes``."""
-        if command in ("plot-shorter", "plot-longer"):
-            self.throughput.change(longer=command == "plot-longer")
-        else:
-            super().perform(command)
 
     def opened(self, grid: Grid, key: Key) -> None:
         """Show the messages of a directory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 
@@ -12,12 +12,11 @@ from tuiq.tui.grid.grid import Grid
 from tuiq.tui.look.roles import Role
 from tuiq.tui.page import Subject
 from tuiq.tui.pages import holder_rows, runner_rows
-from tuiq.tui.pages.board import GRID, Board
 from tuiq.tui.pages.holder_rows import HolderRow
 from tuiq.tui.pages.lines import Line, Lines, OneLine
 from tuiq.tui.pages.runner_rows import DestinationRow, RunnerRow
 from tuiq.tui.pages.table import Table
-from tuiq.tui.pages.throughput import Throughput
+from tuiq.tui.pages.throughput import Plotted, Throughput
 
 if TYPE_CHECKING:
     from textual import events
@@ -35,7 +34,7 @@ _PLOT = 8
 """Lines of the plots."""
 
 
-class RunnerPage(Board):
+class RunnerPage(Plotted):
     """Three grids: runners, holders of locks, destinations."""
 
     page_name = "runner"
@@ -50,7 +49,7 @@ class RunnerPage(Board):
         "open",
         "sort",
     )
-    takes: ClassVar[frozenset[str]] = GRID | {"pane", "plot-shorter", "plot-longer"}
+    takes: ClassVar[frozenset[str]] = Plotted.takes | {"pane"}
     DEFAULT_CSS = """
     RunnerPage Grid.-away { display: none; }
     """
@@ -206,11 +205,6 @@ class RunnerPage(Board):
             return "Destinations are told by runners, and no runner is running."
         return "No destination has mail, connections or trouble."
 
-    def status(self) -> str:
-        """Return the order of the rows and the time that is plotted."""
-        plots = f"   plots {self.throughput.word}" if self.throughput.display else ""
-        return f"sort {self.active.model.sorted_by[0]}{plots}"
-
     # -- what can be done ----------------------------------------------------------
 
     def subject(self) -> Subject | None:
@@ -234,21 +228,10 @@ class RunnerPage(Board):
             return lock.connection.destination if lock and lock.connection else ""
         return ""
 
-    def why_not(self, command: str) -> str:
-        """Return why a command cannot work now, as one short phrase; empty: it can."""
-        if command in ("plot-shorter", "plot-longer"):
-            return self.throughput.why_not(command == "plot-longer")
-        return super().why_not(command)
-
     def perform(self, command: str) -> None:
         """Do one of the commands in ``takes``."""
-        do: dict[str, Any] = {
-            "pane": self._next_part,
-            "plot-shorter": lambda: self.throughput.change(longer=False),
-            "plot-longer": lambda: self.throughput.change(longer=True),
-        }
-        if command in do:
-            do[command]()
+        if command == "pane":
+            self._next_part()
         else:
             super().perform(command)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Container
 
 from tuiq.actions.words import HOUR, MINUTE
 from tuiq.tui.look.plot import Plot
 from tuiq.tui.look.roles import Role
+from tuiq.tui.pages.board import GRID, Board
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -107,3 +108,28 @@ class Throughput(Container):
         self.styles.height = min(lines, rows * _MOST) if rows else 0
         for number, plot in enumerate(self.plots):
             plot.set_class(number >= rows * columns, "-surplus")
+
+
+class Plotted(Board):
+    """A page with plots below its grids."""
+
+    takes: ClassVar[frozenset[str]] = GRID | {"plot-shorter", "plot-longer"}
+    throughput: Throughput
+
+    def status(self) -> str:
+        """Return the order of the rows and the time that is plotted."""
+        plots = f"   plots {self.throughput.word}" if self.throughput.display else ""
+        return f"sort {self.active.model.sorted_by[0]}{plots}"
+
+    def why_not(self, command: str) -> str:
+        """Return why a command cannot work now, as one short phrase; empty: it can."""
+        if command in ("plot-shorter", "plot-longer"):
+            return self.throughput.why_not(command == "plot-longer")
+        return super().why_not(command)
+
+    def perform(self, command: str) -> None:
+        """Do one of the commands in ``takes``."""
+        if command in ("plot-shorter", "plot-longer"):
+            self.throughput.change(longer=command == "plot-longer")
+        else:
+            super().perform(command)

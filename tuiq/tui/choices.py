@@ -153,13 +153,18 @@ def _checked(raw: bytes) -> str:
 def _edited(text: str, stored: _Tables, ours: _Tables) -> str:
     """Return *text* with what differs between *stored* and *ours* put in.
 
-    Everything else stays as people wrote it.  Raises ValueError if that cannot be.
+    Where there are comments everything else stays as people wrote it, else only its
+    meaning does.  Raises ValueError if that cannot be.
     """
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
     wanted = tomllib.loads(text)
     _put(wanted, stored, ours)
+    if not any(_comments(text)):
+        import tomli_w
+
+        return tomli_w.dumps(wanted)
+    import tomlkit  # slow to load, and slower to parse
+    from tomlkit.exceptions import TOMLKitError
+
     try:
         document = tomlkit.parse(text)
         _put(document, stored, ours)

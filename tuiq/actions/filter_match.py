@@ -26,7 +26,7 @@ from tuiq.actions.filter_tree import And, Expression, Not, Term
 from tuiq.errors import MessageGone
 from tuiq.spool import control
 from tuiq.spool.entry import QueueEntry, RecipientView, State
-from tuiq.spool.flags import MState
+from tuiq.spool.flags import OPEN, MState
 
 Test = Callable[[QueueEntry], bool]
 Recipients = Callable[[QueueEntry], Sequence[RecipientView]]
@@ -73,7 +73,7 @@ class Context:
 def open_recipients(entry: QueueEntry) -> Sequence[RecipientView]:
     """Return the recipients that are not settled yet; all when every one is."""
     views = entry.recipients()
-    return [view for view in views if view.state in b"TAUF"] or views
+    return [view for view in views if view.state in OPEN] or views
 
 
 def bind(expression: Expression, context: Context) -> Test:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, overload
 
 from tuiq.actions.slots import encode_slots
 from tuiq.spool.answers import Target
-from tuiq.spool.flags import MHold
+from tuiq.spool.flags import OPEN, MHold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +134,7 @@ class Items(Sequence[Item]):
 def _kind(
     states: bytes, requests: bytes, hold: bytes, slots: tuple[int, ...] | None
 ) -> _Kind:
-    unsettled = [i for i, state in enumerate(states) if state in b"TAUF"]
+    unsettled = [i for i, state in enumerate(states) if state in OPEN]
     held = [i for i, request in enumerate(requests) if request in b"H"]
     return _Kind(
         recipients=slots,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.actions.explain import recipient_reasons
 from tuiq.spool.entry import State
-from tuiq.spool.flags import MState
+from tuiq.spool.flags import OPEN, MState
 
 if TYPE_CHECKING:
     from tuiq.spool.entry import QueueEntry, RecipientView
@@ -17,7 +17,6 @@ ELSEWHERE = frozenset(
     state.value for state in (MState.PENDING, MState.MOVED, MState.FINISHED)
 )
 """MSTATE of files that are no message of this directory, or none any more."""
-_OPEN = b"TAUF"
 _TRASHED, _DAMAGED = State.TRASHED, State.DAMAGED
 
 
@@ -37,7 +36,7 @@ def list_entry(directory: QueueDirectory, entry: QueueEntry, state: State) -> Li
     """Return *entry*, which lies in *directory*, as listings show it."""
     views = entry.recipients()
     if state is not _DAMAGED:
-        wanted = b"X" if state is _TRASHED else _OPEN
+        wanted = b"X" if state is _TRASHED else OPEN
         views = [view for view in views if view.state in wanted]
     return Listed(
         entry=entry,

@@ -21,7 +21,7 @@ from tuiq.errors import MessageGone, UsageError
 from tuiq.log import printable
 from tuiq.spool import control
 from tuiq.spool.answers import Verb
-from tuiq.spool.flags import MState
+from tuiq.spool.flags import OPEN, MState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 TOP_DOMAINS = 5
 SAMPLES = 3
-_LIVE = b"TAUF"
 
 Pick = tuple["QueueEntry", "tuple[int, ...] | None"]
 """A message and the slots that are meant; None = the whole message."""
@@ -168,8 +167,8 @@ def _addresses(entry: QueueEntry, slots: tuple[int, ...] | None) -> list[bytes]:
     chosen: Iterable[int] = range(len(states))
     if slots is not None:
         chosen = sorted(set(slots).intersection(chosen))
-    elif states.translate(None, _LIVE):  # some are settled
-        chosen = [i for i in chosen if states[i] in _LIVE] or chosen
+    elif states.translate(None, OPEN):  # some are settled
+        chosen = [i for i in chosen if states[i] in OPEN] or chosen
     try:
         pairs = control.decode_addresses(entry.header, entry.raw, chosen)
     except ValueError:

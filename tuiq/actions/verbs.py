@@ -18,6 +18,7 @@ from tuiq.actions.selection import Selection
 from tuiq.actions.undoing import plan
 from tuiq.errors import UsageError
 from tuiq.spool.answers import Answer, Result, Target, Verb
+from tuiq.spool.flags import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,6 @@ MANY = 20
 """Messages above which an action needs more than a key or a ``y``."""
 VERY_MANY = 1000
 """Messages above which no action starts unasked."""
-_LIVE = b"TAUF"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +273,7 @@ def _is_over(spool: Spool, target: Target) -> bool:
     states = entry.states
     meant = range(len(states)) if target.recipients is None else target.recipients
     there = [states[slot] for slot in meant if slot < len(states)]
-    return bool(there) and not any(state in _LIVE for state in there)
+    return bool(there) and not any(state in OPEN for state in there)
 
 
 def _gone(selection: Selection) -> Iterator[Answer]:

@@ -10,6 +10,7 @@ from tuiq.actions.json_text import json_line, text
 from tuiq.cli.listing import Listing
 from tuiq.errors import UsageError
 from tuiq.log import printable
+from tuiq.spool.flags import OPEN
 from tuiq.spool.spool import open_spool
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def count(
             shape.add(_domain(sender) if sender else b"MAILER-DAEMON", age)
             continue
         for view in listed.recipients:
-            if view.state in b"TAUF":
+            if view.state in OPEN:
                 shape.add(_domain(view.address), age)
 
 

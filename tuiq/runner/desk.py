@@ -17,7 +17,7 @@ from tuiq.runner.threads import in_thread
 from tuiq.runner.transaction import Letter
 from tuiq.runner.work import Fate
 from tuiq.spool.finish import claim_message
-from tuiq.spool.flags import RState
+from tuiq.spool.flags import UNDECIDED, RState
 from tuiq.spool.journal import Event, Kind
 from tuiq.spool.lifecycle import MAX_OPENED
 from tuiq.spool.passes import End, Pass, Start
@@ -349,7 +349,7 @@ def _fate(visit: Pass) -> Fate:
     """Say how a pass left a message that is not finished."""
     if visit.paused:
         return Fate.HELD_BACK
-    left = any(state in b"TAU" for state in visit.claim.states)
+    left = any(state in UNDECIDED for state in visit.claim.states)
     return Fate.LEFT if left else Fate.SETTLED
 
 

@@ -11,6 +11,7 @@ from tuiq.runner.crowds import Crowds
 from tuiq.runner.leases import Terms
 from tuiq.runner.memory import Memory
 from tuiq.runner.work import Destination, Unit
+from tuiq.spool.flags import UNDECIDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -138,7 +139,7 @@ class Routes:
             return (self._only,)
         recipients = entry.envelope().recipients
         pairs = zip(recipients, entry.states, strict=True)
-        todo = [recipient for recipient, state in pairs if state in b"TAU"]
+        todo = [recipient for recipient, state in pairs if state in UNDECIDED]
         return self._table.group(entry.sender, todo)
 
     def deal(

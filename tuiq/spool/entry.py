@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageDamaged
 from tuiq.spool import control
-from tuiq.spool.flags import MHold, MState, RReq, RState
+from tuiq.spool.flags import OPEN, MHold, MState, RReq, RState
 from tuiq.spool.layout import id_birth, is_queue_id
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ class RecipientView:
         return self.slot[control.S_STATUS : control.S_HEAP].strip()
 
 
-_LIVE = b"TAUF"
 _NO_TIME = b"00000000"
 # The members' values: an attribute of an enum costs more than what is done with it.
 _TODO, _HOLD = RState.TODO[0], RReq.HOLD[0]
@@ -237,13 +236,13 @@ class QueueEntry:
     def is_live(self) -> bool:
         """Say whether any recipient still waits for something."""
         states = self.states
-        return len(states.translate(None, _LIVE)) != len(states)
+        return len(states.translate(None, OPEN)) != len(states)
 
     @property
     def left(self) -> int:
         """Return how many recipients are not final yet."""
         states = self.states
-        return len(states) - len(states.translate(None, _LIVE))
+        return len(states) - len(states.translate(None, OPEN))
 
     def nexts(self) -> list[int]:
         """Return the next attempt of each recipient in epoch seconds, 0 = now."""

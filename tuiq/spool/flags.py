@@ -42,6 +42,12 @@ class RState(bytes, Enum):
     """By an operator; with reply code 250: delivered, by operator's word."""
 
 
+OPEN = b"TAUF"
+"""The states in which a recipient is not settled."""
+UNDECIDED = b"TAU"
+"""Those of them in which a server may still decide."""
+
+
 class MReq(bytes, Enum):
     """What an operator asks of the whole message; written without the lock."""
 

@@ -10,7 +10,7 @@ from tuiq.spool import control
 from tuiq.spool.answers import HOLD_ENDS, Result, Target, Verb
 from tuiq.spool.asking import needs_lock, write_requests
 from tuiq.spool.finish import remove_files, remove_finished
-from tuiq.spool.flags import MHold, MReq, MState, RReq, RState
+from tuiq.spool.flags import OPEN, UNDECIDED, MHold, MReq, MState, RReq, RState
 from tuiq.spool.fs import pwrite_all
 from tuiq.spool.journal import Kind
 from tuiq.spool.passes import End, Pass
@@ -119,12 +119,11 @@ def _check_state(claim: Claim, verb: Verb) -> None:
     raise MessageDamaged(path, "belongs to an unfinished move", "leave it to tuiq move")
 
 
-_LIVE = b"TAUF"
 _TOUCHES: dict[Verb, bytes] = {
-    Verb.HOLD: b"TAU",
+    Verb.HOLD: UNDECIDED,
     Verb.FLUSH: b"TF",
     Verb.REQUEUE: b"TUF",
-    Verb.DELETE: _LIVE,
+    Verb.DELETE: OPEN,
     Verb.UNDO: b"X",
     Verb.BOUNCE: b"TU",
     Verb.DELIVERED: b"TUF",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tuiq.actions.filter_match import codes_of, has_codes, open_recipients
 from tuiq.actions.filter_text import domain_of
 from tuiq.spool.entry import State
-from tuiq.spool.flags import MState
+from tuiq.spool.flags import OPEN, MState
 from tuiq.tui.index.reasons import classify
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class Packer:
         found: dict[bytes, list[int]] = {}
         for view in views:
             counts = found.setdefault(domain_of(view.address), [0, 0])
-            counts[0] += view.state in b"TAUF"
+            counts[0] += view.state in OPEN
             counts[1] |= view.state in b"TA"
         if len(found) == 1:
             return 0

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from tuiq.actions.explain import explain
 from tuiq.actions.words import instant, plural, span, volume
 from tuiq.spool.entry import State
+from tuiq.spool.flags import OPEN
 from tuiq.tui.look.plot import sparkline
 from tuiq.tui.look.roles import Role
 from tuiq.tui.look.text import clean
@@ -103,8 +104,8 @@ def _recipients(facts: Facts, around: Circumstances, space: int) -> list[Line]:
     if not views:
         return [[label("Rcpt"), ("cannot be read", Role.DAMAGED)]]
     room = space if len(views) <= space else max(1, space - 1)
-    left = (view for view in views if view.state in b"TAUF")
-    others = (view for view in views if view.state not in b"TAUF")
+    left = (view for view in views if view.state in OPEN)
+    others = (view for view in views if view.state not in OPEN)
     shown = list(islice(chain(left, others), room))
     state = around.state(facts.entry)
     lines: list[Line] = []

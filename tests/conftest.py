@@ -36,6 +36,7 @@ def no_configuration_from_outside(
 ) -> None:
     """Hide the configuration of whoever runs the tests, here and in children."""
     monkeypatch.delenv("TUIQ_CONFIG", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config-home"))
 
 

@@ -241,6 +241,9 @@ def test_a_kept_spool_can_be_looked_at_afterwards(place: Place) -> None:
     config = place.path / "mine" / "tuiq.toml"
     with place.start("--seconds", "60", "--keep", "mine") as demo:
         wait_for(demo, "greylisted by", "held by an operator", "in the trash")
+        journal = place.path / "mine" / "journal" / "delivery.jsonl"
+        while "cfo@startup.example" not in journal.read_text():
+            time.sleep(0.01)
         demo.send_signal(signal.SIGINT)
         said, _ = demo.communicate()
 

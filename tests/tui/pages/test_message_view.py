@@ -113,6 +113,28 @@ async def test_recipients_may_be_gone_to_before_the_section_before_is_drawn(
         await stage.sees("[Recipients]", "b@example.com")
 
 
+async def test_a_section_begins_at_its_top_and_keys_wait_for_it(tmp_path: Path) -> None:
+    def plant(spool: PlantedSpool) -> None:
+        spool.plant("VAST", data=b"Subject: x\r\n\r\n" + b"line\r\n" * 200)
+
+    async with staged(MessagesPage(), tmp_path, plant=plant) as stage:
+        view = stage.page.message
+        await stage.opened("VAST", "raw")
+        await stage.sees("[Raw]", "line")
+        await stage.do("last")
+        assert view.lines.scroll_offset.y > 0
+        before = view.lines.lines
+        view.go(Section.BODY)
+        view.told()  # the message changed just then
+        await stage.until(lambda: view.lines.lines is not before)
+        assert view.lines.scroll_offset.y == 0
+        view.go(Section.RAW)
+        stage.page.perform("last")
+        await stage.until(
+            lambda: 0 < view.lines.scroll_offset.y == view.lines.max_scroll_y
+        )
+
+
 async def test_the_header_is_decoded_and_shown_as_it_stands_by_v(
     tmp_path: Path,
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from tuiq.errors import MessageGone
@@ -63,6 +62,9 @@ class MessageView(MessageReader):
         self._raw_header = False
         self._raw_at = 0
         self._slot: int | None = None
+        # Whether other lines than those in sight were asked for, and the keys since.
+        self._is_turning = False
+        self._early: list[str] = []
         self.rows = SlotRows(lambda: world.lookout.sight.around)
 
     def compose(self) -> ComposeResult:
@@ -91,6 +93,7 @@ class MessageView(MessageReader):
     def close(self) -> None:
         """Forget the message."""
         self.end()
+        self._is_turning = False
         self._raw_header = False
         self._raw_at = 0
         self.rows.take(None, 0.0)
@@ -124,7 +127,7 @@ class MessageView(MessageReader):
         self.set_class(section is Section.RECIPIENTS, "-slots")
         self._show_tabs()
         self.take_focus()
-        self._show(from_top=True)
+        self._turn()
 
     def take_focus(self) -> None:
         """Give the keys to what is shown."""
@@ -147,16 +150,21 @@ class MessageView(MessageReader):
     def _show_tabs(self) -> None:
         self.tabs.show(tabs_line(self.section, self.size.width))
 
-    def _show(self, *, from_top: bool = False) -> None:
+    def _turn(self) -> None:
+        """Show other lines from their top; keys wait for them."""
+        self._is_turning = self.section is not Section.RECIPIENTS
+        self._early.clear()
+        self._show()
+
+    def _show(self) -> None:
         if not self.is_open or self.section is Section.RECIPIENTS:
             return
         self._shown_at = self._world.clock.now()
         if self.section in _TOLD:
             self.read_journal()
-        fill = partial(self._fill, from_top=from_top)
-        run_in(self, fill, group="show")
+        run_in(self, self._fill, group="show")
 
-    async def _fill(self, *, from_top: bool) -> None:
+    async def _fill(self) -> None:
         """Make the lines of the section in a thread: mail may be hard to read."""
         facts = self.facts
         if self.section is Section.RECIPIENTS:
@@ -170,7 +178,10 @@ class MessageView(MessageReader):
         around = self._world.lookout.sight.around
         make = _MAKERS[self.section]
         lines = await asyncio.to_thread(make, self, facts, around)
-        self.lines.show(lines, again=not from_top)
+        self.lines.show(lines, again=not self._is_turning)
+        self._is_turning = False
+        while self._early:
+            self.lines.perform(self._early.pop(0))
 
     def _raw(self, facts: Facts, _around: Circumstances) -> list[Line]:
         if facts.trouble:
@@ -200,13 +211,15 @@ class MessageView(MessageReader):
             self.go(ORDER[(ORDER.index(self.section) + step) % len(ORDER)])
         elif command == "raw" and self.section is Section.HEADERS:
             self._raw_header = not self._raw_header
-            self._show(from_top=True)
+            self._turn()
         elif command in JUMPS:
             self.go(JUMPS[command])
         elif command in {"next-match", "previous-match"}:
             self._turn_page(1 if command == "next-match" else -1)
         elif self.section is Section.RECIPIENTS:
             self.grid.perform(command)
+        elif command in LongText.COMMANDS and self._is_turning:
+            self._early.append(command)
         elif command in LongText.COMMANDS:
             self.lines.perform(command)
 
@@ -226,7 +239,7 @@ class MessageView(MessageReader):
         start = self._raw_at + step * DATA_BYTES
         if self.section is Section.RAW and 0 <= start < size:
             self._raw_at = start
-            self._show(from_top=True)
+            self._turn()
 
     def subject(self) -> Subject:
         """Return the message, or those of its recipients that are meant."""

@@ -164,6 +164,17 @@ async def test_nothing_is_marked_before_it_is_known_which_slots_fit(
         await stage.until(lambda: not stage.page.why_not("mark"))
 
 
+async def test_no_filter_is_made_of_a_cell_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with staged(RecipientsPage(), tmp_path, plant=_several) as stage:
+        await stage.go_to("M1", 2)
+        await stage.until(lambda: not stage.page.why_not("filter-cell"))
+        monkeypatch.setattr(stage.page.model, "slot", lambda _key: None)
+        for command in ("filter-cell", "filter-not-cell"):
+            assert stage.page.why_not(command) == "the row is still being read"
+
+
 async def test_enter_opens_the_message_at_the_recipient_and_esc_comes_back(
     tmp_path: Path,
 ) -> None:

@@ -27,6 +27,7 @@ _MORE = 200
 """Messages that are read at a time to learn which of their slots fit."""
 _OF_MANY = frozenset({"mark-all", "mark-range", "mark-invert"})
 _OF_ONE = frozenset({"mark", "mark-down", "mark-up"})
+_OF_CELL = frozenset({"filter-cell", "filter-not-cell"})
 Fits = Callable[["QueueEntry"], "tuple[int, ...] | None"]
 
 
@@ -161,6 +162,8 @@ class RecipientsPage(ListPage):
             if left:
                 return f"{plural(left, 'message')} must be read first, for the filter"
         if command in _OF_ONE and not self.message.is_open and not self._is_known:
+            return "the row is still being read"
+        if command in _OF_CELL and not self.model.slot(self.grid.cursor):
             return "the row is still being read"
         return super().why_not(command)
 

@@ -29,6 +29,10 @@ class ConfigError(TuiqError):
         super().__init__(f"{where}: {reason}")
 
 
+class NoConfig(ConfigError):
+    """No file was named and none was found: nothing is set up yet."""
+
+
 class InputError(TuiqError, ValueError):
     """A message or address that can never be accepted (sysexits 65)."""
 

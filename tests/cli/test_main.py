@@ -230,6 +230,33 @@ def test_sendmail_gets_its_arguments_as_they_are(
     assert called == [seen]
 
 
+def test_where_nothing_is_set_up_the_first_steps_are_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("TUIQ_CONFIG", raising=False)
+    monkeypatch.setattr("tuiq.config.loader.SYSTEM_FILE", tmp_path / "none")
+
+    assert run() == 0
+    assert "tuiq demo" in capsys.readouterr().out
+
+
+def test_a_configuration_that_cannot_be_used_is_no_fresh_start(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text("[nonsense]\n")
+
+    assert run("--config", str(config)) == 78
+    assert run("--config", str(config.with_name("missing.toml"))) == 78
+    told = capsys.readouterr()
+    assert "there is no such section" in told.err
+    assert "no such file" in told.err
+    assert not told.out
+
+
 @pytest.mark.parametrize("word", sorted(COMMANDS.keys() - {"sendmail"}))
 def test_every_word_explains_itself(
     word: str, capsys: pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ import tuiq
 from tuiq import config
 from tuiq.cli.commands import COMMANDS, GROUPS
 from tuiq.cli.diagnostics import ExitCode, guarded
-from tuiq.errors import ConfigError, UsageError
+from tuiq.errors import NoConfig, UsageError
 from tuiq.log import printable
 
 if TYPE_CHECKING:
@@ -204,12 +204,12 @@ def _check_ui_flags(options: argparse.Namespace, word: str) -> None:
 
 
 def _open(options: argparse.Namespace) -> int:
-    """Open the UI; where there is no terminal or no spool yet, say how to begin."""
+    """Open the UI; where there is no terminal or nothing set up, say how to begin."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _greet(options.config)
     try:
         settings = config.load(options.config)
-    except ConfigError:
+    except NoConfig:
         return _greet(options.config)
     world = importlib.import_module("tuiq.tui.world")
     start = importlib.import_module("tuiq.tui.start")
@@ -219,22 +219,29 @@ def _open(options: argparse.Namespace) -> int:
 
 
 def _greet(file: str | None) -> int:
-    """Say where the spool is and what to do next."""
-    print(f"tuiq {tuiq.__version__}, a mail queue you can see and trust\n")
+    """Say where the spool is and what to do next; raise ConfigError for a wrong one."""
     try:
         settings = config.load(file)
-    except ConfigError as error:
-        print(printable(str(error)))
-        print("\ntuiq demo         see it work, nothing to set up")
-        print("tuiq init DIR     make a spool")
+    except NoConfig as error:
+        lines = [
+            str(error),
+            "",
+            "tuiq demo         see it work, nothing to set up",
+            "tuiq init DIR     make a spool",
+        ]
     else:
-        print(printable(f"spool     {settings.spool_path}"))
-        print(printable(f"settings  {settings.source}"))
         smarthost = settings.delivery.smarthost
-        print(printable(f"smarthost {smarthost or 'none: nothing is delivered'}"))
-        print("\ntuiq              on a terminal: all of it on one screen")
-        print("tuiq mailq        what is in the queue")
-        print("tuiq status       what the runner is doing")
-        print("tuiq --run        deliver")
+        lines = [
+            f"spool     {settings.spool_path}",
+            f"settings  {settings.source}",
+            f"smarthost {smarthost or 'none: nothing is delivered'}",
+            "",
+            "tuiq              on a terminal: all of it on one screen",
+            "tuiq mailq        what is in the queue",
+            "tuiq status       what the runner is doing",
+            "tuiq --run        deliver",
+        ]
+    print(f"tuiq {tuiq.__version__}, a mail queue you can see and trust\n")
+    print("\n".join(map(printable, lines)))
     print("tuiq --help       everything else")
     return ExitCode.OK

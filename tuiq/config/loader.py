@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tuiq.config import glance
 from tuiq.config.kinds import Misplaced, unknown
 from tuiq.config.settings import SECTIONS, Config
-from tuiq.errors import ConfigError
+from tuiq.errors import ConfigError, NoConfig
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -57,7 +57,7 @@ def find(*, environ: Mapping[str, str], cwd: Path) -> Path:
     for candidate in candidates:
         if os.path.exists(candidate):  # False too where it may not be looked at
             return candidate
-    raise ConfigError(
+    raise NoConfig(
         "tuiq.toml",
         "",
         f"there is none here, nor {candidates[0]} nor {candidates[1]}; make a spool "

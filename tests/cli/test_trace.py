@@ -115,7 +115,7 @@ def test_an_address_is_told_without_its_neighbours(
     ("what", "status", "says"),
     [
         ("01ARZ3NDEKTSV4RRFFZ", 66, "does not name it"),
-        ("nobody@example.com", 66, "does not name it"),
+        ("nobody@example.com", 66, "tuiq mailq --filter to:nobody@example.com"),
         ("user1", 64, "neither a queue id nor an address"),
         ("", 64, "neither a queue id nor an address"),
     ],

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from tuiq.actions.json_text import json_line
@@ -61,8 +62,16 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
         print(as_json(record) if args.json else as_text(record, with_id="@" in what))
     if found:
         return ExitCode.OK
-    complain(f"{what}: the delivery journal in {journal} does not name it")
+    complain(f"{what}: the delivery journal in {journal} does not name it{_hint(what)}")
     return ExitCode.NOINPUT
+
+
+def _hint(what: str) -> str:
+    """Say what else may know: a recipient is named when a server was asked."""
+    if "@" not in what:
+        return ""
+    wanted = shlex.quote(f"to:{what}")
+    return f"; mail that was not tried yet: tuiq mailq --filter {wanted}"
 
 
 def as_text(record: Record, *, with_id: bool) -> str:

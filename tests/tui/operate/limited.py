@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
-# Nobody may not be let in where Python's own files are.
-import textual.drivers.linux_driver  # noqa: F401
-
 from tests.tui.operate.desk import Floor
-from tests.tui.world import open_world
+from tests.tui.world import furnish, open_world
 from tuiq.tui.index.commands import List
 from tuiq.tui.index.scanner import Scanner
 
 NOBODY = 65534
 
 
-def main(path: Path, name: str, mode: int) -> None:
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
+def look(path: Path, name: str, mode: int) -> list[str]:
+    """Return what is said when a directory that was listed has this *mode*."""
     with open_world(path) as (world, _clock):
         take = world.messages.take
         scanner = Scanner(world.spool, take)  # type: ignore[arg-type]
@@ -38,8 +34,19 @@ def main(path: Path, name: str, mode: int) -> None:
             pass
         floor = Floor(world)
         floor.mean(world.messages.table.spell(world.messages.table.rows[:1])[0])
-        print(scanner.troubles.get(name, ""))
-        print(floor.operator.why_not("hold", floor.page))
+        why = floor.operator.why_not("hold", floor.page)
+        return [scanner.troubles.get(name, ""), why]
+
+
+def main(path: Path, name: str, mode: int) -> None:
+    # As root first: nobody may not be let in where Python's modules are, and some are
+    # loaded only when they are needed.
+    with tempfile.TemporaryDirectory() as place:
+        look(furnish(Path(place) / "spool").path, name, mode)
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    print(*look(path, name, mode), sep="\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tuiq.runner.budget import SPARE, Budget, in_use, raise_limit
 from tuiq.runner.due import scan
 from tuiq.runner.lifeline import check_lifeline, hold_lifeline
 from tuiq.runner.locks import DirectoryLocks
-from tuiq.runner.loop import look_for_garbage_seldom, loop_factory
+from tuiq.runner.loop import loop_factory
 from tuiq.runner.metrics import MetricsWriter
 from tuiq.runner.report import StatusReporter, SupervisorReporter
 from tuiq.runner.routes import way_out_problem
@@ -84,7 +84,6 @@ def run(
             service = Service(spool, locks, options, writer, workers)
             service.on_reload = metrics.reconfigure
             service.while_fd = while_fd
-            look_for_garbage_seldom()
             return runner.run(service.run())
 
 

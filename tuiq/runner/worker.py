@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tuiq import log
 from tuiq.errors import SpoolUnavailable, TuiqError
-from tuiq.runner.loop import look_for_garbage_seldom, loop_factory
+from tuiq.runner.loop import loop_factory
 from tuiq.runner.removing import FarRemover
 from tuiq.runner.report import StatusReporter
 from tuiq.runner.runner import Runner
@@ -232,7 +232,6 @@ def main() -> int:
     """Run a worker on the descriptor that the command line names."""
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
-    look_for_garbage_seldom()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(work(end))
 

@@ -1,4 +1,4 @@
-"""The screens behind the digits, and what comes in and goes out."""
+"""The screens behind the digits, what comes in and what servers take."""
 
 from __future__ import annotations
 
@@ -94,20 +94,18 @@ class Tabs(Bar):
     def _rates(self, spare: int) -> list[Part]:
         if not self.is_up:
             return []
-        rates = self._world.lookout.sight.rates
-        out = sum(rates.get(name, 0.0) for name in ("delivered", "failed"))
         length = max(_SHORTEST, min(_LONGEST, spare // 2 - 14))
         return [
-            self._rate("in", rates.get("in", 0.0), length, Role.PLOT_IN),
-            self._rate("out", out, length, Role.PLOT_OUT),
+            self._rate("in", "in", length, Role.PLOT_IN),
+            self._rate("sent", "delivered", length, Role.PLOT_OUT),
         ]
 
-    def _rate(self, word: str, rate: float, length: int, role: Role) -> Part:
+    def _rate(self, word: str, name: str, length: int, role: Role) -> Part:
+        rate = self._world.lookout.sight.rates.get(name, 0.0)
         said = f"{rate:,.0f}/s" if rate >= 10 or not rate else f"{rate:.1f}/s"
         number = ((f"{word} ", Role.DIM), (said, role))
         if self._world.options.low_bandwidth:
             return part(number, None)
-        name = "in" if word == "in" else "delivered"
         values = self._world.lookout.history(name, _BACK)
         plot = sparkline(values, length)
         return part((*number, (f" {plot}", role)), number, None)

@@ -18,6 +18,8 @@ from tests.tui.terminal.terminal import Terminal
 
 PAGE_DOWN, DOWN, TOP = "\x1b[6~", "\x1b[B", "\x1b[1;5H"
 MIB = 2**20
+PAUSE = 0.3
+"""Seconds of silence after which a grid is where it was sent."""
 
 KEYS = (
     ("cursor down", DOWN, 20, ""),
@@ -54,11 +56,11 @@ def measure(which: str, rows: int) -> Figures:
             answers = []
             for _ in range(often):
                 if before:
-                    terminal.answer(before)
+                    terminal.press(before).read_quiet(PAUSE)
                 answers.append(terminal.answer(key))
             times.append(median(seconds for seconds, _ in answers))
             sizes.append(median(size for _, size in answers))
-            terminal.answer(TOP)
+            terminal.press(TOP).read_quiet(PAUSE)  # it may be there already
         idle = terminal.read_for(1.0)
         return Figures(first, terminal.memory(), times, sizes, idle)
 

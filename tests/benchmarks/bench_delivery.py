@@ -55,6 +55,8 @@ class Slice:
 class Nobody:
     """A watcher that does not listen."""
 
+    wants_lines = False
+
     def phase(self, name: str) -> None:
         pass
 

@@ -101,6 +101,7 @@ class Watcher:
     phases: list[str] = field(default_factory=list)
     lines: list[tuple[str, bytes]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    wants_lines: bool = True
 
     def phase(self, name: str) -> None:
         self.phases.append(name)

@@ -225,7 +225,7 @@ def test_no_changed_byte_makes_another_message(data: st.DataObject) -> None:
     changed[at] = data.draw(st.integers(0, 255))
     immutable = at < CHECKED or at >= control.slot_at(2)
     try:
-        header = control.decode_header(changed, "x")
+        header = control.decode_header(bytes(changed), "x")
         control.check_body(header, changed, "x")
     except MessageDamaged:
         return

@@ -46,6 +46,16 @@ class Judgement:
     """Recipients the server takes in one transaction, where it said so."""
 
 
+def is_plain(replies: Sequence[Reply], recipients: int) -> bool:
+    """Say whether the server took MAIL and each RCPT and waits for the data."""
+    if len(replies) != recipients + 2 or replies[-1].code // 100 != 3:
+        return False
+    for reply in replies[:-1]:
+        if reply.code // 100 != 2:  # noqa: SIM110 - all() makes a generator of it
+            return False
+    return True
+
+
 def fits(reply: Reply, place: int, recipients: int) -> bool:
     """Say whether *reply* can answer command *place* (0: MAIL, 1…: RCPT, then DATA)."""
     if not reply.is_positive:

@@ -63,9 +63,9 @@ class Link:
 
     def spell(self, *commands: bytes) -> bytes:
         """Return command lines as they are sent; the watcher hears them now."""
-        sent = self.watcher.sent
-        for command in commands:
-            sent(command)
+        if self.watcher.wants_lines:
+            for command in commands:
+                self.watcher.sent(command)
         return b"\r\n".join(commands) + b"\r\n"
 
 
@@ -158,7 +158,20 @@ class Exchange:
         self._begin()
         if not self._slots:
             return None
-        answers = await self._ask()
+        self._link.enter("mail")
+        # What was sent ahead has its answers by now, as a rule, and good ones.
+        replies = self._wire.taken(self.owed) if self.is_ahead else []
+        if classify.is_plain(replies, len(self._slots)):
+            self._wire.owed = 0
+            await self._send(self._slots, following)
+            return None
+        return await self._heed(replies, following)
+
+    async def _heed(
+        self, replies: list[Reply], following: Exchange | None
+    ) -> int | None:
+        """Do what the answers to MAIL, RCPT and DATA ask for; *replies* came early."""
+        answers = await self._ask(replies)
         self._unheard = self.is_ahead and answers.mail is None
         stale = self._unheard or self._is_stale(answers.mail)
         judgement = classify.judge(self._slots, answers, self._wire.lost, stale=stale)
@@ -210,12 +223,13 @@ class Exchange:
 
     # MAIL, RCPT, DATA.
 
-    async def _ask(self) -> classify.Answers:
-        self._link.enter("mail")
-        if self._link.offers.pipelining:
-            replies = await self._ask_at_once(self._commands)
-        else:
-            replies = await self._ask_in_turn(self._commands)
+    async def _ask(self, replies: list[Reply]) -> classify.Answers:
+        if not replies:
+            if self._link.offers.pipelining:
+                replies = await self._ask_at_once(self._commands)
+            else:
+                replies = await self._ask_in_turn(self._commands)
+        self._wire.owed = 0
         recipients = len(self._slots)
         for place, reply in enumerate(replies):
             if not classify.fits(reply, place, recipients):
@@ -232,7 +246,6 @@ class Exchange:
         if len(replies) == count:
             self._link.enter("data")
             replies += await self._wire.take(1, config.data_timeout)
-        self._wire.owed = 0
         return replies
 
     async def _ask_in_turn(self, commands: list[bytes]) -> list[Reply]:

@@ -76,7 +76,7 @@ class Wire(asyncio.Protocol):
         """Replies that may come although nobody waits for them yet (LMTP)."""
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._reader = ReplyReader(watcher.received)
+        self._reader = ReplyReader(watcher.received if watcher.wants_lines else None)
         self._closed = self._loop.create_future()
         # Replies nobody took yet; the one waiter, how many it wants, and when
         # the last reply (or progress of a write) was seen.
@@ -93,33 +93,31 @@ class Wire(asyncio.Protocol):
         """Take in replies."""
         if self.lost is not None:
             return
-        before = len(self._replies)
+        arrived: list[Reply] = []
         garbage: Garbage | None = None
         try:
-            self._reader.feed(data, self._replies)
+            self._reader.feed(data, arrived)
         except Garbage as error:
             garbage = error
-        arrived = len(self._replies) - before
         if arrived:
             self._stirred = self._loop.time()
-            self._look_for_closing(before)
-            if len(self._replies) > max(self._wanted, self.owed) + _MAX_STRAYS:
-                self.fail(protocol_error(b"more replies than commands"))
+            self._take_in(arrived)
         if garbage is not None:
             self.fail(protocol_error(garbage.sample))
         elif arrived and len(self._replies) >= self._wanted:
             self._wake()
 
-    def _look_for_closing(self, start: int) -> None:
-        """End the session at a 421 among the replies from *start*."""
-        for place in range(start, len(self._replies)):
-            reply = self._replies[place]
+    def _take_in(self, arrived: list[Reply]) -> None:
+        """Queue replies; a 421 is the last one, and ends the session."""
+        replies = self._replies
+        for reply in arrived:
+            replies.append(reply)
             if reply.code == _CLOSING:
-                while len(self._replies) > place + 1:
-                    self._replies.pop()
                 self.hung_up = True
                 self.fail(reply)
                 return
+        if len(replies) > _MAX_STRAYS + max(self._wanted, self.owed):
+            self.fail(protocol_error(b"more replies than commands"))
 
     def pause_writing(self) -> None:
         """Note that the kernel takes no more."""
@@ -155,13 +153,25 @@ class Wire(asyncio.Protocol):
 
         *patience* is the longest silence in seconds.  A 421 is the last reply.
         """
-        self._wanted = count
-        try:
-            if len(self._replies) < count and self.lost is None:
+        replies = self._replies
+        if len(replies) < count and self.lost is None:
+            self._wanted = count
+            try:
                 await self._wait(patience)
-        finally:
-            self._wanted = 0
-        return [self._replies.popleft() for _ in range(min(count, len(self._replies)))]
+            finally:
+                self._wanted = 0
+        return self.taken(min(count, len(replies)))
+
+    def taken(self, count: int) -> list[Reply]:
+        """Return the next *count* replies, nothing unless all of them came already."""
+        replies = self._replies
+        if len(replies) < count:
+            return []
+        if len(replies) == count:
+            found = list(replies)
+            replies.clear()
+            return found
+        return [replies.popleft() for _ in range(count)]
 
     async def drain(self, patience: float) -> None:
         """Wait until the kernel takes more, at most *patience* seconds a block."""
@@ -217,8 +227,7 @@ class Wire(asyncio.Protocol):
         try:
             await waiter
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._timer.cancel()
             self._waiter = None
 
     def _tick(self, patience: float) -> None:

@@ -45,8 +45,8 @@ def protocol_error(sample: bytes) -> Reply:
 class ReplyReader:
     """Cuts a byte stream into replies."""
 
-    def __init__(self, heard: Callable[[bytes], None]) -> None:
-        """Tell *heard* about each complete line."""
+    def __init__(self, heard: Callable[[bytes], None] | None) -> None:
+        """Tell *heard*, if anybody, about each complete line."""
         self._heard = heard
         self._rest = b""
         # The lines so far of a reply that goes on, and their length in bytes.
@@ -59,13 +59,15 @@ class ReplyReader:
 
         Raises: Garbage, after what came before it was appended
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        heard, known = self._heard, self._known
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        known = self._known
         for line in lines:
             reply = None if self._lines else known.get(line)
             if reply is None:
                 reply = self._parse(line)
-            heard(line.removesuffix(b"\r"))
+            if self._heard is not None:
+                self._heard(line.removesuffix(b"\r"))
             if reply is not None:
                 replies.append(reply)
         if len(self._rest) > MAX_LINE:

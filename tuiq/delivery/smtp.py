@@ -236,19 +236,19 @@ class _Opening:
             if self.next_hop.lmtp:
                 await self._greet_by_lmtp(client, name)
                 return
-            self.watcher.sent(b"EHLO " + name)
+            self._sent(b"EHLO " + name)
             try:
                 self._heard(await client.ehlo(timeout=timeout))
             except aiosmtplib.SMTPHeloError as error:
                 if not 500 <= error.code < 600:
                     raise
                 self._heard(aiosmtplib.SMTPResponse(error.code, error.message))
-                self.watcher.sent(b"HELO " + name)
+                self._sent(b"HELO " + name)
                 self._heard(await client.helo(timeout=timeout))
 
     async def _greet_by_lmtp(self, client: aiosmtplib.SMTP, name: bytes) -> None:
         """Say LHLO, whose answer is that to EHLO (RFC 2033 §4.1)."""
-        self.watcher.sent(b"LHLO " + name)
+        self._sent(b"LHLO " + name)
         timeout = self.config.command_timeout
         response = await client.execute_command(b"LHLO", name, timeout=timeout)
         if response.code != _COMPLETED:
@@ -265,7 +265,7 @@ class _Opening:
                 raise DestinationFailed(self.next_hop, reply)
             return False
         self.watcher.phase("starttls")
-        self.watcher.sent(b"STARTTLS")
+        self._sent(b"STARTTLS")
         try:
             with self._blaming(b"4.7.5"):
                 self._heard(await client.starttls(timeout=self.config.command_timeout))
@@ -281,7 +281,7 @@ class _Opening:
             text = b"no password is sent without TLS; set delivery.tls to require"
             reply = Reply(code=451, enhanced=b"4.7.11", text=text)
             raise DestinationFailed(self.next_hop, reply)
-        self.watcher.sent(b"AUTH (not shown)")
+        self._sent(b"AUTH (not shown)")
         with self._blaming(b"4.7.8"):
             user, timeout = self.config.username, self.config.command_timeout
             self._heard(await client.login(user, self.password, timeout=timeout))
@@ -300,7 +300,13 @@ class _Opening:
         link.enter("idle")
         return link
 
+    def _sent(self, line: bytes) -> None:
+        if self.watcher.wants_lines:
+            self.watcher.sent(line)
+
     def _heard(self, response: aiosmtplib.SMTPResponse) -> None:
+        if not self.watcher.wants_lines:
+            return
         for line in response.message.encode("utf-8", "surrogateescape").split(b"\n"):
             self.watcher.received(b"%03d %b" % (max(response.code, 0), line))
 

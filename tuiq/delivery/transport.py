@@ -122,9 +122,12 @@ class Delivered:
 class SessionWatcher(Protocol):
     """Told what a session does, for the status file and ``-v``."""
 
+    wants_lines: bool
+    """Whether ``sent`` and ``received`` are to be called."""
+
     def phase(self, name: str) -> None:
         """Enter an SMTP phase: connect, greeting, ehlo, starttls, auth, idle, mail,
-        data, body, dot, rset, quit."""
+        data, body, dot, rset, quit.  One that takes no time may be left out."""
         ...
 
     def sent(self, line: bytes) -> None:

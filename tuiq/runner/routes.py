@@ -14,7 +14,7 @@ from tuiq.runner.work import Destination, Unit
 from tuiq.spool.flags import UNDECIDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tuiq.config import Config, DeliveryConfig
     from tuiq.delivery.route import DestinationKey
@@ -144,14 +144,14 @@ class Routes:
 
     def deal(
         self, work: Work, visit: Pass, *, in_hand: Unit | None
-    ) -> list[tuple[list[int], Reply]]:
+    ) -> list[tuple[Sequence[int], Reply]]:
         """Share the due recipients of an opened message out to its destinations.
 
         Each unit queues but the one *in_hand*, whose connection opened the message.
         Returns the recipients that a route refuses, with the reply.
         """
         refused = []
-        ways: dict[Destination, list[int]] = {}
+        ways: dict[Destination, Sequence[int]] = {}
         for unit in work.units.values():
             unit.pending.clear()
         for key, indexes in self._shares(visit):
@@ -176,7 +176,7 @@ class Routes:
         work.again |= 0 < len(chosen) < len(ways)
         return chosen or ways
 
-    def _shares(self, visit: Pass) -> Iterable[tuple[DestinationKey, list[int]]]:
+    def _shares(self, visit: Pass) -> Iterable[tuple[DestinationKey, Sequence[int]]]:
         """Return the due recipients of a pass by destination."""
         if self._only is not None:
             return ((self._only, visit.due),)

@@ -31,7 +31,7 @@ class ConnectionWatcher:
         self.relay = destination
         """The server itself, where the destination has several."""
         self._clock = clock
-        self._verbose = verbose
+        self.wants_lines = verbose
         self._on_note = on_note
         self.phase_name = "connect"
         self.opened = self.since = clock.now()
@@ -67,18 +67,16 @@ class ConnectionWatcher:
 
     def sent(self, line: bytes) -> None:
         """Show a command line."""
-        if self._verbose:
-            print(f">>> {printable(line)}", file=sys.stderr, flush=True)
+        print(f">>> {printable(line)}", file=sys.stderr, flush=True)
 
     def received(self, line: bytes) -> None:
         """Show a reply line."""
-        if self._verbose:
-            print(f"<<< {printable(line)}", file=sys.stderr, flush=True)
+        print(f"<<< {printable(line)}", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         """Pass on something worth a journal line."""
         self._on_note(self.destination, text)
-        if self._verbose:
+        if self.wants_lines:
             print(f"--- {printable(text)}", file=sys.stderr, flush=True)
 
     def snapshot(self) -> Connection:

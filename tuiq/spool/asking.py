@@ -75,7 +75,7 @@ def ask_holder(
     if needs_lock(verb, target):
         return Request(Result.IN_FLIGHT, _TRY_AGAIN)
     write_requests(directory, fd, header.count, target, verb)
-    if not is_same_file(directory, target.queue_id, fd):
+    if not is_same_file(directory, target.queue_id, fs.fstat(fd)):
         raise MessageGone(target.queue_id)
     return _read_back(directory, fd, header.count, target, verb)
 

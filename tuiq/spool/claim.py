@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import IllegalTransition, MessageDamaged
 from tuiq.spool import control
-from tuiq.spool.flags import LEGAL_MESSAGE, LEGAL_RECIPIENT, MState, RState
+from tuiq.spool.control import SLOT, SLOTS
+from tuiq.spool.flags import LEGAL_MESSAGE, LEGAL_RECIPIENT, MState, RReq, RState
 from tuiq.spool.fs import pread_all, pwrite_all
 from tuiq.spool.lock import lock_control, open_control
 
@@ -38,15 +39,17 @@ class Claim:
 
     __slots__ = (
         "_recipients",
-        "_requests",
-        "_states",
         "buffer",
         "changed",
+        "count",
         "directory",
         "fd",
+        "fs",
         "has_texts",
         "header",
         "queue_id",
+        "requests",
+        "states",
     )
 
     def __init__(self, directory: QueueDirectory, queue_id: str, fd: int) -> None:
@@ -55,6 +58,7 @@ class Claim:
         Raises UnknownFormat (file untouched) or MessageDamaged (MSTATE is C now).
         """
         self.directory = directory
+        self.fs = directory.fs
         self.queue_id = queue_id
         self.fd = fd
         self.changed = False
@@ -62,63 +66,42 @@ class Claim:
         self.has_texts = True
         """Whether there may be a bf or an xf beside it."""
         self._recipients: dict[int, Recipient] = {}  # decoded; they never change
-        # Columns of the slots in the buffer; None: to be collected anew.
-        self._states: bytes | None = None
-        self._requests: bytes | None = None
         path = directory.path_of("qf" + queue_id)
-        first = directory.fs.pread(fd, FIRST_READ, 0)
-        self.header = control.decode_header(first, path)
-        missing = self.header.length - len(first)
-        if missing > 0 or len(first) == FIRST_READ:
+        whole = self.fs.pread(fd, FIRST_READ, 0)
+        self.header = header = control.decode_header(whole, path)
+        missing = header.length - len(whole)
+        if missing > 0 or len(whole) == FIRST_READ:
             # One byte more than there should be tells a file that is too long.
-            first += pread_all(directory.fs, fd, max(0, missing + 1), len(first))
-        self.buffer = bytearray(first)
+            whole += pread_all(self.fs, fd, max(0, missing + 1), len(whole))
+        self.buffer = bytearray(whole)
+        self.count = count = header.count
+        """Number of recipients."""
+        self.states = control.column_of(count, whole, control.S_STATE)
+        """One RSTATE byte per recipient."""
+        self.requests = control.column_of(count, whole, control.S_REQUEST)
+        """One RREQ byte per recipient, as last read."""
         try:
-            self._check(path)
+            self._check(whole, path)
         except MessageDamaged:
             if self.mstate == MState.QUEUED:
                 self.set_message(MState.CORRUPT)
             raise
 
-    def _check(self, path: str) -> None:
-        if len(self.buffer) != self.header.length:
+    def _check(self, whole: bytes, path: str) -> None:
+        header = self.header
+        if len(whole) != header.length:
             raise MessageDamaged(
                 path,
-                f"is not {self.header.length} bytes long",
+                f"is not {header.length} bytes long",
                 "look at it with tuiq show, then delete it",
             )
-        if self.header.queue_id != self.queue_id:
+        if header.queue_id != self.queue_id:
             raise MessageDamaged(
-                path, f"says it is {self.header.queue_id}", "rename it to that id"
+                path, f"says it is {header.queue_id}", "rename it to that id"
             )
-        control.check_body(self.header, self.buffer, path)
+        control.check_body(header, whole, path)
 
     # -- reading ---------------------------------------------------------------
-
-    @property
-    def count(self) -> int:
-        """Return the number of recipients."""
-        return self.header.count
-
-    @property
-    def states(self) -> bytes:
-        """Return one RSTATE byte per recipient."""
-        found = self._states
-        if found is None:
-            count = self.header.count
-            found = control.column_of(count, self.buffer, control.S_STATE)
-            self._states = found
-        return found
-
-    @property
-    def requests(self) -> bytes:
-        """Return one RREQ byte per recipient, as last read."""
-        found = self._requests
-        if found is None:
-            count = self.header.count
-            found = control.column_of(count, self.buffer, control.S_REQUEST)
-            self._requests = found
-        return found
 
     @property
     def mstate(self) -> bytes:
@@ -184,12 +167,12 @@ class Claim:
         """Return the recipients of *indexes*."""
         known = self._recipients
         try:
-            return [known[index] for index in indexes]
+            return list(map(known.__getitem__, indexes))
         except KeyError:
             missing = [index for index in indexes if index not in known]
             found = control.decode_recipients(self.header, self.buffer, missing)
             known.update(zip(missing, found, strict=True))
-            return [known[index] for index in indexes]
+            return list(map(known.__getitem__, indexes))
 
     def reread(self, first: int = 0, last: int | None = None) -> None:
         """Read the operators' bytes again: sector 1 and the slots first..last.
@@ -197,16 +180,24 @@ class Claim:
         ``last`` None = to the last slot.  Holder bytes cannot differ: only this
         claim writes them.
         """
-        end = self.count if last is None else last + 1
-        start = control.MSTATE if first == 0 else control.slot_at(first)
-        fs = self.directory.fs
         if first:
-            self.buffer[control.MSTATE : control.SLOTS] = pread_all(
-                fs, self.fd, control.SECTOR, control.MSTATE
-            )
-        data = pread_all(fs, self.fd, control.slot_at(end) - start, start)
-        self.buffer[start : start + len(data)] = data
-        self._states = self._requests = None
+            self._reread(control.MSTATE, control.SLOTS)
+        start = control.slot_at(first) if first else control.MSTATE
+        end = self.count if last is None else last + 1
+        if self._reread(start, control.slot_at(end)):
+            self._collect_requests()
+
+    def _collect_requests(self) -> None:
+        self.requests = control.column_of(self.count, self.buffer, control.S_REQUEST)
+
+    def _reread(self, start: int, end: int) -> bool:
+        """Read some bytes again; say whether they have changed."""
+        data = pread_all(self.fs, self.fd, end - start, start)
+        place = slice(start, start + len(data))
+        if self.buffer[place] == data:
+            return False
+        self.buffer[place] = data
+        return True
 
     # -- writing ---------------------------------------------------------------
 
@@ -217,16 +208,20 @@ class Claim:
         """
         if not indexes:
             return
-        states, sources = self.states, _SOURCES[state[0]]
+        code, states = state[0], bytearray(self.states)
+        sources = _SOURCES[code]
         for index in indexes:
             if states[index] not in sources:
                 raise IllegalTransition(
                     f"{self.queue_id}: recipient {index + 1} cannot change from "
                     f"{chr(states[index])} to {state.decode()}"
                 )
-        self._states = None
-        for index in indexes:
-            self._put(control.SLOTS + control.SLOT * index, state)
+        try:
+            for index in indexes:
+                self._put(SLOTS + SLOT * index, state)
+                states[index] = code
+        finally:
+            self.states = bytes(states)
 
     def set_message(self, state: MState) -> None:
         """Change MSTATE; no sync.  Raises IllegalTransition."""
@@ -237,6 +232,11 @@ class Claim:
                 f"{old.decode('ascii', 'replace')} to {state.decode()}"
             )
         self._put(control.MSTATE, state)
+
+    def clear_request(self, index: int) -> None:
+        """Take back what operators asked about a recipient; only a verb may."""
+        self._put(control.slot_at(index) + control.S_REQUEST, RReq.NONE.value)
+        self._collect_requests()
 
     def put(self, offset: int, data: bytes) -> None:
         """Write holder bytes of sector 1; the caller knows the offset is its own."""
@@ -277,36 +277,42 @@ class Claim:
 
     def _put(self, offset: int, data: bytes) -> None:
         """Write through to the file; a full disk gets the reserve and one more try."""
-        directory = self.directory
+        length = len(data)
         try:
-            pwrite_all(directory.fs, self.fd, data, offset)
+            if self.fs.pwrite(self.fd, data, offset) < length:
+                pwrite_all(self.fs, self.fd, data, offset)
         except OSError as error:
-            directory.blocked = (
-                f"{directory.path}: a mark could not be written "
-                f"({(error.strerror or 'error').lower()}); free space, then restart"
-            )
-            if error.errno not in _NO_SPACE or not directory.free_reserve():
-                raise
-            pwrite_all(directory.fs, self.fd, data, offset)
-        self.buffer[offset : offset + len(data)] = data
+            self._make_room(error)
+            pwrite_all(self.fs, self.fd, data, offset)
+        self.buffer[offset : offset + length] = data
         self.changed = True
+
+    def _make_room(self, error: OSError) -> None:
+        """Block the directory and give its reserve back, or raise *error*."""
+        directory = self.directory
+        directory.blocked = (
+            f"{directory.path}: a mark could not be written "
+            f"({(error.strerror or 'error').lower()}); free space, then restart"
+        )
+        if error.errno not in _NO_SPACE or not directory.free_reserve():
+            raise error
 
     def sync(self) -> None:
         """Make everything written so far durable (fdatasync)."""
         self.changed = False  # first: a mark made meanwhile needs the next sync
-        self.directory.fs.fdatasync(self.fd)
+        self.fs.fdatasync(self.fd)
 
     def set_index_time(self, when: float) -> None:
         """Set the mtime, the hint at which runners look at the message again."""
         # Only the owner may: after an operator's act it is the time of the act.
         with suppress(PermissionError):
-            self.directory.fs.futimens(self.fd, max(0, int(when * 1e9)))
+            self.fs.futimens(self.fd, max(0, int(when * 1e9)))
 
     def close(self) -> None:
         """Release the lock; this wakes watching runners."""
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
-            self.directory.fs.close(fd)
+            self.fs.close(fd)
 
 
 def lock_message(directory: QueueDirectory, queue_id: str) -> Claim:
@@ -314,9 +320,9 @@ def lock_message(directory: QueueDirectory, queue_id: str) -> Claim:
 
     Raises MessageGone, MessageBusy, SpoolUnsafe, UnknownFormat, MessageDamaged.
     """
-    fd = open_control(directory, queue_id)
+    fd, seen = open_control(directory, queue_id)
     try:
-        lock_control(directory, queue_id, fd)
+        lock_control(directory, queue_id, fd, seen)
         return Claim(directory, queue_id, fd)
     except BaseException:
         directory.fs.close(fd)

@@ -68,11 +68,13 @@ S_HEAP = 24
 
 _CRC_AT = 496
 _ID_AT, _ID_LENGTH = 64, 20
+_NUMBERS_AT = 84
+_ORIGIN_AT = 108
 _REF_AT, _REF_LENGTH = 116, 128
-_FIRST_NUMBERS = struct.Struct(">IIIIIQ")
-"""Length, recipients, heap offset, length and checksum; birth."""
-_DATA_NUMBERS = struct.Struct(">QI")
-"""Length and checksum of the data."""
+_REF_END = _REF_AT + _REF_LENGTH
+_NUMBERS = struct.Struct(">IIIIIQQI")
+"""Length, recipients, heap offset, length and checksum; birth; the data's length and
+checksum: as they stand, but for the id in between."""
 
 
 class Origin(bytes, Enum):
@@ -192,7 +194,7 @@ def _encode_attributes(recipient: Recipient) -> bytes:
     return b" ".join(words)
 
 
-def decode_header(buffer: Buffer, path: str) -> Header:
+def decode_header(buffer: bytes, path: str) -> Header:
     """Check sector 0 and return it.
 
     Raises UnknownFormat when this is no control file of this version (such a
@@ -209,34 +211,26 @@ def decode_header(buffer: Buffer, path: str) -> Header:
             f"format version {version!r} is unknown to this tuiq",
             "run the tuiq version that wrote it, or upgrade",
         )
-    if _crc_field(buffer, _CRC_AT) != zlib.crc32(buffer[:_CRC_AT]):
+    if buffer[_CRC_AT : _CRC_AT + 8] != b"%08X" % zlib.crc32(buffer[:_CRC_AT]):
         raise UnknownFormat(
             path, "the header checksum is wrong", "keep a copy and move it away"
         )
-    first = _FIRST_NUMBERS.unpack(a2b_hex(buffer[8:_ID_AT]))
-    length, count, heap_offset, heap_length, heap_crc, birth_us = first
-    data_length, data_crc = _DATA_NUMBERS.unpack(a2b_hex(buffer[84:108]))
+    digits = a2b_hex(buffer[8:_ID_AT] + buffer[_NUMBERS_AT:_ORIGIN_AT])
+    numbers = _NUMBERS.unpack(digits)
+    length, count, heap_at, heap_length, heap_crc, birth_us, size, crc = numbers
     return Header(
         length,
         count,
-        heap_offset,
+        heap_at,
         heap_length,
         heap_crc,
         birth_us,
-        buffer[_ID_AT : _ID_AT + _ID_LENGTH].decode("ascii").rstrip(),
-        data_length,
-        data_crc,
-        bytes(buffer[108:_REF_AT]),
-        bytes(buffer[_REF_AT : _REF_AT + _REF_LENGTH]).rstrip(),
+        buffer[_ID_AT:_NUMBERS_AT].decode("ascii").rstrip(),
+        size,
+        crc,
+        buffer[_ORIGIN_AT:_REF_AT],
+        buffer[_REF_AT:_REF_END].rstrip(),
     )
-
-
-def _crc_field(buffer: Buffer, offset: int) -> int:
-    """Decode a checksum; -1 when it does not parse."""
-    try:
-        return int(buffer[offset : offset + 8], 16)
-    except ValueError:
-        return -1
 
 
 def check_body(header: Header, buffer: Buffer, path: str) -> None:
@@ -265,16 +259,17 @@ def check_body(header: Header, buffer: Buffer, path: str) -> None:
 def body_crc(header: Header, buffer: Buffer) -> int:
     """Return the checksum over the heap and the slots' heap offsets."""
     slots_end = SLOTS + SLOT * header.count
+    heap = zlib.crc32(buffer[slots_end:])
     if header.count == 1:
-        return zlib.crc32(
-            buffer[SLOTS + S_HEAP : slots_end], zlib.crc32(buffer[slots_end:])
-        )
+        return zlib.crc32(buffer[slots_end - 8 : slots_end], heap)
     offsets = bytearray(8 * header.count)
     for column in range(8):
         offsets[column::8] = buffer[SLOTS + S_HEAP + column : slots_end : SLOT]
-    return zlib.crc32(offsets, zlib.crc32(buffer[slots_end:]))
+    return zlib.crc32(offsets, heap)
 
 
+_AFTER_OPENED = OPENED + 1
+_FIRST_TRIES = SLOTS + S_TRIES
 _M_ALPHABET = bytes(ord(key) for key in LEGAL_MESSAGE)
 _R_ALPHABET = bytes(ord(key) for key in LEGAL_RECIPIENT)
 _ONE_BYTE_FIELDS: tuple[tuple[int, bytes, str], ...] = (
@@ -290,11 +285,11 @@ _ONE_BYTE_FIELDS: tuple[tuple[int, bytes, str], ...] = (
 
 def bad_byte(header: Header, buffer: Buffer) -> str:
     """Name the first state or request byte outside its alphabet, else empty."""
-    bad = _bad_message_byte(bytes(buffer[MSTATE : OPENED + 1]))
+    bad = _bad_message_byte(bytes(buffer[MSTATE:_AFTER_OPENED]))
     if bad:
         return bad
     if header.count == 1:  # most mail, by far
-        return _bad_only_slot(bytes(buffer[SLOTS : SLOTS + 2]))
+        return _bad_only_slot(bytes(buffer[SLOTS:_FIRST_TRIES]))
     return _bad_recipient_byte(
         column_of(header.count, buffer, S_STATE), _R_STATE
     ) or _bad_recipient_byte(column_of(header.count, buffer, S_REQUEST), _R_REQUEST)

@@ -118,23 +118,30 @@ class Event:
         """Return the line, LF included."""
         # By hand: a JSON encoder takes three times as long, and this is done for
         # every transaction.
-        sender = b"<>" if self.sender == b"" else self.sender
-        told = (
-            f',"id":{_json(self.queue_id)}' if self.queue_id else "",
-            f',"directory":{_name(self.directory)}' if self.directory else "",
-            f',"sender":{_json(sender)}' if sender else "",
-            f',"relay":{_name(self.relay)}' if self.relay else "",
-            f',"code":{self.code}' if self.code else "",
-            f',"status":{_name(self.status)}' if self.status else "",
-            f',"text":{_json(self.text)}' if self.text else "",
-            f',"recipients":{_pairs(self.recipients)}' if self.recipients else "",
-            f',"size":{self.size}' if self.size else "",
-            f',"pid":{pid}',
-            f',"who":{_name(self.who)}' if self.who else "",
-        )
         time = round(now if self.time is None else self.time, 3)
-        event = _name(self.kind)
-        return f'{{"time":{time!r},"event":{event}{"".join(told)}}}\n'.encode()
+        line = f'{{"time":{time!r},"event":{_name(self.kind)}'
+        if self.queue_id:
+            line += f',"id":{_json(self.queue_id)}'
+        if self.directory:
+            line += f',"directory":{_name(self.directory)}'
+        if self.sender is not None:
+            line += f',"sender":{_json(self.sender or b"<>")}'
+        if self.relay:
+            line += f',"relay":{_name(self.relay)}'
+        if self.code:
+            line += f',"code":{self.code}'
+        if self.status:
+            line += f',"status":{_name(self.status)}'
+        if self.text:
+            line += f',"text":{_json(self.text)}'
+        if self.recipients:
+            line += f',"recipients":{_pairs(self.recipients)}'
+        if self.size:
+            line += f',"size":{self.size}'
+        line += f',"pid":{pid}'
+        if self.who:
+            line += f',"who":{_name(self.who)}'
+        return f"{line}}}\n".encode()
 
 
 def _json(text: bytes | str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tuiq.errors import SpoolUnavailable
@@ -82,16 +83,19 @@ class Journal:
         if not lines:
             return True
         with self._lock:
-            try:
-                self._write(b"".join(lines))
-            except OSError as error:
-                self._fail(len(lines), error)
-                return False
-            if self._failing:
-                self._failing = False
-                _logger().warning(
-                    "journal: can be written again; %d events lost", self.lost
-                )
+            return self._append(lines)
+
+    def _append(self, lines: Sequence[bytes]) -> bool:
+        try:
+            self._write(b"".join(lines))
+        except OSError as error:
+            self._fail(len(lines), error)
+            return False
+        if self._failing:
+            self._failing = False
+            _logger().warning(
+                "journal: can be written again; %d events lost", self.lost
+            )
         return True
 
     def record(
@@ -104,20 +108,22 @@ class Journal:
         relay: str = "",
     ) -> None:
         """Append one event about slots of a message (``site.Recorder``)."""
-        said = reply or Reply(code=0)
+        said = reply or _NOTHING
+        code, status = said.code, said.enhanced
         line = Event(
             kind=event,
             queue_id=queue_id,
             recipients=[(index + 1, address) for index, address in recipients],
-            code=said.code,
-            status=said.enhanced,
+            code=code,
+            status=status,
             text=said.text,
             relay=relay,
-        )
-        self.append((line,))
+        ).encode(self._clock.now(), os.getpid())
+        counters = self.counters
         with self._lock:
-            for name in _counters(event, said):
-                self.counters[name] = self.counters.get(name, 0) + len(recipients)
+            self._append((line,))
+            for name in _counters(event, code, status[:3]):
+                counters[name] = counters.get(name, 0) + len(recipients)
 
     def sync(self) -> None:
         """Make what was appended durable; raise SpoolUnavailable if it may not be."""
@@ -237,13 +243,17 @@ class Journal:
                 self._fs.unlink(name, dir_fd=self._dir_fd)
 
 
-def _counters(event: str, said: Reply) -> tuple[str, ...]:
-    """Return what an event about recipients counts as."""
+_NOTHING = Reply(code=0)
+
+
+@lru_cache(maxsize=1024)
+def _counters(event: str, code: int, status: bytes) -> tuple[str, ...]:
+    """Return what an event about recipients counts as; *status* up to its subject."""
     if event == Kind.POSSIBLE_DUPLICATE:
         return ("possible_duplicates",)
     if event not in OUTCOMES:
         return ()
     # X.4.Y is the network's fault (RFC 3463): tuiq gives it when nobody answered.
-    if said.code < 200 or said.enhanced[:3] in {b"4.4", b"5.4"}:
+    if code < 200 or status in {b"4.4", b"5.4"}:
         return str(event), "reply_connection"
-    return str(event), f"reply_{said.code // 100}xx"
+    return str(event), f"reply_{code // 100}xx"

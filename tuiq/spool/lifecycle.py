@@ -31,6 +31,7 @@ JITTER = 0.1
 MAX_OPENED = 5
 """Claims without a verdict after which a message is tried alone, and later."""
 
+_TODO, _FREE = RState.TODO[0], RReq.NONE[0]
 _FINAL_BYTES = b"".join(sorted(FINAL))
 
 
@@ -71,13 +72,15 @@ def due_indexes(
     states: bytes, requests: bytes, nexts: Sequence[int], *, now: float, flush: bool
 ) -> list[int]:
     """Return the todo recipients that a pass beginning now tries."""
-    todo, free = RState.TODO[0], RReq.NONE[0]
+    last = now + HORIZON  # a later time is none
     return [
         index
-        for index, state in enumerate(states)
-        if state == todo
-        and requests[index] == free
-        and (flush or sane(nexts[index], now) <= now)
+        for index, (state, request, when) in enumerate(
+            zip(states, requests, nexts, strict=True)
+        )
+        if state == _TODO
+        and request == _FREE
+        and (flush or when <= now or when > last)
     ]
 
 
@@ -86,8 +89,7 @@ def header_next(slots: Iterable[tuple[int, int, int]]) -> int:
 
     *slots* are (state byte, request byte, next attempt).
     """
-    todo, free = RState.TODO[0], RReq.NONE[0]
-    return min((n for s, r, n in slots if s == todo and r == free), default=0)
+    return min((n for s, r, n in slots if s == _TODO and r == _FREE), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +113,8 @@ class Situation:
 
 def is_waiting(situation: Situation) -> bool:
     """Say whether some recipient will be tried without an operator's doing."""
-    todo, free = RState.TODO[0], RReq.NONE[0]
     return not situation.held and any(
-        state == todo and request == free
+        state == _TODO and request == _FREE
         for state, request in zip(situation.states, situation.requests, strict=True)
     )
 

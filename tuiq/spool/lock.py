@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 
 NOT_A_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 """What open(2) says of a symlink, a socket, a directory."""
+_NO_WAIT = os.O_NONBLOCK
+_TYPE_AND_OTHERS = 0o170022
+"""The bits of a mode that tell a file's type and whether others may write to it."""
 
 
-def open_control(directory: QueueDirectory, queue_id: str) -> int:
-    """Open a control file for reading and writing, unlocked; raise MessageGone.
+def open_control(directory: QueueDirectory, queue_id: str) -> tuple[int, StatResult]:
+    """Open a control file for reading and writing, unlocked, and look at it.
 
-    Raises SpoolUnsafe for anything but a regular file of the queue user.
+    Raises MessageGone, SpoolUnsafe for anything but a regular file of the queue user.
     """
     try:
-        return open_file(directory, "qf" + queue_id, os.O_RDWR)[0]
+        return open_file(directory, "qf" + queue_id, os.O_RDWR)
     except FileNotFoundError:
         raise MessageGone(queue_id) from None
 
@@ -42,9 +45,9 @@ def open_file(
     Raises FileNotFoundError, SpoolUnsafe for anything but a regular file of the
     queue user with one name that nobody else can write.
     """
-    fs, dir_fd = directory.fs, directory.fd_of(name[:2])
+    fs = directory.fs
     try:
-        fd = fs.open(name, flags | os.O_NONBLOCK, dir_fd=dir_fd)
+        fd = fs.open(name, flags | _NO_WAIT, dir_fd=directory.fd_of(name[:2]))
     except OSError as error:
         if error.errno in NOT_A_FILE:
             raise unsafe(directory, name) from None
@@ -58,30 +61,31 @@ def open_file(
     return fd, info
 
 
-def lock_control(directory: QueueDirectory, queue_id: str, fd: int) -> None:
+def lock_control(
+    directory: QueueDirectory, queue_id: str, fd: int, held: StatResult
+) -> None:
     """Take the message lock on *fd* without waiting, then prove it is the file.
+
+    *held* is what ``open_control`` saw: which file it is does not change.
 
     Raises MessageBusy, or MessageGone when the name means another file by now.
     The caller closes *fd* when this raises.
     """
-    fs = directory.fs
     try:
-        fs.flock(fd)
+        directory.fs.flock(fd)
     except BlockingIOError:
         raise MessageBusy(queue_id) from None
-    if not is_same_file(directory, queue_id, fd):
+    if not is_same_file(directory, queue_id, held):
         raise MessageGone(queue_id)
 
 
-def is_same_file(directory: QueueDirectory, queue_id: str, fd: int) -> bool:
-    """Say whether *fd* is still what the message's name leads to."""
-    fs = directory.fs
-    held = fs.fstat(fd)
+def is_same_file(directory: QueueDirectory, queue_id: str, held: StatResult) -> bool:
+    """Say whether the message's name still leads to the file *held*."""
     try:
-        named = fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
+        named = directory.fs.stat("qf" + queue_id, dir_fd=directory.qf_fd)
     except FileNotFoundError:
         return False
-    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
+    return named.st_ino == held.st_ino and named.st_dev == held.st_dev
 
 
 def check_file(directory: QueueDirectory, name: str, info: StatResult) -> None:
@@ -89,8 +93,11 @@ def check_file(directory: QueueDirectory, name: str, info: StatResult) -> None:
 
     Raises SpoolUnsafe, or FileNotFoundError for a file whose name is gone.
     """
-    mode = stat.S_IMODE(info.st_mode)
-    if not stat.S_ISREG(info.st_mode):
+    mode = info.st_mode
+    is_plain = mode & _TYPE_AND_OTHERS == stat.S_IFREG
+    if is_plain and info.st_nlink == 1 and info.st_uid == directory.uid:
+        return
+    if not stat.S_ISREG(mode):
         raise unsafe(directory, name)
     if info.st_nlink == 0:
         raise FileNotFoundError(errno.ENOENT, "unlinked meanwhile", name)
@@ -100,10 +107,8 @@ def check_file(directory: QueueDirectory, name: str, info: StatResult) -> None:
     if info.st_uid != directory.uid:
         reason = f"belongs to uid {info.st_uid} instead of {directory.uid}"
         raise unsafe(directory, name, reason, f"chown {directory.uid} it")
-    if mode & 0o022:
-        reason = f"is writable by others (mode {mode:04o})"
-        remedy = f"chmod {FILE_MODE:04o} it"
-        raise unsafe(directory, name, reason, remedy)
+    reason = f"is writable by others (mode {stat.S_IMODE(mode):04o})"
+    raise unsafe(directory, name, reason, f"chmod {FILE_MODE:04o} it")
 
 
 def unsafe(

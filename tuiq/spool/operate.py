@@ -29,7 +29,7 @@ from tuiq.spool.verbs import Deed, apply_locked, purge_damaged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tuiq.spool.fs import Fs
+    from tuiq.spool.fs import Fs, StatResult
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.site import Site
 
@@ -165,14 +165,14 @@ def _settled(work: _Work) -> Iterator[None]:
 def _act(work: _Work, directory: QueueDirectory, site: Site, verb: Verb) -> None:
     """Write the requests, then apply them if the lock can be had (X1-X6)."""
     queue_id = work.target.queue_id
-    fd = open_control(directory, queue_id)
+    fd, seen = open_control(directory, queue_id)
     try:
-        if _try_lock(directory, queue_id, fd):
+        if _try_lock(directory, queue_id, fd, seen):
             _act_locked(work, directory, fd, site=site, verb=verb)
             return
         request = ask_holder(directory, fd, work.target, verb)
         # The holder may have let go before it could see the request.
-        if request.written and _try_lock(directory, queue_id, fd):
+        if request.written and _try_lock(directory, queue_id, fd, seen):
             _act_locked(work, directory, fd, site=site, verb=verb)
             return
     except BaseException:
@@ -183,9 +183,11 @@ def _act(work: _Work, directory: QueueDirectory, site: Site, verb: Verb) -> None
     work.say(request.result, request.text)
 
 
-def _try_lock(directory: QueueDirectory, queue_id: str, fd: int) -> bool:
+def _try_lock(
+    directory: QueueDirectory, queue_id: str, fd: int, seen: StatResult
+) -> bool:
     try:
-        lock_control(directory, queue_id, fd)
+        lock_control(directory, queue_id, fd, seen)
     except MessageBusy:
         return False
     return True

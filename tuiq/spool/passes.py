@@ -32,11 +32,14 @@ from tuiq.spool.settling import BOUNCED_BY_OPERATOR, Settling
 from tuiq.spool.texts import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tuiq.mail.envelope import Envelope, Recipient
     from tuiq.spool.claim import Claim
     from tuiq.spool.site import Site
+
+
+_FAILED, _CANCELLED = RState.FAILED[0], RState.CANCELLED[0]
 
 
 class Start(Enum):
@@ -71,7 +74,7 @@ class Pass(Settling):
     ) -> None:
         """Take over *claim*, whose MSTATE is Q; see ``Settling``."""
         super().__init__(claim, site, relay_of=relay_of)
-        self.due: list[int] = []
+        self.due: Sequence[int] = ()
         """Recipients this pass is to try."""
         self.expire_allowed = True
         """False while the wall clock cannot be trusted."""
@@ -100,7 +103,7 @@ class Pass(Settling):
             return Start.IDLE
         self._report()
         self._apply_requests()
-        if self._may_finish():
+        if lifecycle.is_settled(claim.states) and self._may_finish():
             self.close_files()
             mark_finished(claim)
             return Start.FINISHED
@@ -125,20 +128,21 @@ class Pass(Settling):
 
         Returns when to look again at a message whose holders keep dying, else 0.
         """
-        claim, now = self.claim, self.site.clock.now()
-        self.deaths = claim.number(control.OPENED, 1)
-        if self.deaths >= lifecycle.MAX_OPENED and not self.flush_pending:
-            wait = claim.number(control.LAST, 8) + 60 * self.deaths
-            if now < wait <= now + 60 * self.deaths:
-                return float(wait)
+        claim = self.claim
+        deaths = self.deaths = claim.number(control.OPENED, 1)
+        if deaths:
+            now = self.site.clock.now()
+            if deaths >= lifecycle.MAX_OPENED and not self.flush_pending:
+                wait = claim.number(control.LAST, 8) + 60 * deaths
+                if now < wait <= now + 60 * deaths:
+                    return float(wait)
+            claim.put_number(control.LAST, 8, int(now))
         # What nobody has tried has no texts; where an operator's undo left some all
         # the same, they are orphans and go as those do.
         touched = claim.states.strip(b"T") != b""
-        was_tried = self.deaths or claim.number(control.TRIES, 4)
+        was_tried = deaths or claim.number(control.TRIES, 4)
         claim.has_texts = touched or bool(was_tried)
-        if self.deaths:
-            claim.put_number(control.LAST, 8, int(now))
-        claim.put(control.OPENED, b"%d" % min(self.deaths + 1, 9))
+        claim.put(control.OPENED, b"%d" % min(deaths + 1, 9))
         if touched:
             claim.mark(claim.indexes(RState.ATTEMPT), RState.TODO)
             if self.site.config.spool.in_doubt == "retry":
@@ -154,7 +158,7 @@ class Pass(Settling):
             keep_doubt(claim, [*wanted.cancel, *failing])
             self._cancel(wanted.cancel)
             if failing:
-                self._failures.stage(failing, BOUNCED_BY_OPERATOR)
+                self._fail(failing, BOUNCED_BY_OPERATOR)
                 self.commit_failures()
                 if report:
                     self._report()
@@ -168,7 +172,7 @@ class Pass(Settling):
         """
         claim = self.claim
         states = claim.states
-        if RState.CANCELLED[0] not in states or not lifecycle.is_settled(states):
+        if _CANCELLED not in states or not lifecycle.is_settled(states):
             return
         now = self.site.clock.now()
         if not 0 < claim.trashed_at <= now:
@@ -184,25 +188,20 @@ class Pass(Settling):
             now=self.site.clock.now(),
         )
 
-    def _find_due(self) -> list[int]:
+    def _find_due(self) -> Sequence[int]:
         claim = self.claim
         if claim.hold != b"-":
-            return []
-        now = self.site.clock.now()
-        header_next = lifecycle.sane(claim.number(control.NEXT, 8), now)
-        if header_next > now and not self.flush_pending:
-            return []
-        return self._unpaused(
-            lifecycle.due_indexes(
-                claim.states,
-                claim.requests,
-                claim.nexts(),
-                now=now,
-                flush=self.flush_pending,
-            )
+            return ()
+        now, flush = self.site.clock.now(), self.flush_pending
+        header_next = claim.number(control.NEXT, 8)
+        if lifecycle.sane(header_next, now) > now and not flush:
+            return ()
+        due = lifecycle.due_indexes(
+            claim.states, claim.requests, claim.nexts(), now=now, flush=flush
         )
+        return self._unpaused(due) if self.site.pauses.any() else due
 
-    def _unpaused(self, indexes: list[int]) -> list[int]:
+    def _unpaused(self, indexes: Sequence[int]) -> list[int]:
         ends = self._pause_ends(indexes)
         self.paused = any(end is not None for end in ends)
         return [i for i, end in zip(indexes, ends, strict=True) if end is None]
@@ -236,7 +235,7 @@ class Pass(Settling):
             return bool(self._relayed)
         return (
             self.has_failures
-            or RState.FAILED[0] in self.claim.states
+            or _FAILED in self.claim.states
             or bool(self._expired())
             or self._notice_due()
             or bool(self._relayed)
@@ -294,7 +293,7 @@ class Pass(Settling):
         return End.WAITING
 
     def _report(self) -> None:
-        if RState.FAILED[0] not in self.claim.states:
+        if _FAILED not in self.claim.states:
             return
         with self._storing():
             report_failures(self.claim, self.site)
@@ -328,7 +327,7 @@ class Pass(Settling):
             self.claim.number(control.TRIES, 4) + 1,
             bytes(reply),
         )
-        self._failures.stage(indexes, Reply(code=554, enhanced=b"5.4.7", text=text))
+        self._fail(indexes, Reply(code=554, enhanced=b"5.4.7", text=text))
         self._record(Kind.EXPIRED, indexes, reply)
 
     def _notice_due(self) -> bool:
@@ -415,12 +414,15 @@ class Pass(Settling):
 
     def abandon(self) -> None:
         """Close everything as a dying process would: the slots tell the truth."""
-        self._failures.staged.clear()
+        if self._failures is not None:
+            self._failures.staged.clear()
         self.close_files()
         self.claim.close()
 
     def close_files(self) -> None:
         """Close what was opened beside the control file."""
-        self._failures.close()
-        self._transcript.close()
+        if self._failures is not None:
+            self._failures.close()
+        if self._transcript is not None:
+            self._transcript.close()
         self._data.close()

@@ -25,11 +25,11 @@ def record(
     relay: str = "",
 ) -> None:
     """Write one journal event about recipients of a claimed message."""
-    addresses = [r.address for r in claim.recipients(indexes)]
+    recipients = zip(indexes, claim.recipients(indexes), strict=True)
     site.recorder.record(
         kind,
         claim.queue_id,
-        recipients=list(zip(indexes, addresses, strict=True)),
+        recipients=[(index, recipient.address) for index, recipient in recipients],
         reply=reply,
         relay=relay,
     )
@@ -72,6 +72,9 @@ def retry_in_doubt(claim: Claim, site: Site, indexes: list[int]) -> None:
 
 def by_reply(group: Sequence[Outcome]) -> list[tuple[Reply, list[int]]]:
     """Group outcomes by their reply, in order."""
+    first = group[0].reply
+    if len(group) == 1:  # a reply is costly to hash
+        return [(group[0].reply, [group[0].index])]
     groups: dict[Reply, list[int]] = {}
     for outcome in group:
         groups.setdefault(outcome.reply, []).append(outcome.index)

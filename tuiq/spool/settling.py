@@ -12,7 +12,7 @@ from tuiq.spool.failures import Failures
 from tuiq.spool.flags import RReq, RState
 from tuiq.spool.journal import Kind
 from tuiq.spool.recording import by_reply, record
-from tuiq.spool.requests import wishes
+from tuiq.spool.requests import any_wish, wishes
 from tuiq.spool.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ class Settling:
         self._tried: set[int] = set()
         self._relayed: list[int] = []  # delivered, and owed a notice about it
         self._unreached = False  # header next stands for all: no slot was attempted
-        self._failures = Failures(claim, site)
-        self._transcript = Transcript(claim)
+        # Made when there is something to write.
+        self._failures: Failures | None = None
+        self._transcript: Transcript | None = None
         self._reply: Reply | None = None
 
     def begin(self, indexes: Sequence[int]) -> list[tuple[int, Recipient]]:
@@ -77,12 +78,14 @@ class Settling:
             kept = [index for index in kept if index in left]
         return list(zip(kept, claim.recipients(kept), strict=True))
 
-    def _held_back(self, indexes: list[int]) -> list[int]:
+    def _held_back(self, indexes: Sequence[int]) -> Sequence[int]:
         """Return who may not be tried after all: held, or behind a pause."""
         claim = self.claim
         if claim.hold != b"-":
             return indexes
         requests = claim.requests
+        if not requests.strip(b"-") and not self.site.pauses.any():
+            return ()
         ends = self._pause_ends(indexes)
         self.paused = self.paused or any(end is not None for end in ends)
         return [
@@ -102,16 +105,16 @@ class Settling:
 
         *dsn* says whether the server promised to send success notices itself.
         """
+        if relay:
+            self.relay = relay
         by_verdict: dict[Verdict, list[Outcome]] = {}
         for outcome in outcomes:
             by_verdict.setdefault(outcome.verdict, []).append(outcome)
-        if relay:
-            self.relay = relay
         for verdict, group in by_verdict.items():
             self._SETTLE[verdict](self, group)
         if not dsn and Verdict.DELIVERED in by_verdict:
             self._note_relayed(by_verdict[Verdict.DELIVERED])
-        if not by_verdict.keys() <= _NO_VERDICT and not self.is_delivered:
+        if not self.is_delivered and not by_verdict.keys() <= _NO_VERDICT:
             self.claim.put(control.OPENED, b"0")
 
     @property
@@ -137,7 +140,7 @@ class Settling:
             self._put_slot(outcome, next_=0)
             self._tried.add(outcome.index)
         for reply, indexes in by_reply(group):
-            self._failures.stage(indexes, reply)
+            self._fail(indexes, reply)
         self._record_outcomes(Kind.FAILED, group)
 
     def _settle_deferred(self, group: list[Outcome]) -> None:
@@ -145,6 +148,8 @@ class Settling:
         for outcome in group:
             self._put_slot(outcome, next_=when)
             self._tried.add(outcome.index)
+        if self._transcript is None:
+            self._transcript = Transcript(self.claim)
         self._transcript.note(group, int(self.site.clock.now()))
         self._reply = group[0].reply
         self._record_outcomes(Kind.DEFERRED, group)
@@ -178,11 +183,11 @@ class Settling:
 
     def _settle_requests(self, indexes: list[int]) -> list[int]:
         """Cancel or fail open attempts as requested; return the others."""
+        if not any_wish(self.claim):
+            return indexes
         wanted = wishes(self.claim, indexes)
-        if not wanted.cancel and not wanted.bounce:
-            return list(indexes)
         self._cancel(wanted.cancel)
-        self._failures.stage(wanted.bounce, BOUNCED_BY_OPERATOR)
+        self._fail(wanted.bounce, BOUNCED_BY_OPERATOR)
         gone = set(wanted.cancel).union(wanted.bounce)
         return [index for index in indexes if index not in gone]
 
@@ -210,7 +215,7 @@ class Settling:
         live = self.claim.those(indexes, RState.TODO)
         for index in live:
             self._put_soft(index, 0, b"%03d" % reply.code, reply.enhanced)
-        self._failures.stage(live, reply)
+        self._fail(live, reply)
         self._tried.update(live)
         self._record(Kind.FAILED, live, reply)
 
@@ -228,19 +233,27 @@ class Settling:
     @property
     def has_failures(self) -> bool:
         """Say whether failures wait for ``sync_failures`` and ``mark_failures``."""
-        return bool(self._failures.staged)
+        return self._failures is not None and bool(self._failures.staged)
+
+    def _fail(self, indexes: Sequence[int], reply: Reply) -> None:
+        """Stage failures: the reason is written, the slots stay as they are."""
+        if self._failures is None:
+            self._failures = Failures(self.claim, self.site)
+        self._failures.stage(indexes, reply)
 
     def sync_failures(self) -> None:
         """Make the reasons of staged failures durable; may run in a thread."""
-        self._failures.sync()
+        if self._failures is not None:
+            self._failures.sync()
 
     def mark_failures(self, ticket: int | None = None) -> None:
         """Write F for every failure staged before *ticket* was drawn (None: all)."""
-        self._failures.mark(ticket)
+        if self._failures is not None:
+            self._failures.mark(ticket)
 
     def failure_ticket(self) -> int:
         """Return how many failures were ever staged: what a sync begun now covers."""
-        return self._failures.ticket
+        return 0 if self._failures is None else self._failures.ticket
 
     def commit_failures(self) -> None:
         """Sync the reasons, then write F."""

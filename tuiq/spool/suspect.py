@@ -117,9 +117,9 @@ def clear_suspect(run_fd: int, directory: QueueDirectory) -> Cleared:
 def _rewrite(directory: QueueDirectory, queue_id: str) -> None:
     """Dirty and sync one control file; its bytes and its index time stay."""
     fs = directory.fs
-    fd = open_control(directory, queue_id)
+    fd, seen = open_control(directory, queue_id)
     try:
-        lock_control(directory, queue_id, fd)
+        lock_control(directory, queue_id, fd, seen)
         head = pread_all(fs, fd, control.SLOTS, 0)
         header = control.decode_header(head, directory.path_of("qf" + queue_id))
         index_time = fs.fstat(fd).st_mtime_ns

@@ -215,8 +215,7 @@ def _clear_requests(claim: Claim, chosen: list[int], verb: Verb) -> None:
     requests = claim.requests
     for index in chosen:
         if requests[index] in b"XB":
-            offset = control.slot_at(index) + control.S_REQUEST
-            claim.put(offset, RReq.NONE.value)
+            claim.clear_request(index)
 
 
 def _requeue(claim: Claim, site: Site, chosen: list[int]) -> str:

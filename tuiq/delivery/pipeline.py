@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import aiosmtplib
 
+from tuiq.delivery.alarm import Alarm
 from tuiq.delivery.replies import Garbage, ReplyReader, escaped, protocol_error
 from tuiq.errors import DeliveryError
 from tuiq.mail.reply import Reply
@@ -78,13 +79,13 @@ class Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = ReplyReader(watcher.received if watcher.wants_lines else None)
         self._closed = self._loop.create_future()
-        # Replies nobody took yet; the one waiter, how many it wants, and when
-        # the last reply (or progress of a write) was seen.
+        # Replies nobody took yet; the one waiter, how many it wants, and how long it
+        # bears silence.
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._wanted = 0
-        self._stirred = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience = 0.0
+        self._alarm = Alarm(self._give_up)
         self._writable = True
 
     # Called by the transport.
@@ -99,13 +100,13 @@ class Wire(asyncio.Protocol):
             self._reader.feed(data, arrived)
         except Garbage as error:
             garbage = error
-        if arrived:
-            self._stirred = self._loop.time()
-            self._take_in(arrived)
+        self._take_in(arrived)
         if garbage is not None:
             self.fail(protocol_error(garbage.sample))
-        elif arrived and len(self._replies) >= self._wanted:
+        elif len(self._replies) >= self._wanted:
             self._wake()
+        elif arrived:
+            self._alarm.set(self._patience)
 
     def _take_in(self, arrived: list[Reply]) -> None:
         """Queue replies; a 421 is the last one, and ends the session."""
@@ -136,6 +137,7 @@ class Wire(asyncio.Protocol):
         why = f"connection lost in phase {self.phase}"
         if exc is not None:
             why += f": {exc}"
+        self._alarm.close()
         self.hung_up = self.hung_up or self.lost is None
         if not self._closed.done():
             self._closed.set_result(None)
@@ -214,29 +216,25 @@ class Wire(asyncio.Protocol):
         except TimeoutError:
             self._transport.abort()
 
-    # One waiter, one timer.
+    # One waiter, one alarm.
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def _wait(self, patience: float) -> None:
-        self._stirred = self._loop.time()
+        self._patience = patience
+        self._alarm.set(patience)
         self._waiter = waiter = self._loop.create_future()
-        self._timer = self._loop.call_later(patience, self._tick, patience)
         try:
             await waiter
         finally:
-            self._timer.cancel()
+            self._alarm.clear()
             self._waiter = None
 
-    def _tick(self, patience: float) -> None:
-        """Give up when nothing stirred, else come back when it could be time."""
-        left = self._stirred + patience - self._loop.time()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._tick, patience)
-        else:
-            self.fail(_lost(f"timed out after {patience:g} s in phase {self.phase}"))
+    def _give_up(self) -> None:
+        why = f"timed out after {self._patience:g} s in phase {self.phase}"
+        self.fail(_lost(why))
 
 
 def _lost(why: str) -> Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -84,14 +85,14 @@ class Courier:
         # Tasks that wait for the network, and may be cancelled there.
         self._on_wire: set[asyncio.Task[None]] = set()
         self._trips: set[Trip] = set()
-        self.counters: dict[str, int] = {}
+        self.counters: dict[str, int] = defaultdict(int)
         """Recipients by verdict, messages, connections, since the start."""
         self.outages = Outages(desk, on_change=on_change)
         self.access: Access
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
-        self.counters[name] = self.counters.get(name, 0) + number
+        self.counters[name] += number
 
     def look_again(self) -> None:
         """Tell the runner that a connection could be wanted."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tuiq.runner.due import DueList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sized
 
     from tuiq.delivery.route import DestinationKey
     from tuiq.runner.work import Destination, Work
@@ -38,16 +38,18 @@ class Crowds:
         """Begin with nothing in hand."""
         self.limit = MAX_ACTIVE
         """Messages that this process may have in hand."""
-        self.share = self.limit
+        self.in_hand: Sized = ()
+        """What is counted against the limit."""
         self._outside: dict[DestinationKey, DueList] = {}
 
     def __len__(self) -> int:
         """Return how many messages wait outside."""
         return sum(map(len, self._outside.values()))
 
-    def count(self, in_hand: int) -> None:
-        """Take note of how many messages are in hand."""
-        self.share = max(MIN_SHARE, self.limit - in_hand)
+    @property
+    def share(self) -> int:
+        """Return how many messages of a lane a destination may have in hand."""
+        return max(MIN_SHARE, self.limit - len(self.in_hand))
 
     def is_crowded(self, destination: Destination, work: Work) -> bool:
         """Say whether *work* has to wait outside, as far as *destination* goes."""

@@ -65,7 +65,6 @@ class Desk:
         self._budget = budget
         self.routes = routes
         self._on_end = on_end
-        self._letters: dict[int, Letter] = {}
         self._room = asyncio.Event()
         self._stopping = False
         self._told: set[str] = set()
@@ -250,10 +249,10 @@ class Desk:
 
     def letter(self, work: Work) -> Letter:
         """Return what the transactions of the work's pass share."""
-        assert work.visit is not None
-        letter = self._letters.get(id(work))
+        letter = work.letter
         if letter is None:
-            letter = self._letters[id(work)] = Letter(work.visit)
+            assert work.visit is not None
+            letter = work.letter = Letter(work.visit)
         return letter
 
     def spoil(self, work: Work, error: TuiqError | OSError) -> None:
@@ -308,9 +307,7 @@ class Desk:
     async def _conclude(self, work: Work) -> None:
         visit = work.visit
         assert visit is not None
-        self._letters.pop(id(work), None)
-        work.visit = None
-        waiting = {d: u for d, u in work.units.items() if u.pending and not u.served}
+        work.visit = work.letter = None
         try:
             if work.spoiled:
                 end = None
@@ -329,12 +326,19 @@ class Desk:
             fate = _fate(visit)
             self.marks.release(visit)
         self._closed()
-        if end is not End.WAITING or not waiting or self._stopping:
+        if end is not End.WAITING or self._stopping or not _rest(work):
             self._on_end(work, fate)
-            return
-        work.units = waiting
-        for unit in waiting.values():
-            unit.pending.clear()
+
+
+def _rest(work: Work) -> bool:
+    """Keep the units that were not served for another pass; say whether there are."""
+    waiting = {d: u for d, u in work.units.items() if u.pending and not u.served}
+    if not waiting:
+        return False
+    work.units = waiting
+    for unit in waiting.values():
+        unit.pending.clear()
+    return True
 
 
 def _let_go(visit: Pass, error: TuiqError | OSError) -> None:

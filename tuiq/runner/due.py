@@ -41,7 +41,7 @@ def is_fresh(queue_id: str, when: float) -> bool:
 class _Batch:
     """Messages of one directory and lane, packed and in order."""
 
-    __slots__ = ("_at", "_records", "directory", "serial")
+    __slots__ = ("_at", "_records", "directory", "left", "serial")
 
     def __init__(
         self, directory: QueueDirectory, serial: int, records: list[bytes]
@@ -50,13 +50,12 @@ class _Batch:
         self.serial = serial
         self._records = b"".join(sorted(records))
         self._at = 0
-
-    def __len__(self) -> int:
-        return (len(self._records) - self._at) // _RECORD.size
+        self.left = len(records)
+        """Messages that were not skipped."""
 
     def clear(self) -> None:
         self._records = b""
-        self._at = 0
+        self.left = 0
 
     def head(self) -> _Head:
         when, raw = _RECORD.unpack_from(self._records, self._at)
@@ -64,6 +63,7 @@ class _Batch:
 
     def skip(self) -> None:
         self._at += _RECORD.size
+        self.left -= 1
 
 
 _Single: TypeAlias = "tuple[float, str, str]"
@@ -87,12 +87,12 @@ class _Lane:
         singles, batches = self.singles, self.batches
         while singles and self._loose.get(singles[0][1:]) != singles[0][0]:
             heapq.heappop(singles)  # it was listed again, for an earlier time
-        while batches and not len(batches[0][3]):
+        while batches and not batches[0][3].left:
             heapq.heappop(batches)
-        if singles and batches:
-            return min(singles[0][0], batches[0][0])
-        first = singles or batches
-        return first[0][0] if first else None
+        if not singles:
+            return batches[0][0] if batches else None
+        first = singles[0][0]
+        return min(first, batches[0][0]) if batches else first
 
     def pop(self) -> tuple[str, str, _Batch | None]:
         """Take the first: its id, its directory's name, the batch it was in.
@@ -105,7 +105,7 @@ class _Lane:
             return queue_id, name, None
         _, queue_id, _, batch = batches[0]
         batch.skip()
-        if len(batch):
+        if batch.left:
             heapq.heapreplace(batches, batch.head())
         else:
             heapq.heappop(batches)
@@ -173,7 +173,7 @@ class DueList:
                 batch = _Batch(directory, next(self._serials), records)
                 lane.add(batch)
                 batches.append(batch)
-                self._packed += len(batch)
+                self._packed += batch.left
         return batches
 
     # -- scans -----------------------------------------------------------------
@@ -181,7 +181,7 @@ class DueList:
     def begin_scan(self, directory: QueueDirectory) -> None:
         """Forget what the last scan of a directory found: a new one tells it anew."""
         for batch in self._scanned.pop(directory.name, ()):
-            self._packed -= len(batch)
+            self._packed -= batch.left
             batch.clear()
 
     def add_scanned(
@@ -202,16 +202,18 @@ class DueList:
         """
         turns = (self._turn, 1 - self._turn) if fresh is None else (int(fresh),)
         for side in turns:
-            when = self._lanes[side].next_time()
+            lane = self._lanes[side]
+            when = lane.next_time()
             if when is not None and when <= now:
                 self._turn = 1 - side
                 self.took_first_try = bool(side)
-                return self._take(self._lanes[side])
+                return self._take(lane)
         return None
 
     def _take(self, lane: _Lane) -> tuple[QueueDirectory, str]:
         queue_id, name, batch = lane.pop()
-        self._loose.pop((queue_id, name), None)
+        if self._loose:
+            self._loose.pop((queue_id, name), None)
         if batch is None:
             return self._directories[name], queue_id
         self._packed -= 1

@@ -68,9 +68,13 @@ class Feeder:
         self._routes = host.routes
         self.works: dict[Key, Work] = {}
         """Everything in hand."""
+        host.routes.crowds.in_hand = self.works
         self._solo: list[tuple[Work, QueueEntry]] = []  # their runners kept dying
         self._is_alone = False
-        self._low: set[str] = set()  # directories that wait for room
+        # Directories that wait for room, and those that nothing may be sent from,
+        # both by name.
+        self._low: set[str] = set()
+        self._full: set[str] = set()
 
     @property
     def is_idle(self) -> bool:
@@ -113,8 +117,11 @@ class Feeder:
         """Hand due messages to their destinations, up to what memory may hold."""
         count = 0
         only = self._routes.only_way()
+        directories = self._host.spool.directories
+        self._full = {d.name for d in directories if self._desk.obstacle(d)}
         for directory, queue_id, is_new in islice(self._next(now), CHUNK):
-            self._admit(directory, queue_id, only if is_new else None, now)
+            work = Work(directory=directory, queue_id=queue_id)
+            self._admit(work, only if is_new else None, now)
             count += 1
         if count == CHUNK:
             self._host.wake()
@@ -130,51 +137,39 @@ class Feeder:
 
         With it, whether it is known never to have been deferred.
         """
-        for directory, queue_id in self._routes.waiting_outside(self._has_place):
+        for directory, queue_id in self._routes.waiting_outside(self.may_admit):
             yield directory, queue_id, False
-        while self._has_place():
-            item = self._intake.due.pop(now)
+        due = self._intake.due
+        while self.may_admit():
+            item = due.pop(now)
             if item is None:
                 return
-            yield *item, self._intake.due.took_first_try
+            yield *item, due.took_first_try
 
-    def _has_place(self) -> bool:
-        self._routes.crowds.count(len(self.works))
-        return self.may_admit()
-
-    def _admit(
-        self,
-        directory: QueueDirectory,
-        queue_id: str,
-        only: Destination | None,
-        now: float,
-    ) -> None:
+    def _admit(self, work: Work, only: Destination | None, now: float) -> None:
         """Take a message in hand; *only*: it is new, and all such mail goes there."""
-        work = Work(directory=directory, queue_id=queue_id)
-        key = work.key
-        known = self.works.get(key)
-        if known is not None:
+        known = self.works.setdefault(work.key, work)
+        if known is not work:
             known.again = True
             return
         self._intake.forget(work)
-        if self._desk.obstacle(directory):
+        if work.directory.name in self._full:
             self._hold_back(work)
             return
         if only is not None:
             # The claim finds whatever else there is to it.
-            self.works[key] = work
             work.share(only).put()
             return
         try:
-            entry = read_entry(directory, queue_id)
+            entry = read_entry(work.directory, work.queue_id)
         except OSError:
             self._host.ended(work, Fate.STARVED)
             return
         if entry is None:
-            self._sweep_finished(directory, queue_id)
+            del self.works[work.key]
+            self._sweep_finished(work.directory, work.queue_id)
         else:
-            work.fresh = is_fresh(queue_id, entry.index_time)
-            self.works[key] = work
+            work.fresh = is_fresh(work.queue_id, entry.index_time)
             self._place(work, entry, now)
 
     def _hold_back(self, work: Work) -> None:

@@ -69,20 +69,16 @@ class Marks:
         self._hurried = asyncio.Event()
         self._synced = asyncio.Event()
         self._stopping = False
+        self.held = 0
+        """Messages kept open only for a sync, or until they are put away."""
         # What the running sync covers, as ids of claims, and passes to be dropped when
-        # it is over; how many messages it and those being put away keep open.
+        # it is over.
         self._syncing: frozenset[int] = frozenset()
-        self._held = 0
         self._dropped: list[Pass] = []
 
     def __len__(self) -> int:
         """Return how many claims wait for a sync."""
         return len(self._group)
-
-    @property
-    def held(self) -> int:
-        """Return how many messages are kept open only for a sync."""
-        return self._group.held + self._held + len(self._dropped)
 
     def marked(self, claim: Claim, count: int) -> None:
         """Note new marks on a claim in use."""
@@ -90,13 +86,9 @@ class Marks:
             self._group.marked(claim, count)
             self._wanted.set()
 
-    async def settled(self, claim: Claim) -> None:
-        """Make the verdicts of one transaction durable, if each is to be."""
-        if self.durability == "each" and claim.changed:
-            await self.sync_one(claim)
-
     def finish(self, claim: Claim) -> None:
         """Dispose of a claim with MSTATE F: one of many is quicker to unlink."""
+        self.held += 1
         self._group.finished(claim)
         self._wanted.set()
 
@@ -107,26 +99,29 @@ class Marks:
         if clean or self.durability == "none":
             visit.release()
         else:
+            self.held += 1
             self._group.waiting(visit)
             self._wanted.set()
 
     def drop(self, visit: Pass) -> None:
         """Dispose of a pass that cannot go on: its slots tell the truth."""
         if id(visit.claim) in self._syncing:
+            self.held += 1
             self._dropped.append(visit)
         else:
             visit.abandon()
 
-    async def gate(self) -> None:
-        """Wait while too many marks are open for another final dot."""
-        while self._group.marks > MAX_OPEN_MARKS:
-            await self.next_sync()
+    @property
+    def is_full(self) -> bool:
+        """Say whether too many marks are open for another final dot."""
+        return self._group.marks > MAX_OPEN_MARKS
 
-    async def next_sync(self) -> None:
-        """Wait until a sync has ended."""
-        self._synced.clear()
-        self.hurry()
-        await self._synced.wait()
+    async def gate(self) -> None:
+        """Wait while ``is_full``."""
+        while self.is_full:
+            self._synced.clear()
+            self.hurry()
+            await self._synced.wait()
 
     def hurry(self) -> None:
         """Sync as soon as possible: somebody waits for what it lets go."""
@@ -150,12 +145,11 @@ class Marks:
                 self._wanted.clear()
                 await self._gather()
                 batch = self._group.take()
-                self._held += batch.held
                 if await self._sync(batch):
                     # Nobody waits for it: the next sync covers what came since.
                     putting.create_task(self._put_away(batch))
                 else:
-                    self._held -= batch.held
+                    self.held -= batch.held
         self._pool.shutdown()
 
     async def _gather(self) -> None:
@@ -181,6 +175,7 @@ class Marks:
         self._syncing = frozenset()
         self._group.done(batch)
         while self._dropped:
+            self.held -= 1
             self._dropped.pop().abandon()
         self._synced.set()
         self._on_sync()
@@ -190,7 +185,7 @@ class Marks:
 
     async def _put_away(self, batch: Batch) -> None:
         await self._complete(batch)
-        self._held -= batch.held
+        self.held -= batch.held
         self._on_sync()
 
     async def _complete(self, batch: Batch) -> None:

@@ -40,12 +40,15 @@ class TurnQueue(Generic[_T]):
         """Put an item at the end of its lane."""
         self._lanes[self._is_fresh(item)].append(item)
 
-    def popleft(self) -> _T:
-        """Take the item whose turn it is; raise IndexError when there is none."""
-        lane = self._turn if self._lanes[self._turn] else 1 - self._turn
-        item = self._lanes[lane].popleft()
+    def take(self) -> _T | None:
+        """Take the item whose turn it is; None when there is none."""
+        lanes, lane = self._lanes, self._turn
+        if not lanes[lane]:
+            lane = 1 - lane
+            if not lanes[lane]:
+                return None
         self._turn = 1 - lane
-        return item
+        return lanes[lane].popleft()
 
     def pick(self, wanted: Callable[[_T], bool]) -> _T | None:
         """Take the first wanted item of the lane in turn, else of the other.

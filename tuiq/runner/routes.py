@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,9 @@ class Routes:
         Each unit queues but the one *in_hand*, whose connection opened the message.
         Returns the recipients that a route refuses, with the reply.
         """
+        if in_hand is not None and in_hand.destination.key is self._only:
+            in_hand.pending = deque(visit.due)  # all goes one way
+            return []
         refused = []
         ways: dict[Destination, Sequence[int]] = {}
         for unit in work.units.values():

@@ -337,19 +337,24 @@ class Runner:
         if self.options.once:
             self.fates[key] = fate
         self.courier.count(_COUNTERS[fate])
-        if fate is Fate.BUSY:
-            self.intake.try_later(work)
-        else:
+        if fate is not Fate.SETTLED:
+            self._left(work, fate)
+        if fate is not Fate.BUSY:
             self.intake.not_busy(work)
-        if fate is Fate.STARVED:
-            self._starved()
-            when = self.spool.clock.now() + STARVED_WAIT
-            self.intake.due.add(work.directory, work.queue_id, when)
-        if fate is Fate.HELD_BACK and not self.options.once:
-            self.intake.park(work)
         if work.again:
             self.intake.note(work.directory, (work.queue_id,))
         self._wake.set()
+
+    def _left(self, work: Work, fate: Fate) -> None:
+        """See to it that a message is looked at again when that makes sense."""
+        if fate is Fate.BUSY:
+            self.intake.try_later(work)
+        elif fate is Fate.STARVED:
+            self._starved()
+            when = self.spool.clock.now() + STARVED_WAIT
+            self.intake.due.add(work.directory, work.queue_id, when)
+        elif fate is Fate.HELD_BACK and not self.options.once:
+            self.intake.park(work)
 
     def _starved(self) -> None:
         """Go on with less after the kernel had no descriptor left."""

@@ -88,7 +88,8 @@ class PassTransaction:
 
     async def dot(self, accepted: Sequence[int]) -> None:
         """Record that the dot is about to leave, durably where that is asked for."""
-        await self._marks.gate()
+        if self._marks.is_full:
+            await self._marks.gate()
         self._visit.dot(accepted)
         if self._hold:
             await self._marks.sync_one(self._visit.claim)
@@ -130,4 +131,5 @@ class PassTransaction:
             await in_thread(visit.sync_failures)
             visit.mark_failures(ticket)
             self._marks.marked(visit.claim, 1)
-        await self._marks.settled(visit.claim)
+        if self._marks.durability == "each" and visit.claim.changed:
+            await self._marks.sync_one(visit.claim)

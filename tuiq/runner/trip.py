@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tuiq.delivery.alarm import Alarm
 from tuiq.errors import TuiqError
 from tuiq.mail.outcome import Verdict
 from tuiq.runner.transaction import PassTransaction
@@ -91,7 +92,7 @@ class Trip:
         self._destination = destination
         self._session = session
         self._watcher = watcher
-        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm(self._lose_patience)
         self._interruptible = courier.interruptible()
         # What is to be delivered: the next one, and the one that goes with its dot.
         self._loads: deque[_Load] = deque()
@@ -106,6 +107,7 @@ class Trip:
                 if not await self._transact():
                     break
         finally:
+            self._alarm.close()
             self.withdraw()
             for load in self._loads:
                 self._put_down(load)
@@ -255,11 +257,11 @@ class Trip:
         transaction = self._loads[0].transaction
         if len(self._loads) == 1:
             return await self._session.deliver(transaction)
-        timer = self._loop.call_later(PATIENCE, self._lose_patience)
+        self._alarm.set(PATIENCE)
         try:
             return await self._session.deliver(transaction, self._loads[1].transaction)
         finally:
-            timer.cancel()
+            self._alarm.clear()
 
     def _lose_patience(self) -> None:
         self.withdraw()

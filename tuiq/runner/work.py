@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tuiq.delivery.route import DestinationKey
     from tuiq.mail.reply import Reply
     from tuiq.runner.leases import Standing, Terms
+    from tuiq.runner.transaction import Letter
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.passes import Pass
 
@@ -59,6 +60,8 @@ class Work:
     """A mark could not be written: the pass ends where it is."""
     again: bool = False
     """Something changed meanwhile: look once more when this is over."""
+    letter: Letter | None = None
+    """What the transactions of the pass share, once there is one."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while it is being opened or closed: its units share one claim."""
 
@@ -91,8 +94,12 @@ class Unit:
 
     def take(self, count: int) -> list[int]:
         """Take up to *count* recipients for one transaction."""
-        size = min(count, len(self.pending))
-        return [self.pending.popleft() for _ in range(size)]
+        pending = self.pending
+        if len(pending) > count:
+            return [pending.popleft() for _ in range(count)]
+        taken = list(pending)
+        pending.clear()
+        return taken
 
     @property
     def is_withdrawn(self) -> bool:
@@ -105,10 +112,6 @@ class Unit:
             self.queued = True
             self.destination.queue.append(self)
             self.destination.changed.set()
-
-
-def _is_any(_unit: Unit) -> bool:
-    return True
 
 
 def _is_open(unit: Unit) -> bool:
@@ -162,14 +165,18 @@ class Destination:
         ones, and several connections may share it.  *claimed* leaves out those
         that would have to be opened.
         """
-        while (unit := self.queue.pick(_is_open if claimed else _is_any)) is not None:
+        queue = self.queue
+        while True:
+            unit = queue.pick(_is_open) if claimed else queue.take()
+            if unit is None:
+                return None
             unit.queued = False
-            if unit.work.spoiled or unit.is_withdrawn:
+            work = unit.work
+            if work.spoiled or work.units.get(self) is not unit:
                 continue
-            if unit.work.visit is None or unit.pending:
+            if work.visit is None or unit.pending:
                 return unit
             # Else nothing of it is due in this pass.
-        return None
 
     def withdraw(self) -> list[Work]:
         """Take all messages that were not opened yet out of the queue."""

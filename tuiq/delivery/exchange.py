@@ -268,12 +268,11 @@ class Exchange:
     # The data.
 
     async def _send(self, accepted: list[int], following: Exchange | None) -> None:
-        self._link.enter("body")
         end = await self._send_blocks()
-        ended = self._ended_early()
+        ended = None if self._wire.quiet else self._ended_early()
         if ended is None:
             await self.transaction.dot(accepted)
-            ended = self._ended_early()
+            ended = None if self._wire.quiet else self._ended_early()
         if ended is not None:
             self._settle([classify.refused(slot, ended) for slot in accepted])
             return
@@ -307,16 +306,21 @@ class Exchange:
 
     async def _send_blocks(self) -> bytes:
         """Send all but the last block of the data; return that one."""
-        block = bytearray()
+        pieces: list[bytes] = []
+        size = 0
         for piece in stuffed(self.transaction.data()):
-            if block and len(block) + len(piece) > _BLOCK:
-                self._wire.send(bytes(block))
-                block.clear()
+            if size and size + len(piece) > _BLOCK:
+                if self._wire.phase != "body":
+                    self._link.enter("body")
+                self._wire.send(b"".join(pieces))
+                pieces.clear()
+                size = 0
                 await self._wire.drain(self._link.config.block_timeout)
                 if not self._wire.quiet:
                     break
-            block += piece
-        return bytes(block)
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces)
 
     def _ended_early(self) -> Reply | None:
         """Return what ended the transaction while the dot has not left, if anything.
@@ -324,8 +328,6 @@ class Exchange:
         A reply that comes before the dot cannot be the answer to it: a refusal is
         taken for what it says, anything else as out of step.
         """
-        if self._wire.quiet:
-            return None
         early = self._wire.stray()
         if early is None:
             return self._wire.lost

@@ -112,11 +112,12 @@ class Wire(asyncio.Protocol):
         """Queue replies; a 421 is the last one, and ends the session."""
         replies = self._replies
         for reply in arrived:
-            replies.append(reply)
             if reply.code == _CLOSING:
+                replies.extend(arrived[: arrived.index(reply) + 1])
                 self.hung_up = True
                 self.fail(reply)
                 return
+        replies.extend(arrived)
         if len(replies) > _MAX_STRAYS + max(self._wanted, self.owed):
             self.fail(protocol_error(b"more replies than commands"))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from tuiq.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tuiq.mail.envelope import Envelope, Recipient
     from tuiq.mail.outcome import Outcome
@@ -86,8 +86,8 @@ class Transaction(Protocol):
         """
         ...
 
-    def data(self) -> Iterator[bytes]:
-        """Yield the data in wire form (CRLF, ends in CRLF), not dot-stuffed."""
+    def data(self) -> Iterable[bytes]:
+        """Return the data in wire form (CRLF, ends in CRLF), not dot-stuffed."""
         ...
 
     async def dot(self, accepted: Sequence[int]) -> None:

@@ -19,9 +19,12 @@ _ALLOWED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Recipient:
-    """One envelope recipient."""
+    """One envelope recipient; nobody changes one.
+
+    Neither this nor an envelope is frozen: both are made for every delivery.
+    """
 
     address: bytes
     """``local@domain`` as given, domain in lower case; never CR, LF, NUL or C0."""
@@ -36,9 +39,9 @@ class Recipient:
         return self.address.rpartition(b"@")[2].lower() if b"@" in self.address else b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Envelope:
-    """Everything about a message that is not its data."""
+    """Everything about a message that is not its data; nobody changes one."""
 
     sender: bytes
     """The reverse-path without angle brackets; empty = the null reverse-path."""

@@ -119,7 +119,10 @@ def stuffed(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def is_eight_bit(chunks: Iterable[bytes]) -> bool:
     """Say whether the data needs 8BITMIME (RFC 6152)."""
-    return not all(chunk.isascii() for chunk in chunks)
+    for chunk in chunks:
+        if not chunk.isascii():  # noqa: SIM110 - any() makes a generator of it
+            return True
+    return False
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from tuiq.mail.outcome import Verdict
 from tuiq.runner.threads import in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tuiq.mail.envelope import Envelope, Recipient
     from tuiq.mail.outcome import Outcome
@@ -75,8 +75,8 @@ class PassTransaction:
         """Return whether the data holds bytes above 127."""
         return self._letter.eight_bit
 
-    def data(self) -> Iterator[bytes]:
-        """Yield the data in wire form."""
+    def data(self) -> Iterable[bytes]:
+        """Return the data in wire form."""
         return self._letter.data()
 
     def begin(self) -> list[tuple[int, Recipient]]:
@@ -89,6 +89,7 @@ class PassTransaction:
     async def dot(self, accepted: Sequence[int]) -> None:
         """Record that the dot is about to leave, durably where that is asked for."""
         if self._marks.is_full:
+            self._watcher.phase("body")
             await self._marks.gate()
         self._visit.dot(accepted)
         if self._hold:

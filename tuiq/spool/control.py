@@ -268,6 +268,7 @@ def body_crc(header: Header, buffer: Buffer) -> int:
     return zlib.crc32(offsets, heap)
 
 
+_FIRST_HEAP = SLOTS + S_HEAP
 _AFTER_OPENED = OPENED + 1
 _FIRST_TRIES = SLOTS + S_TRIES
 _M_ALPHABET = bytes(ord(key) for key in LEGAL_MESSAGE)
@@ -372,7 +373,7 @@ def decode_addresses(
     heap_at, find = header.heap_offset, buffer.index
     pairs = []
     for index in range(header.count) if indexes is None else indexes:
-        at = SLOTS + SLOT * index + S_HEAP
+        at = _FIRST_HEAP + SLOT * index
         begin = heap_at + int(buffer[at : at + 8], 16)
         middle = find(0, begin)
         end = find(0, middle + 1)
@@ -393,14 +394,14 @@ def decode_recipients(
     header: Header, buffer: Buffer, indexes: Iterable[int] | None = None
 ) -> list[Recipient]:
     """Return the recipients of *indexes* (all by default) from a whole file."""
-    return [
-        Recipient(
-            address=address,
-            orcpt=attribute_of(attributes, b"orcpt"),
-            notify=attribute_of(attributes, b"notify"),
-        )
-        for address, attributes in decode_addresses(header, buffer, indexes)
-    ]
+    recipients = []
+    for address, attributes in decode_addresses(header, buffer, indexes):
+        recipient = Recipient(address=address)
+        if attributes:
+            recipient.orcpt = attribute_of(attributes, b"orcpt")
+            recipient.notify = attribute_of(attributes, b"notify")
+        recipients.append(recipient)
+    return recipients
 
 
 def decode_envelope(
@@ -410,14 +411,13 @@ def decode_envelope(
     if recipients is None:
         recipients = decode_recipients(header, buffer)
     sender, attributes = decode_attributes(bytes(buffer[header.heap_offset :]))
-    uid = attributes.get(b"uid", b"")
-    return Envelope(
-        sender=sender,
-        recipients=tuple(recipients),
-        ret=attributes.get(b"ret", b""),
-        envid=attributes.get(b"envid", b""),
-        body=attributes.get(b"body", b""),
-        smtputf8=attributes.get(b"smtputf8") == b"1",
-        uid=int(uid) if uid.isdigit() else None,
-        via=attributes.get(b"via", b""),
-    )
+    envelope = Envelope(sender=sender, recipients=tuple(recipients))
+    if attributes:
+        uid = attributes.get(b"uid", b"")
+        envelope.ret = attributes.get(b"ret", b"")
+        envelope.envid = attributes.get(b"envid", b"")
+        envelope.body = attributes.get(b"body", b"")
+        envelope.smtputf8 = attributes.get(b"smtputf8") == b"1"
+        envelope.uid = int(uid) if uid.isdigit() else None
+        envelope.via = attributes.get(b"via", b"")
+    return envelope

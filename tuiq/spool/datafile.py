@@ -12,7 +12,7 @@ from tuiq.spool.fs import pread_all
 from tuiq.spool.lock import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tuiq.spool.claim import Claim
 
@@ -24,6 +24,8 @@ SMALL = 1024 * 1024
 
 class DataFile:
     """Reads the data of one message."""
+
+    __slots__ = ("_claim", "_fd", "_is_verified", "_whole")
 
     def __init__(self, claim: Claim) -> None:
         """Prepare; nothing is opened yet."""
@@ -68,19 +70,21 @@ class DataFile:
 
     def _checksum(self) -> int:
         """Return the crc32 of the data; keep the data if it is small."""
-        if self._claim.header.data_length <= SMALL:
-            self._whole = b"".join(self.blocks())
+        claim = self._claim
+        size = claim.header.data_length
+        if size <= SMALL:
+            self._whole = pread_all(claim.fs, self._fd, size, 0)
             return zlib.crc32(self._whole)
         crc = 0
         for block in self.blocks():
             crc = zlib.crc32(block, crc)
         return crc
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the data in wire form, not dot-stuffed."""
-        if self._whole is not None:
-            yield self._whole
-            return
+    def blocks(self) -> Iterable[bytes]:
+        """Return the data in wire form, not dot-stuffed."""
+        return self._read() if self._whole is None else (self._whole,)
+
+    def _read(self) -> Iterator[bytes]:
         fs, size = self._claim.directory.fs, self._claim.header.data_length
         for offset in range(0, size, BLOCK):
             yield pread_all(fs, self._fd, min(BLOCK, size - offset), offset)
@@ -90,4 +94,4 @@ class DataFile:
         self._whole = None
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
-            self._claim.directory.fs.close(fd)
+            self._claim.fs.close(fd)

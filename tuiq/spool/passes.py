@@ -32,7 +32,7 @@ from tuiq.spool.settling import BOUNCED_BY_OPERATOR, Settling
 from tuiq.spool.texts import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tuiq.mail.envelope import Envelope, Recipient
     from tuiq.spool.claim import Claim
@@ -206,8 +206,8 @@ class Pass(Settling):
         self.paused = any(end is not None for end in ends)
         return [i for i, end in zip(indexes, ends, strict=True) if end is None]
 
-    def data(self) -> Iterator[bytes]:
-        """Yield the data in wire form, not dot-stuffed."""
+    def data(self) -> Iterable[bytes]:
+        """Return the data in wire form, not dot-stuffed."""
         return self._data.blocks()
 
     def verify(self) -> None:

@@ -218,9 +218,7 @@ class Runner:
         remove(claim)
         claim.close()
 
-    def _transact(
-        self, attempt: Pass, claim: Claim, batch: Sequence[int]
-    ) -> None:
+    def _transact(self, attempt: Pass, claim: Claim, batch: Sequence[int]) -> None:
         wanted = attempt.begin(batch)
         verdicts = {i: self._ask(claim.queue_id, i, r.address) for i, r in wanted}
         accepted = [i for i, v in verdicts.items() if v is not Verdict.FAILED]

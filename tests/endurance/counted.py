@@ -7,6 +7,7 @@ handed to a thread (``hop``), and the seconds that the command took.
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import sys
 import threading
@@ -34,7 +35,8 @@ def count(owner: type, method: str, name: str, counts: Counter[str]) -> None:
             counts[name] += 1
         return original(*args, **kwargs)
 
-    setattr(owner, method, counted)
+    is_static = isinstance(inspect.getattr_static(owner, method), staticmethod)
+    setattr(owner, method, staticmethod(counted) if is_static else counted)
 
 
 def run(out: Path, words: list[str]) -> int:

@@ -196,11 +196,11 @@ class Calls:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[str] = []
         for call in ("fdatasync", "unlink", "pwrite"):
-            real = getattr(OsFs, call)
+            real = getattr(OsFs(), call)
             monkeypatch.setattr(OsFs, call, self._spy(call, real))
 
     def _spy(self, call: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def spy(fs: OsFs, *args: Any, **kwargs: Any) -> Any:
+        def spy(_fs: OsFs, *args: Any, **kwargs: Any) -> Any:
             if call == "unlink":
                 self.made.append(f"unlink {args[0][:2]}")
             elif call == "pwrite" and len(args[1]) == 1:
@@ -208,7 +208,7 @@ class Calls:
             elif call == "fdatasync":
                 name = os.readlink(f"/proc/self/fd/{args[0]}").rpartition("/")[2]
                 self.made.append(f"sync {name[:2]}")
-            return real(fs, *args, **kwargs)
+            return real(*args, **kwargs)
 
         return spy
 

@@ -99,7 +99,7 @@ async def test_a_mark_that_cannot_be_written_stops_its_directory_alone(
         name = os.readlink(f"/proc/self/fd/{fd}")
         if f"/{bad.name}/" in name and data == b"U":
             raise OSError(code, os.strerror(code))
-        return real(self, fd, data, offset)
+        return real(fd, data, offset)
 
     monkeypatch.setattr(OsFs, "pwrite", pwrite)
     async with ScriptedServer() as server:

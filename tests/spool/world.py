@@ -25,6 +25,8 @@ from tuiq.spool.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from _typeshed import ReadableBuffer
+
 T = TypeVar("T")
 BODY = b"Subject: test\r\n\r\nhello\r\n"
 NOW = 1_800_000_000.0
@@ -72,7 +74,7 @@ class FaultyFs(OsFs):
         self._enter("syncfs", fd)
         super().syncfs(fd)
 
-    def pwrite(self, fd: int, data: bytes, offset: int) -> int:
+    def pwrite(self, fd: int, data: ReadableBuffer, offset: int, /) -> int:
         self._enter("pwrite", fd, data, offset)
         return super().pwrite(fd, data, offset)
 

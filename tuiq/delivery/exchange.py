@@ -150,9 +150,12 @@ class Exchange:
         self._settle(classify.alike(rest, verdict, classify.INTERRUPTED))
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        if outcomes:
-            self._open.difference_update([outcome.index for outcome in outcomes])
-            self.transaction.settle(outcomes)
+        if not outcomes:
+            return
+        discard = self._open.discard
+        for outcome in outcomes:
+            discard(outcome.index)
+        self.transaction.settle(outcomes)
 
     async def _converse(self, following: Exchange | None) -> int | None:
         self._begin()
@@ -203,17 +206,17 @@ class Exchange:
         mail = mail_command(self.transaction, offers)
         reason = refusal(self.transaction, mail, offers, setting)
         settled: list[Outcome] = []
-        lines: list[bytes] = []
+        commands = self._commands
+        commands.append(mail)
         for slot, recipient in wanted:
             line = reason or rcpt_command(recipient, offers)
             if isinstance(line, bytes):
                 self._slots.append(slot)
-                lines.append(line)
+                commands.append(line)
             else:
                 settled.append(classify.refused(slot, line))
-        if not all(map(bytes.isascii, lines)):
-            mail = mail_command(self.transaction, offers, utf8=True)
-        self._commands = [mail, *lines]
+        if offers.smtputf8 and not all(map(bytes.isascii, commands)):
+            commands[0] = mail_command(self.transaction, offers, utf8=True)
         self._settle(settled)
 
     def _is_stale(self, mail: Reply | None) -> bool:
@@ -285,20 +288,20 @@ class Exchange:
     async def _hear(self, accepted: list[int], owed: int) -> None:
         """Settle by what is said to the dot; *owed* replies belong to another."""
         # LMTP: each verdict is settled as it comes, the next may take its time.
+        wire, patience = self._wire, self._link.config.dot_timeout
         shares = [[slot] for slot in accepted] if self._link.lmtp else [accepted]
         for place, share in enumerate(shares):
-            self._wire.owed = len(shares) - place + owed
-            verdict, words = await self._verdict()
+            wire.owed = len(shares) - place + owed
+            replies = await wire.take(1, patience)
+            verdict, words = self._meaning(replies[0] if replies else None)
             self._settle(classify.alike(share, verdict, words))
             if owed:  # lost by these words: nothing came, or a 421
-                self._passed_on = words is not self._wire.lost
+                self._passed_on = words is not wire.lost
                 self._unheard = verdict is Verdict.IN_DOUBT
-        self._wire.owed = owed
+        wire.owed = owed
 
-    async def _verdict(self) -> tuple[Verdict, Reply]:
-        """Return what the next reply to the dot means, or that none came."""
-        replies = await self._wire.take(1, self._link.config.dot_timeout)
-        reply = replies[0] if replies else None
+    def _meaning(self, reply: Reply | None) -> tuple[Verdict, Reply]:
+        """Return what a reply to the dot means, or that none came."""
         if reply is not None and reply.code // 100 == 3:
             self._wire.misled(reply)
             reply = None

@@ -111,12 +111,11 @@ class Session:
         exchange = self._ahead or Exchange(link, transaction)
         assert exchange.transaction is transaction
         self._ahead = None
-        if not exchange.is_begun:
+        if not exchange.is_begun and not link.wire.quiet:
             stray = link.wire.stray()
             if stray is not None and stray is not link.wire.lost:
                 link.wire.misled(stray)
-            if link.wire.lost is not None:
-                return Delivered(reusable=False, lost=link.wire.lost, begun=False)
+            return Delivered(reusable=False, lost=link.wire.lost, begun=False)
         if following is not None and self.is_pipelining:
             self._ahead = Exchange(link, following)
         delivered = await exchange.run(self._ahead)

@@ -114,22 +114,33 @@ class Desk:
         Without *sending* its data is not read: only the envelope is wanted.
         """
         work = unit.work
-        async with work.lock:
+        if work.is_busy:
+            await work.rest()
+        work.is_busy = True
+        try:
             if unit.is_withdrawn:
                 return False
-            if work.visit is None and not await self._claim_one(work, unit, sending):
+            is_new = work.visit is None
+            if is_new and not await self._claim_one(work, unit, sending):
                 return False
-            if unit.pending and (not sending or await self._verify(work)):
+            if unit.pending and (is_new or not sending or await self._verify(work)):
                 return True
             if not work.running:
                 await self._conclude(work)
             return False
+        finally:
+            work.leave()
 
     async def visit(self, work: Work) -> None:
         """Claim a message for what needs no connection, and let go of it."""
-        async with work.lock:
+        if work.is_busy:
+            await work.rest()
+        work.is_busy = True
+        try:
             if work.visit is None and await self._claim_one(work, None, False):
                 await self._conclude(work)
+        finally:
+            work.leave()
 
     async def _claim_one(self, work: Work, in_hand: Unit | None, sending: bool) -> bool:
         if self._stopping or self.obstacle(work.directory):
@@ -300,9 +311,14 @@ class Desk:
 
         Units that were not served in it stay in their queues, for another pass.
         """
-        async with work.lock:
+        if work.is_busy:
+            await work.rest()
+        work.is_busy = True
+        try:
             if work.visit is not None and not work.running:
                 await self._conclude(work)
+        finally:
+            work.leave()
 
     async def _conclude(self, work: Work) -> None:
         visit = work.visit

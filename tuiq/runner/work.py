@@ -62,13 +62,28 @@ class Work:
     """Something changed meanwhile: look once more when this is over."""
     letter: Letter | None = None
     """What the transactions of the pass share, once there is one."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while it is being opened or closed: its units share one claim."""
+    is_busy: bool = False
+    """Whether it is being opened or closed: its units share one claim."""
+    _freed: asyncio.Event | None = None
 
     @property
     def key(self) -> Key:
         """Return what names the message in this process."""
         return self.queue_id, self.directory.name
+
+    async def rest(self) -> None:
+        """Wait while ``is_busy``: only shares at several destinations ever meet."""
+        while self.is_busy:
+            if self._freed is None:
+                self._freed = asyncio.Event()
+            await self._freed.wait()
+
+    def leave(self) -> None:
+        """Let others open or close it: it is not ``is_busy`` any more."""
+        self.is_busy = False
+        if self._freed is not None:
+            self._freed.set()
+            self._freed = None
 
     def share(self, destination: Destination) -> Unit:
         """Return the share of *destination*, a new one if it had none."""

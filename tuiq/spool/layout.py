@@ -114,11 +114,12 @@ class QueueDirectory:
 
     def path_of(self, name: str) -> str:
         """Return the path of a queue file for people."""
-        sub = name[:2] if name[:2] in {"qf", "df", "xf"} else "qf"
-        if sub not in self._bases:
-            base = self.path / sub
-            self._bases[sub] = str(base if base.is_dir() else self.path)
-        return f"{self._bases[sub]}/{name}"
+        base = self._bases.get(name[:2])
+        if base is None:
+            sub = self.path / (name[:2] if name[:2] in {"df", "xf"} else "qf")
+            base = f"{sub if sub.is_dir() else self.path}/"
+            self._bases[name[:2]] = base
+        return base + name
 
     def ids(self) -> list[str]:
         """Return all queue ids that have a control file, unordered."""

@@ -78,9 +78,7 @@ def due_indexes(
         for index, (state, request, when) in enumerate(
             zip(states, requests, nexts, strict=True)
         )
-        if state == _TODO
-        and request == _FREE
-        and (flush or when <= now or when > last)
+        if state == _TODO and request == _FREE and (flush or when <= now or when > last)
     ]
 
 

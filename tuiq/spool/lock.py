@@ -46,8 +46,9 @@ def open_file(
     queue user with one name that nobody else can write.
     """
     fs = directory.fs
+    dir_fd = directory.df_fd if name.startswith("df") else directory.qf_fd
     try:
-        fd = fs.open(name, flags | _NO_WAIT, dir_fd=directory.fd_of(name[:2]))
+        fd = fs.open(name, flags | _NO_WAIT, dir_fd=dir_fd)
     except OSError as error:
         if error.errno in NOT_A_FILE:
             raise unsafe(directory, name) from None

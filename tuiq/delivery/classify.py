@@ -50,8 +50,8 @@ def is_plain(replies: Sequence[Reply], recipients: int) -> bool:
     """Say whether the server took MAIL and each RCPT and waits for the data."""
     if len(replies) != recipients + 2 or replies[-1].code // 100 != 3:
         return False
-    for reply in replies[:-1]:
-        if reply.code // 100 != 2:  # noqa: SIM110 - all() makes a generator of it
+    for reply in replies[:-1]:  # noqa: SIM110 - all() would need a generator
+        if reply.code // 100 != 2:
             return False
     return True
 

@@ -119,8 +119,8 @@ def stuffed(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def is_eight_bit(chunks: Iterable[bytes]) -> bool:
     """Say whether the data needs 8BITMIME (RFC 6152)."""
-    for chunk in chunks:
-        if not chunk.isascii():  # noqa: SIM110 - any() makes a generator of it
+    for chunk in chunks:  # noqa: SIM110 - any() would need a generator
+        if not chunk.isascii():
             return True
     return False
 

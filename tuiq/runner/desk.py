@@ -171,6 +171,8 @@ class Desk:
     def _closed(self) -> None:
         self.open_messages -= 1
         self._room.set()
+        if not self.open_messages:
+            self.marks.rest()
 
     async def _claim(self, work: Work, in_hand: Unit | None, *, sending: bool) -> bool:
         visit: Pass | None = None

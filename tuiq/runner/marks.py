@@ -69,6 +69,10 @@ class Marks:
         self._hurried = asyncio.Event()
         self._synced = asyncio.Event()
         self._stopping = False
+        # Loop time at which the last sync began; the timer of the next one, if no
+        # message is open.
+        self._began = 0.0
+        self._resting: asyncio.TimerHandle | None = None
         self.held = 0
         """Messages kept open only for a sync, or until they are put away."""
         # What the running sync covers, as ids of claims, and passes to be dropped when
@@ -129,6 +133,21 @@ class Marks:
             self._hurried.set()
             self._wanted.set()
 
+    def rest(self) -> None:
+        """Take note that no message is open: waiting would bring no company.
+
+        Syncs begin ``GATHER`` apart all the same: mail that comes one by one must not
+        cost a sync each.
+        """
+        if self._resting is None:
+            loop = asyncio.get_running_loop()
+            when = max(loop.time(), self._began + GATHER)
+            self._resting = loop.call_at(when, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        self.hurry()
+
     async def sync_one(self, claim: Claim) -> None:
         """Sync one claim now, in a thread."""
         try:
@@ -144,12 +163,15 @@ class Marks:
                 await self._wanted.wait()
                 self._wanted.clear()
                 await self._gather()
+                self._began = asyncio.get_running_loop().time()
                 batch = self._group.take()
                 if await self._sync(batch):
                     # Nobody waits for it: the next sync covers what came since.
                     putting.create_task(self._put_away(batch))
                 else:
                     self.held -= batch.held
+        if self._resting is not None:
+            self._resting.cancel()
         self._pool.shutdown()
 
     async def _gather(self) -> None:

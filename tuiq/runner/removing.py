@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 THREADS = 4
 """They sleep most of the time."""
+SHARE = 64
+"""Messages that one of them removes at a time."""
 KEPT_OPEN = 0.1
 """Seconds for which control files stay open after they were unlinked."""
 MOST_KEPT = 512
@@ -47,22 +49,38 @@ class Remover:
 
     async def serve(self, channel: Channel, wanted: Remove) -> None:
         """Unlink what a worker named, tell it, and let go of the inodes later."""
-        failed, fds = await in_thread(self._remove, wanted, executor=self._pool)
+        order = ORDER if wanted.synced else ORDER_UNSYNCED
+        messages = wanted.messages
+        shares = [
+            (begin, messages[begin : begin + SHARE])
+            for begin in range(0, len(messages), SHARE)
+        ]
+        failed: dict[str, str] = {}
+        fds: list[tuple[QueueDirectory, int]] = []
+        for failures, kept in await asyncio.gather(
+            *(
+                in_thread(
+                    self._remove, share, order, self._most - begin, executor=self._pool
+                )
+                for begin, share in shares
+            )
+        ):
+            failed |= failures
+            fds += kept
         channel.send(Removed(number=wanted.number, failed=failed))
         if fds:
             await asyncio.sleep(KEPT_OPEN)
             await in_thread(_close, fds, executor=self._pool)
 
     def _remove(
-        self, wanted: Remove
+        self, messages: Sequence[tuple[str, str, bool]], order: Sequence[str], most: int
     ) -> tuple[dict[str, str], list[tuple[QueueDirectory, int]]]:
         failed: dict[str, str] = {}
         fds: list[tuple[QueueDirectory, int]] = []
-        order = ORDER if wanted.synced else ORDER_UNSYNCED
-        for name, queue_id, has_texts in wanted.messages:
+        for name, queue_id, has_texts in messages:
             directory = self._directories[name]
             try:
-                if len(fds) < self._most:
+                if len(fds) < most:
                     flags = os.O_RDONLY | os.O_NONBLOCK
                     fd = directory.fs.open(
                         "qf" + queue_id, flags, dir_fd=directory.qf_fd

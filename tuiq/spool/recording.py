@@ -72,7 +72,6 @@ def retry_in_doubt(claim: Claim, site: Site, indexes: list[int]) -> None:
 
 def by_reply(group: Sequence[Outcome]) -> list[tuple[Reply, list[int]]]:
     """Group outcomes by their reply, in order."""
-    first = group[0].reply
     if len(group) == 1:  # a reply is costly to hash
         return [(group[0].reply, [group[0].index])]
     groups: dict[Reply, list[int]] = {}

@@ -17,7 +17,7 @@ from tuiq.runner.threads import in_thread
 from tuiq.runner.transaction import Letter
 from tuiq.runner.work import Fate
 from tuiq.spool.finish import claim_message
-from tuiq.spool.flags import UNDECIDED, RState
+from tuiq.spool.flags import UNDECIDED
 from tuiq.spool.journal import Event, Kind
 from tuiq.spool.lifecycle import MAX_OPENED
 from tuiq.spool.passes import End, Pass, Start
@@ -43,8 +43,7 @@ def _is_slow(claim: Claim, *, sending: bool) -> bool:
     """Say whether opening the pass will sync, submit or read a lot."""
     if sending and claim.header.data_length > _LARGE_DATA:
         return True
-    states = claim.states
-    return RState.FAILED[0] in states or RState.UNKNOWN[0] in states
+    return b"F" in claim.states or b"U" in claim.states
 
 
 class Desk:
@@ -180,10 +179,12 @@ class Desk:
             claim = claim_message(work.directory, work.queue_id)
             relay_of = self.routes.relay_of(claim)
             visit = Pass(claim, self._spool.site, relay_of=relay_of)
-            visit.expire_allowed = self.expire_allowed
-            begin = partial(visit.start, sending=sending)
-            slow = _is_slow(claim, sending=sending)
-            start = await in_thread(begin) if slow else begin()
+            if not self.expire_allowed:
+                visit.expire_allowed = False
+            if _is_slow(claim, sending=sending):
+                start = await in_thread(partial(visit.start, sending=sending))
+            else:
+                start = visit.start(sending=sending)
         except (TuiqError, OSError) as error:
             if visit is not None:
                 _let_go(visit, error)
@@ -193,7 +194,8 @@ class Desk:
             if visit is not None:
                 visit.abandon()
             raise
-        self._tell_deaths(work, visit)
+        if visit.deaths >= MAX_OPENED:
+            self._tell_deaths(work, visit.deaths)
         return self._started(work, visit, start, in_hand)
 
     def _not_opened(self, work: Work, error: TuiqError | OSError) -> None:
@@ -211,14 +213,13 @@ class Desk:
         else:
             self.tell_damage(work, _sentence(work, "be claimed", error))
 
-    def _tell_deaths(self, work: Work, visit: Pass) -> None:
-        if visit.deaths >= MAX_OPENED:
-            path = work.directory.path_of("qf" + work.queue_id)
-            self.tell(
-                work,
-                f"{path}: its runner died {visit.deaths} times; it is tried alone, "
-                "and later; see tuiq show, then tuiq flush or tuiq delete",
-            )
+    def _tell_deaths(self, work: Work, deaths: int) -> None:
+        path = work.directory.path_of("qf" + work.queue_id)
+        self.tell(
+            work,
+            f"{path}: its runner died {deaths} times; it is tried alone, "
+            "and later; see tuiq show, then tuiq flush or tuiq delete",
+        )
 
     def _started(
         self, work: Work, visit: Pass, start: Start, in_hand: Unit | None

@@ -67,7 +67,10 @@ class Routes:
         self._table = RouteTable(delivery)
         # Without routes every recipient goes one way, and none has to be looked at.
         single = delivery.smarthost and not delivery.routes
-        self._only = self._table.key(b"", b"") if single else None
+        self._only = only = self._table.key(b"", b"") if single else None
+        self._name_of: Callable[[Recipient], str] | None = (
+            None if only is None else lambda _recipient: only.name
+        )
 
     def __iter__(self) -> Iterator[Destination]:
         """Yield every destination."""
@@ -84,10 +87,9 @@ class Routes:
 
     def relay_of(self, claim: Claim) -> Callable[[Recipient], str]:
         """Return what tells the destination's name of a recipient."""
-        table, only = self._table, self._only
-        if only is not None:
-            return lambda _recipient: only.name
-        sender = claim.sender
+        if self._name_of is not None:
+            return self._name_of
+        table, sender = self._table, claim.sender
         return lambda recipient: table.key(sender, recipient.domain).name
 
     # -- dealing out -----------------------------------------------------------

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tuiq.spool.passes import Pass
 
 
+_DELIVERED = Verdict.DELIVERED
+
+
 class Letter:
     """What all transactions of one pass share: the envelope and the data."""
 
@@ -98,17 +101,20 @@ class PassTransaction:
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Record verdicts and remember who has to be tried again at once."""
         self._visit.settle(outcomes, relay=self._watcher.relay, dsn=self._dsn)
-        delivered = 0
+        counts = self.counts
+        before = counts.get(_DELIVERED, 0)
         for outcome in outcomes:
             verdict = outcome.verdict
-            self.counts[verdict] = self.counts.get(verdict, 0) + 1
+            counts[verdict] = counts.get(verdict, 0) + 1
+            if verdict is _DELIVERED:
+                continue
             if verdict is Verdict.UNTRIED:
                 self.untried.append(outcome.index)
             elif verdict is Verdict.DEFERRED:
                 self._deferral = outcome.reply
-            elif verdict is Verdict.DELIVERED:
-                delivered += 1
-        self._marks.marked(self._visit.claim, delivered)
+        delivered = counts.get(_DELIVERED, 0) - before
+        if delivered:
+            self._marks.marked(self._visit.claim, delivered)
 
     @property
     def left(self) -> Sequence[int]:

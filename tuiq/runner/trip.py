@@ -37,6 +37,7 @@ PLAIN_FOR = 3600.0
 """Seconds for which a server that is confused by it is sent nothing ahead."""
 
 
+_UNTRIED = frozenset({Verdict.UNTRIED})
 _COUNTERS = {
     verdict: verdict.value.replace(" ", "_")
     for verdict in Verdict
@@ -45,7 +46,7 @@ _COUNTERS = {
 """What recipients count as, by their verdicts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Load:
     """Recipients of a unit, taken for one transaction."""
 
@@ -91,6 +92,7 @@ class Trip:
         self._desk = desk
         self._destination = destination
         self._session = session
+        self._is_pipelining = session.is_pipelining
         self._watcher = watcher
         self._alarm = Alarm(self._lose_patience)
         self._interruptible = courier.interruptible()
@@ -154,15 +156,15 @@ class Trip:
 
         While every connection that there might be would find something else.
         """
-        destination, first = self._destination, self._loads[0]
+        destination = self._destination
         return (
-            len(destination.queue) > max(BACKLOG, destination.terms.ceiling)
-            and self._session.is_pipelining
-            and first.transaction.size <= AHEAD_SIZE
-            and self._desk.has_room
+            self._is_pipelining
+            and len(destination.queue) > max(BACKLOG, destination.terms.ceiling)
+            and self._loads[0].transaction.size <= AHEAD_SIZE
             and not destination.is_paced
             and not destination.is_recalled
             and not self._courier.is_stopping
+            and self._desk.has_room
             and destination.plain_until <= self._courier.spool.clock.now()
         )
 
@@ -225,7 +227,7 @@ class Trip:
             watcher=self._watcher,
             dsn=self._session.offers.dsn,
         )
-        self._loads.append(_Load(unit=unit, transaction=transaction))
+        self._loads.append(_Load(unit, transaction))
 
     # -- one transaction -------------------------------------------------------
 
@@ -288,10 +290,11 @@ class Trip:
             await self._desk.conclude(work)
 
     def _count(self, transaction: PassTransaction) -> None:
+        count = self._courier.count
         for verdict, number in transaction.counts.items():
             if verdict is not Verdict.UNTRIED:
-                self._courier.count(_COUNTERS[verdict], number)
-        self._courier.count("transactions")
+                count(_COUNTERS[verdict], number)
+        count("transactions")
 
     def _learn(self, delivered: Delivered, transaction: PassTransaction) -> None:
         """Tell what a transaction says about the destination."""
@@ -301,8 +304,8 @@ class Trip:
         if delivered.unheard:
             destination.plain_until = self._courier.spool.clock.now() + PLAIN_FOR
         lost = delivered.lost
-        answered = transaction.counts.keys() - {Verdict.UNTRIED}
-        if Verdict.DELIVERED in answered or (answered and lost is None):
+        answered = bool(transaction.counts.keys() - _UNTRIED)
+        if answered and (lost is None or Verdict.DELIVERED in transaction.counts):
             self._access.answered(destination, transaction.put_off)
         if lost is None:
             return

@@ -91,7 +91,7 @@ def send_delay_notice(claim: Claim, site: Site) -> None:
     claim.sync()
 
 
-def send_relayed_notice(claim: Claim, site: Site, indexes: list[int]) -> None:
+def send_relayed_notice(claim: Claim, site: Site, indexes: Sequence[int]) -> None:
     """Tell the sender who asked for it that a next hop without DSN took mail."""
     sender = claim.envelope().sender
     if sender and indexes:

@@ -166,13 +166,11 @@ class Claim:
     def recipients(self, indexes: Sequence[int]) -> list[Recipient]:
         """Return the recipients of *indexes*."""
         known = self._recipients
-        try:
-            return list(map(known.__getitem__, indexes))
-        except KeyError:
+        if len(known) < self.count:
             missing = [index for index in indexes if index not in known]
             found = control.decode_recipients(self.header, self.buffer, missing)
             known.update(zip(missing, found, strict=True))
-            return list(map(known.__getitem__, indexes))
+        return list(map(known.__getitem__, indexes))
 
     def reread(self, first: int = 0, last: int | None = None) -> None:
         """Read the operators' bytes again: sector 1 and the slots first..last.

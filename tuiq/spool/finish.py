@@ -29,7 +29,7 @@ message without its data."""
 
 def mark_finished(claim: Claim) -> None:
     """Write MSTATE F (G2); the caller syncs before ``remove``."""
-    if claim.mstate != b"F":
+    if claim.mstate != MState.FINISHED:
         claim.set_message(MState.FINISHED)
 
 

@@ -121,7 +121,7 @@ class Event:
         time = round(now if self.time is None else self.time, 3)
         line = f'{{"time":{time!r},"event":{_name(self.kind)}'
         if self.queue_id:
-            line += f',"id":{_json(self.queue_id)}'
+            line += f',"id":{_name(self.queue_id)}'
         if self.directory:
             line += f',"directory":{_name(self.directory)}'
         if self.sender is not None:
@@ -149,7 +149,7 @@ def _json(text: bytes | str) -> str:
     return encode_basestring(printable(text))
 
 
-_name = lru_cache(maxsize=1024)(_json)  # for what comes again and again
+_name = lru_cache(maxsize=2048)(_json)  # for what comes again and again, or once more
 
 
 def _pairs(recipients: Sequence[tuple[int, bytes]]) -> str:

@@ -65,6 +65,13 @@ class End(Enum):
 class Pass(Settling):
     """One look at a message, from claim to release."""
 
+    due: Sequence[int] = ()
+    """Recipients this pass is to try."""
+    expire_allowed = True
+    """False while the wall clock cannot be trusted."""
+    deaths = 0
+    """How many claims in a row ended without a verdict."""
+
     def __init__(
         self,
         claim: Claim,
@@ -74,12 +81,6 @@ class Pass(Settling):
     ) -> None:
         """Take over *claim*, whose MSTATE is Q; see ``Settling``."""
         super().__init__(claim, site, relay_of=relay_of)
-        self.due: Sequence[int] = ()
-        """Recipients this pass is to try."""
-        self.expire_allowed = True
-        """False while the wall clock cannot be trusted."""
-        self.deaths = 0
-        """How many claims in a row ended without a verdict."""
         self._flush_generation = claim.buffer[control.FLUSHGEN]
         self._data = DataFile(claim)
 
@@ -245,11 +246,12 @@ class Pass(Settling):
     def end(self) -> End:
         """Finish the pass (D7): expiry, bounces, requests, notice, index time."""
         claim = self.claim
-        self.close_files()
         if self.is_delivered and not self._relayed:
             # Nothing that anybody asked for can matter any more.
+            self.close_files()
             mark_finished(claim)
             return End.FINISHED
+        self.close_files()
         expired = self._expired()
         if expired:
             self._expire(expired)

@@ -31,6 +31,19 @@ BOUNCED_BY_OPERATOR = Reply(code=550, enhanced=b"5.7.0", text=b"bounced by opera
 class Settling:
     """The part of a pass that transactions use; see ``passes.Pass``."""
 
+    # Most passes end as they began, so what they begin with is the class's.
+    relay = ""
+    """Name of the server last used, for the journal."""
+    paused = False
+    """Whether a pause kept recipients back that were due."""
+    _next = 0  # when this pass's deferrals are tried again; 0 = not drawn
+    _unreached = False  # header next stands for all: no slot was attempted
+    _relayed: Sequence[int] = ()  # delivered, and owed a notice about it
+    # Made when there is something to write.
+    _failures: Failures | None = None
+    _transcript: Transcript | None = None
+    _reply: Reply | None = None
+
     def __init__(
         self,
         claim: Claim,
@@ -44,19 +57,8 @@ class Settling:
         """
         self.claim = claim
         self.site = site
-        self.relay = ""
-        """Name of the server last used, for the journal."""
         self._relay_of = relay_of
-        self.paused = False
-        """Whether a pause kept recipients back that were due."""
-        self._next = 0  # when this pass's deferrals are tried again; 0 = not drawn
         self._tried: set[int] = set()
-        self._relayed: list[int] = []  # delivered, and owed a notice about it
-        self._unreached = False  # header next stands for all: no slot was attempted
-        # Made when there is something to write.
-        self._failures: Failures | None = None
-        self._transcript: Transcript | None = None
-        self._reply: Reply | None = None
 
     def begin(self, indexes: Sequence[int]) -> list[tuple[int, Recipient]]:
         """Open attempts and return who may really be tried (D1-D2).
@@ -124,7 +126,7 @@ class Settling:
 
     def _settle_delivered(self, group: list[Outcome]) -> None:
         claim = self.claim
-        claim.mark([o.index for o in group], RState.DELIVERED)
+        claim.mark([outcome.index for outcome in group], RState.DELIVERED)
         if not self.is_delivered:  # else the message is over, and nobody reads them
             for outcome in group:
                 self._put_slot(outcome, next_=0)
@@ -133,7 +135,8 @@ class Settling:
     def _note_relayed(self, group: list[Outcome]) -> None:
         indexes = [o.index for o in group]
         recipients = zip(indexes, self.claim.recipients(indexes), strict=True)
-        self._relayed += [index for index, r in recipients if wants_success(r)]
+        relayed = [index for index, r in recipients if wants_success(r)]
+        self._relayed = [*self._relayed, *relayed]
 
     def _settle_failed(self, group: list[Outcome]) -> None:
         for outcome in group:

@@ -106,7 +106,7 @@ def notice_id(claim: Claim, kind: Kind, indexes: Sequence[int]) -> str:
 
 
 def _send(
-    claim: Claim, site: Site, kind: Kind, indexes: list[int], addressee: bytes
+    claim: Claim, site: Site, kind: Kind, indexes: Sequence[int], addressee: bytes
 ) -> str:
     queue_id = notice_id(claim, kind, indexes)
     report = _report(claim, site, kind, indexes, addressee, queue_id)
@@ -151,7 +151,7 @@ def _report(
     claim: Claim,
     site: Site,
     kind: Kind,
-    indexes: list[int],
+    indexes: Sequence[int],
     addressee: bytes,
     queue_id: str,
 ) -> dsn.Report:
@@ -181,7 +181,7 @@ def _report(
 
 
 def _reported(
-    claim: Claim, kind: Kind, indexes: list[int]
+    claim: Claim, kind: Kind, indexes: Sequence[int]
 ) -> tuple[dsn.ReportedRecipient, ...]:
     """Return what bf (failures) or xf (delays) says about each recipient."""
     prefix = "bf" if kind is Kind.FAILED else "xf"

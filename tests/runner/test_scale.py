@@ -36,6 +36,7 @@ class Gate:
 
         monkeypatch.setattr(OsFs, "names", names)
         monkeypatch.setattr(due, "SCANNED", 3)
+        monkeypatch.setattr(intake, "PROMPT", 0.0)
 
 
 async def test_mail_is_sent_while_the_scan_goes_on(

@@ -30,6 +30,14 @@ UNWATCHED_RESCAN = 10.0
 PAUSES = "pauses"
 PARKED_KEPT = 10_000
 """Messages put aside that are kept by name; for more, a scan has to find them."""
+PROMPT = 0.003
+"""Seconds within which a disk that need not be waited for has told of a few files."""
+THREADED = 16
+"""Parts of a scan that are left to a thread after one that was slow."""
+TOLD = 4096
+"""Messages that a scan finds, at most, before it tells of them."""
+BREATH = 0.002
+"""Seconds of work after which a scan rests as long."""
 BUSY_DELAYS = (0.1, 1.0, 10.0)
 """Seconds after which a message that somebody else holds is tried again."""
 _log = logging.getLogger(__name__)
@@ -218,16 +226,35 @@ class Intake:
     async def _scan(
         self, directory: QueueDirectory, now: float, until: float
     ) -> AsyncIterator[list[tuple[str, float]]]:
-        """Yield what comes due, as ``scan`` finds it."""
+        """Yield what comes due, as ``scan`` finds it: a little first, then more.
+
+        A thread would fight the loop for the interpreter around every stat, which
+        costs both more than the scan.  So it is for disks that let one wait.
+        """
         blocks = scan(directory, now=now, until=until, mine=self._mine)
+        found: list[tuple[str, float]] = []
+        enough, in_threads, rest = 1, 1, 0.0
         while not self.stopping:
             began = time.perf_counter()
-            found = await in_thread(next, blocks, None)
-            if found is None:
-                return
+            if in_threads:
+                in_threads -= 1
+                block = await in_thread(next, blocks, None)
+            else:
+                block = next(blocks, None)
+            if block is None:
+                break
+            found += block
             took = time.perf_counter() - began
+            if took > PROMPT:
+                in_threads = in_threads or THREADED
+            if len(found) >= enough:
+                yield found
+                found, enough = [], min(2 * enough, TOLD)
+            rest += took
+            await asyncio.sleep(rest if rest > BREATH else 0)
+            rest = 0.0 if rest > BREATH else rest
+        if found:
             yield found
-            await asyncio.sleep(took)
 
     # -- putting aside ---------------------------------------------------------
 

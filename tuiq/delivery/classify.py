@@ -11,6 +11,7 @@ from tuiq.mail.reply import Reply
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_DELIVERED = Verdict.DELIVERED
 INTERRUPTED = Reply(code=451, enhanced=b"4.3.2", text=b"delivery was interrupted")
 _NO_ANSWER = Reply(code=451, enhanced=b"4.4.2", text=b"no answer")
 
@@ -138,10 +139,10 @@ def after_dot(reply: Reply | None, lost: Reply | None) -> tuple[Verdict, Reply]:
     if reply is None or 300 <= reply.code < 400:
         return Verdict.IN_DOUBT, lost or reply or _NO_ANSWER
     if reply.is_positive:
-        return Verdict.DELIVERED, reply
+        return _DELIVERED, reply
     return (Verdict.FAILED if reply.is_permanent else Verdict.DEFERRED), reply
 
 
 def alike(slots: Iterable[int], verdict: Verdict, reply: Reply) -> list[Outcome]:
     """Return the same *verdict* and *reply* for all *slots*."""
-    return [Outcome(index=slot, verdict=verdict, reply=reply) for slot in slots]
+    return [Outcome(slot, verdict, reply) for slot in slots]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tuiq.mail.envelope import Recipient
     from tuiq.mail.reply import Reply
 
+_IN_DOUBT = Verdict.IN_DOUBT
 _BLOCK = 256 * 1024
 
 
@@ -111,12 +112,7 @@ class Exchange:
             raise
         # What ends the session after this verdict is the following one's to tell.
         lost = None if self._passed_on else self._wire.lost
-        return Delivered(
-            reusable=lost is None,
-            batch_limit=limit,
-            lost=lost,
-            unheard=self._unheard,
-        )
+        return Delivered(lost is None, limit, lost, unheard=self._unheard)
 
     def send_ahead(self) -> bytes:
         """Begin, and return the commands that are to leave with another's dot.
@@ -297,7 +293,7 @@ class Exchange:
             self._settle(classify.alike(share, verdict, words))
             if owed:  # lost by these words: nothing came, or a 421
                 self._passed_on = words is not wire.lost
-                self._unheard = verdict is Verdict.IN_DOUBT
+                self._unheard = verdict is _IN_DOUBT
         wire.owed = owed
 
     def _meaning(self, reply: Reply | None) -> tuple[Verdict, Reply]:

@@ -103,7 +103,7 @@ class Transaction(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Delivered:
     """What a session says after a transaction, beside the outcomes it settled."""
 

@@ -19,7 +19,7 @@ _ALLOWED = {
 }
 
 
-@dataclass(slots=True, kw_only=True, unsafe_hash=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Recipient:
     """One envelope recipient; nobody changes one.
 
@@ -39,7 +39,7 @@ class Recipient:
         return self.address.rpartition(b"@")[2].lower() if b"@" in self.address else b""
 
 
-@dataclass(slots=True, kw_only=True, unsafe_hash=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Envelope:
     """Everything about a message that is not its data; nobody changes one."""
 

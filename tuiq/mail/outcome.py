@@ -27,7 +27,7 @@ class Verdict(Enum):
     __hash__ = object.__hash__  # the one of enums is no C function
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Outcome:
     """The verdict on one recipient and the words that came with it; nobody changes one.
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _LARGE_DATA = 4 * 1024 * 1024
 """Data from this size is checked in a thread."""
+_READY, _FINISHED, _WAITING = Start.READY, End.FINISHED, End.WAITING
+_SETTLED = Fate.SETTLED
 _log = logging.getLogger(__name__)
 
 
@@ -224,7 +226,7 @@ class Desk:
     def _started(
         self, work: Work, visit: Pass, start: Start, in_hand: Unit | None
     ) -> bool:
-        if start is Start.READY:
+        if start is _READY:
             work.visit = visit
             for indexes, reply in self.routes.deal(work, visit, in_hand=in_hand):
                 visit.fail_all(indexes, reply)
@@ -338,14 +340,14 @@ class Desk:
         if end is None:
             self.marks.drop(visit)
             fate = Fate.DAMAGED
-        elif end is End.FINISHED:
+        elif end is _FINISHED:
             self.marks.finish(visit.claim)
-            fate = Fate.SETTLED
+            fate = _SETTLED
         else:
             fate = _fate(visit)
             self.marks.release(visit)
         self._closed()
-        if end is not End.WAITING or self._stopping or not _rest(work):
+        if end is not _WAITING or self._stopping or not _rest(work):
             self._on_end(work, fate)
 
 

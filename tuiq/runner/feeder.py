@@ -120,7 +120,7 @@ class Feeder:
         directories = self._host.spool.directories
         self._full = {d.name for d in directories if self._desk.obstacle(d)}
         for directory, queue_id, is_new in islice(self._next(now), CHUNK):
-            work = Work(directory=directory, queue_id=queue_id)
+            work = Work(directory, queue_id)
             self._admit(work, only if is_new else None, now)
             count += 1
         if count == CHUNK:

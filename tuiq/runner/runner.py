@@ -43,6 +43,7 @@ STARVED_WAIT = 1.0
 LOW_DISK_LOOK = 5.0
 """Seconds between looks at a disk that is too full to send from."""
 MAX_SLEEP = 60.0
+_IS_SETTLED, _IS_BUSY = Fate.SETTLED, Fate.BUSY
 _SETTLED = frozenset({Fate.SETTLED})
 _COUNTERS = {fate: f"messages_{fate.name.lower()}" for fate in Fate}
 """What messages count as, by their fates."""
@@ -337,9 +338,9 @@ class Runner:
         if self.options.once:
             self.fates[key] = fate
         self.courier.count(_COUNTERS[fate])
-        if fate is not Fate.SETTLED:
+        if fate is not _IS_SETTLED:
             self._left(work, fate)
-        if fate is not Fate.BUSY:
+        if fate is not _IS_BUSY:
             self.intake.not_busy(work)
         if work.again:
             self.intake.note(work.directory, (work.queue_id,))

@@ -124,6 +124,8 @@ class PassTransaction:
     @property
     def put_off(self) -> Reply | None:
         """Return the answer by which everybody was told to come back later."""
+        if self._deferral is None:
+            return None
         others = self.counts.keys() - {Verdict.DEFERRED, Verdict.UNTRIED}
         return None if others else self._deferral
 

@@ -292,7 +292,7 @@ class Trip:
     def _count(self, transaction: PassTransaction) -> None:
         count = self._courier.count
         for verdict, number in transaction.counts.items():
-            if verdict is not Verdict.UNTRIED:
+            if verdict in _COUNTERS:
                 count(_COUNTERS[verdict], number)
         count("transactions")
 

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from tuiq.errors import IllegalTransition, MessageDamaged
 from tuiq.spool import control
 from tuiq.spool.control import SLOT, SLOTS
-from tuiq.spool.flags import LEGAL_MESSAGE, LEGAL_RECIPIENT, MState, RReq, RState
+from tuiq.spool.flags import (
+    LEGAL_MESSAGE,
+    LEGAL_RECIPIENT,
+    MHold,
+    MState,
+    RReq,
+    RState,
+)
 from tuiq.spool.fs import pread_all, pwrite_all
 from tuiq.spool.lock import lock_control, open_control
 
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
 
 FIRST_READ = 4096
 """Bytes of the first read: all of a message with up to about 60 recipients."""
+_BYTES = [bytes((code,)) for code in range(256)]
+_NO_HOLD = MHold.NONE[0]
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SOURCES = {
     state[0]: bytes(old[0] for old, to in LEGAL_RECIPIENT.items() if state[0] in to)
@@ -106,17 +115,27 @@ class Claim:
     @property
     def mstate(self) -> bytes:
         """Return MSTATE."""
-        return bytes(self.buffer[control.MSTATE : control.MSTATE + 1])
+        return _BYTES[self.buffer[control.MSTATE]]
 
     @property
     def hold(self) -> bytes:
         """Return MHOLD, as last read."""
-        return bytes(self.buffer[control.MHOLD : control.MHOLD + 1])
+        return _BYTES[self.buffer[control.MHOLD]]
+
+    @property
+    def is_held(self) -> bool:
+        """Say whether MHOLD, as last read, keeps the message; unknown bytes do."""
+        return self.buffer[control.MHOLD] != _NO_HOLD
 
     @property
     def request(self) -> bytes:
         """Return MREQ, as last read."""
-        return bytes(self.buffer[control.MREQ : control.MREQ + 1])
+        return _BYTES[self.buffer[control.MREQ]]
+
+    @property
+    def opened(self) -> int:
+        """Return how many claims ended without a verdict, up to 9."""
+        return self.buffer[control.OPENED] - 0x30  # a digit, as was checked
 
     @property
     def trashed_at(self) -> int:
@@ -206,20 +225,25 @@ class Claim:
         """
         if not indexes:
             return
-        code, states = state[0], bytearray(self.states)
-        sources = _SOURCES[code]
+        code = state[0]
+        states, sources = self.states, _SOURCES[code]
         for index in indexes:
             if states[index] not in sources:
                 raise IllegalTransition(
                     f"{self.queue_id}: recipient {index + 1} cannot change from "
                     f"{chr(states[index])} to {state.decode()}"
                 )
+        if self.count == 1:  # most mail, by far
+            self._put(SLOTS, state)
+            self.states = _BYTES[code]
+            return
+        changed = bytearray(states)
         try:
             for index in indexes:
                 self._put(SLOTS + SLOT * index, state)
-                states[index] = code
+                changed[index] = code
         finally:
-            self.states = bytes(states)
+            self.states = bytes(changed)
 
     def set_message(self, state: MState) -> None:
         """Change MSTATE; no sync.  Raises IllegalTransition."""

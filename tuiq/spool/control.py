@@ -400,7 +400,7 @@ def decode_recipients(
     """Return the recipients of *indexes* (all by default) from a whole file."""
     recipients = []
     for address, attributes in decode_addresses(header, buffer, indexes):
-        recipient = Recipient(address=address)
+        recipient = Recipient(address)
         if attributes:
             recipient.orcpt = attribute_of(attributes, b"orcpt")
             recipient.notify = attribute_of(attributes, b"notify")
@@ -415,7 +415,7 @@ def decode_envelope(
     if recipients is None:
         recipients = decode_recipients(header, buffer)
     sender, attributes = decode_attributes(bytes(buffer[header.heap_offset :]))
-    envelope = Envelope(sender=sender, recipients=tuple(recipients))
+    envelope = Envelope(sender, tuple(recipients))
     if attributes:
         uid = attributes.get(b"uid", b"")
         envelope.ret = attributes.get(b"ret", b"")

@@ -85,7 +85,7 @@ def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
     behind, or that waits for a person, raises MessageDamaged and is left alone.
     """
     claim = lock_message(directory, queue_id)
-    if claim.mstate == MState.QUEUED:
+    if claim.buffer[control.MSTATE] == _QUEUED:
         return claim
     try:
         if claim.mstate == MState.FINISHED:
@@ -130,6 +130,7 @@ def _says_finished(directory: QueueDirectory, queue_id: str) -> bool:
         fs.close(fd)
 
 
+_QUEUED = MState.QUEUED[0]
 _LEFT: dict[bytes, tuple[str, str]] = {
     b"P": ("is a copy that a move has not finished", "leave it to tuiq move"),
     b"M": ("was moved to another queue directory", "leave it to tuiq move"),

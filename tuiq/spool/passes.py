@@ -62,15 +62,11 @@ class End(Enum):
     """Sync if ``claim.changed``, then ``Pass.release``."""
 
 
+_READY, _END_FINISHED = Start.READY, End.FINISHED
+
+
 class Pass(Settling):
     """One look at a message, from claim to release."""
-
-    due: Sequence[int] = ()
-    """Recipients this pass is to try."""
-    expire_allowed = True
-    """False while the wall clock cannot be trusted."""
-    deaths = 0
-    """How many claims in a row ended without a verdict."""
 
     def __init__(
         self,
@@ -81,6 +77,12 @@ class Pass(Settling):
     ) -> None:
         """Take over *claim*, whose MSTATE is Q; see ``Settling``."""
         super().__init__(claim, site, relay_of=relay_of)
+        self.due: Sequence[int] = ()
+        """Recipients this pass is to try."""
+        self.expire_allowed = True
+        """False while the wall clock cannot be trusted."""
+        self.deaths = 0
+        """How many claims in a row ended without a verdict."""
         self._flush_generation = claim.buffer[control.FLUSHGEN]
         self._data = DataFile(claim)
 
@@ -117,7 +119,7 @@ class Pass(Settling):
         self._data.open()
         if sending:
             self._data.verify()
-        return Start.READY
+        return _READY
 
     @property
     def flush_pending(self) -> bool:
@@ -130,7 +132,7 @@ class Pass(Settling):
         Returns when to look again at a message whose holders keep dying, else 0.
         """
         claim = self.claim
-        deaths = self.deaths = claim.number(control.OPENED, 1)
+        deaths = self.deaths = claim.opened
         if deaths:
             now = self.site.clock.now()
             if deaths >= lifecycle.MAX_OPENED and not self.flush_pending:
@@ -191,7 +193,7 @@ class Pass(Settling):
 
     def _find_due(self) -> Sequence[int]:
         claim = self.claim
-        if claim.hold != b"-":
+        if claim.is_held:
             return ()
         now, flush = self.site.clock.now(), self.flush_pending
         header_next = claim.number(control.NEXT, 8)
@@ -250,7 +252,7 @@ class Pass(Settling):
             # Nothing that anybody asked for can matter any more.
             self.close_files()
             mark_finished(claim)
-            return End.FINISHED
+            return _END_FINISHED
         self.close_files()
         expired = self._expired()
         if expired:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiq.spool.control import MREQ
 from tuiq.spool.flags import MReq, RReq
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tuiq.spool.claim import Claim
 
 _LIVE = b"TUF"
+_NONE = MReq.NONE[0]
 _NO_WISH = RReq.NONE.value + RReq.HOLD.value
 _CANCEL = frozenset({MReq.DELETE.value, MReq.PURGE.value})
 
@@ -34,7 +36,7 @@ _NOTHING = Wishes(cancel=(), bounce=())
 
 def any_wish(claim: Claim) -> bool:
     """Say whether the requests last read ask for anything but to wait."""
-    return claim.request != b"-" or claim.requests.strip(_NO_WISH) != b""
+    return claim.buffer[MREQ] != _NONE or claim.requests.strip(_NO_WISH) != b""
 
 
 def wishes(claim: Claim, indexes: Iterable[int]) -> Wishes:

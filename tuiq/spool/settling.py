@@ -23,26 +23,16 @@ if TYPE_CHECKING:
     from tuiq.spool.claim import Claim
     from tuiq.spool.site import Site
 
+_TOLD_DELIVERED = Kind.DELIVERED
 _NO_REQUEST = RReq.NONE[0]
+_TODO, _ATTEMPT, _UNKNOWN = RState.TODO, RState.ATTEMPT, RState.UNKNOWN
+_DELIVERED, _WAS_DELIVERED = RState.DELIVERED, Verdict.DELIVERED
 _NO_VERDICT = frozenset({Verdict.UNTRIED, Verdict.IN_DOUBT})
 BOUNCED_BY_OPERATOR = Reply(code=550, enhanced=b"5.7.0", text=b"bounced by operator")
 
 
 class Settling:
     """The part of a pass that transactions use; see ``passes.Pass``."""
-
-    # Most passes end as they began, so what they begin with is the class's.
-    relay = ""
-    """Name of the server last used, for the journal."""
-    paused = False
-    """Whether a pause kept recipients back that were due."""
-    _next = 0  # when this pass's deferrals are tried again; 0 = not drawn
-    _unreached = False  # header next stands for all: no slot was attempted
-    _relayed: Sequence[int] = ()  # delivered, and owed a notice about it
-    # Made when there is something to write.
-    _failures: Failures | None = None
-    _transcript: Transcript | None = None
-    _reply: Reply | None = None
 
     def __init__(
         self,
@@ -57,8 +47,19 @@ class Settling:
         """
         self.claim = claim
         self.site = site
+        self.relay = ""
+        """Name of the server last used, for the journal."""
         self._relay_of = relay_of
+        self.paused = False
+        """Whether a pause kept recipients back that were due."""
+        self._next = 0  # when this pass's deferrals are tried again; 0 = not drawn
         self._tried: set[int] = set()
+        self._relayed: Sequence[int] = ()  # delivered, and owed a notice about it
+        self._unreached = False  # header next stands for all: no slot was attempted
+        # Made when there is something to write.
+        self._failures: Failures | None = None
+        self._transcript: Transcript | None = None
+        self._reply: Reply | None = None
 
     def begin(self, indexes: Sequence[int]) -> list[tuple[int, Recipient]]:
         """Open attempts and return who may really be tried (D1-D2).
@@ -67,15 +68,15 @@ class Settling:
         operator who saw a T after asking for a cancel knows that no attempt starts.
         """
         claim = self.claim
-        batch = claim.those(indexes, RState.TODO)
+        batch = claim.those(indexes, _TODO)
         if not batch:
             return []
-        claim.mark(batch, RState.ATTEMPT)
+        claim.mark(batch, _ATTEMPT)
         claim.reread(min(batch), max(batch))
         kept = self._settle_requests(batch)
         held = self._held_back(kept)
         if held:
-            claim.mark(held, RState.TODO)
+            claim.mark(held, _TODO)
             left = set(kept).difference(held)
             kept = [index for index in kept if index in left]
         return list(zip(kept, claim.recipients(kept), strict=True))
@@ -83,7 +84,7 @@ class Settling:
     def _held_back(self, indexes: Sequence[int]) -> Sequence[int]:
         """Return who may not be tried after all: held, or behind a pause."""
         claim = self.claim
-        if claim.hold != b"-":
+        if claim.is_held:
             return indexes
         requests = claim.requests
         if not requests.strip(b"-") and not self.site.pauses.any():
@@ -98,7 +99,7 @@ class Settling:
 
     def dot(self, accepted: Sequence[int]) -> None:
         """Record that the final dot is about to leave (D4)."""
-        self.claim.mark(accepted, RState.UNKNOWN)
+        self.claim.mark(accepted, _UNKNOWN)
 
     def settle(
         self, outcomes: Sequence[Outcome], *, relay: str = "", dsn: bool = True
@@ -114,8 +115,8 @@ class Settling:
             by_verdict.setdefault(outcome.verdict, []).append(outcome)
         for verdict, group in by_verdict.items():
             self._SETTLE[verdict](self, group)
-        if not dsn and Verdict.DELIVERED in by_verdict:
-            self._note_relayed(by_verdict[Verdict.DELIVERED])
+        if not dsn and _WAS_DELIVERED in by_verdict:
+            self._note_relayed(by_verdict[_WAS_DELIVERED])
         if not self.is_delivered and not by_verdict.keys() <= _NO_VERDICT:
             self.claim.put(control.OPENED, b"0")
 
@@ -126,11 +127,11 @@ class Settling:
 
     def _settle_delivered(self, group: list[Outcome]) -> None:
         claim = self.claim
-        claim.mark([outcome.index for outcome in group], RState.DELIVERED)
+        claim.mark([outcome.index for outcome in group], _DELIVERED)
         if not self.is_delivered:  # else the message is over, and nobody reads them
             for outcome in group:
                 self._put_slot(outcome, next_=0)
-        self._record_outcomes(Kind.DELIVERED, group)
+        self._record_outcomes(_TOLD_DELIVERED, group)
 
     def _note_relayed(self, group: list[Outcome]) -> None:
         indexes = [o.index for o in group]

@@ -26,7 +26,6 @@ from tuiq.runner.routes import Routes
 from tuiq.runner.shares import shard_of
 from tuiq.runner.threads import in_thread
 from tuiq.runner.work import Destination, Fate, Key, Work
-from tuiq.spool.journal import Event, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -381,13 +380,8 @@ class Runner:
 
     def _tell_finished(self, claims: Sequence[Claim]) -> None:
         """Journal the ends of messages, those of one sync by one write."""
-        self.spool.journal.append(
-            Event(
-                kind=Kind.FINISHED,
-                queue_id=claim.queue_id,
-                directory=claim.directory.name,
-            )
-            for claim in claims
+        self.spool.journal.finished(
+            (claim.queue_id, claim.directory.name) for claim in claims
         )
 
     def _room_changed(self) -> None:

@@ -57,11 +57,12 @@ def remove_files(
     Ids are never used again and F is final, so this may be done for the holder of
     the lock by another process, even if the holder dies meanwhile.
     """
+    unlink = directory.fs.unlink
     for prefix in order:
         if prefix in _TEXTS and not has_texts:
             continue
         try:
-            directory.fs.unlink(prefix + queue_id, dir_fd=directory.fd_of(prefix))
+            unlink(prefix + queue_id, dir_fd=directory.fd_of(prefix))
         except FileNotFoundError:
             continue
 

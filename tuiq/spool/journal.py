@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 from tuiq.log import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 FILE = "delivery.jsonl"
 _PREFIX = FILE + "."
@@ -118,8 +118,7 @@ class Event:
         """Return the line, LF included."""
         # By hand: a JSON encoder takes three times as long, and this is done for
         # every transaction.
-        time = round(now if self.time is None else self.time, 3)
-        line = f'{{"time":{time!r},"event":{_name(self.kind)}'
+        line = opening(now if self.time is None else self.time, self.kind)
         if self.queue_id:
             line += f',"id":{_name(self.queue_id)}'
         if self.directory:
@@ -142,6 +141,26 @@ class Event:
         if self.who:
             line += f',"who":{_name(self.who)}'
         return f"{line}}}\n".encode()
+
+
+def opening(time: float, kind: str) -> str:
+    """Return how a line begins."""
+    return f'{{"time":{round(time, 3)!r},"event":{_name(kind)}'
+
+
+def endings(
+    messages: Iterable[tuple[str, str]], now: float, pid: int
+) -> Iterator[bytes]:
+    """Yield lines that tell of *messages*, (queue id, directory), as finished.
+
+    What ``Event`` would make of them, in a third of the time: each message has one.
+    """
+    begin = opening(now, Kind.FINISHED)
+    for queue_id, directory in messages:
+        yield (
+            f'{begin},"id":{_name(queue_id)},"directory":{_name(directory)}'
+            f',"pid":{pid}}}\n'
+        ).encode()
 
 
 def _json(text: bytes | str) -> str:

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import SpoolUnavailable
 from tuiq.mail.reply import Reply
-from tuiq.spool.journal import FILE, OUTCOMES, Event, Kind, numbered, numbers
+from tuiq.spool.journal import (
+    FILE,
+    OUTCOMES,
+    Event,
+    Kind,
+    endings,
+    numbered,
+    numbers,
+)
 
 if TYPE_CHECKING:
     import logging
@@ -79,7 +87,13 @@ class Journal:
     def append(self, events: Iterable[Event]) -> bool:
         """Write all *events* with one write(2); False when that failed."""
         now, pid = self._clock.now(), os.getpid()
-        lines = [event.encode(now, pid) for event in events]
+        return self._append_all([event.encode(now, pid) for event in events])
+
+    def finished(self, messages: Iterable[tuple[str, str]]) -> bool:
+        """Tell of messages, (queue id, directory), as finished; see ``append``."""
+        return self._append_all(list(endings(messages, self._clock.now(), os.getpid())))
+
+    def _append_all(self, lines: Sequence[bytes]) -> bool:
         if not lines:
             return True
         with self._lock:

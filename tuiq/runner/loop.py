@@ -18,9 +18,16 @@ makes 25: while a directory was searched for orphans next to nothing was sent.
 """
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's factory where it is installed; see to ``SWITCH``."""
+def let_threads_compute() -> None:
+    """See to it that threads which compute leave the loop its turns.
+
+    For a runner that does all in one process; workers have no such threads.
+    """
     sys.setswitchinterval(SWITCH)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's factory where it is installed."""
     try:
         import uvloop
     except ImportError:

@@ -18,7 +18,7 @@ from tuiq.runner.budget import SPARE, Budget, in_use, raise_limit
 from tuiq.runner.due import scan
 from tuiq.runner.lifeline import check_lifeline, hold_lifeline
 from tuiq.runner.locks import DirectoryLocks
-from tuiq.runner.loop import loop_factory
+from tuiq.runner.loop import let_threads_compute, loop_factory
 from tuiq.runner.metrics import MetricsWriter
 from tuiq.runner.report import StatusReporter, SupervisorReporter
 from tuiq.runner.routes import way_out_problem
@@ -180,6 +180,7 @@ class Service:
             self._engine = supervisor
             self._reporter = SupervisorReporter(supervisor, writer)
         else:
+            let_threads_compute()
             runner = Runner(spool, list(locks.held), options)
             self._engine = runner
             self._reporter = StatusReporter(runner, writer)

@@ -240,8 +240,10 @@ def scan(
     while block := list(islice(names, SCANNED)):
         found = []
         for name in block:
+            if not name.startswith("qf"):
+                continue
             queue_id = name[2:]
-            if name[:2] != "qf" or not (mine is None or mine(queue_id)):
+            if mine is not None and not mine(queue_id):
                 continue
             mtime_ns = _mtime(directory, name)
             if mtime_ns is None or last_ns < mtime_ns <= damaged_ns:

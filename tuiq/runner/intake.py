@@ -177,10 +177,10 @@ class Intake:
         for directory in list(self._directories):
             self.due.begin_scan(directory)
             async for found in self._scan(directory, now, until):
-                if found:
-                    early = ((i, now if now < t <= ahead else t) for i, t in found)
-                    self.due.add_scanned(directory, early)
-                    self._wake()
+                if ahead > now:
+                    found = [(i, now if now < t <= ahead else t) for i, t in found]
+                self.due.add_scanned(directory, found)
+                self._wake()
 
     async def _take_turns(self, rounds: Rounds, now: float) -> None:
         """List as many of the due messages as a limited run may take, once."""

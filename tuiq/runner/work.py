@@ -220,8 +220,10 @@ class Destination:
 
         *room* is how many the process has descriptors for.
         """
-        waiting = self._waiting() - self.idle - self.connecting
-        return max(0, min(waiting, self.terms.ceiling - self.active, room))
+        most = min(self.terms.ceiling - self.active, room)
+        if most <= 0:  # nobody has to count
+            return 0
+        return max(0, min(self._waiting() - self.idle - self.connecting, most))
 
     def hear(self, standing: Standing) -> None:
         """Take over what the governor says."""

@@ -23,7 +23,7 @@ from tuiq.mail.reply import Reply
 from tuiq.spool import journal as module
 from tuiq.spool import trace as tracing
 from tuiq.spool.fs import OsFs
-from tuiq.spool.journal import FILE, LINE_START, Event, Kind
+from tuiq.spool.journal import FILE, LINE_START, Event, Kind, endings
 from tuiq.spool.journal_writer import Journal
 from tuiq.spool.layout import make_id
 from tuiq.spool.trace import Record, parse, trace
@@ -127,6 +127,15 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def event(queue_id: str = ID, kind: Kind = Kind.DELIVERED) -> Event:
     return Event(kind=kind, queue_id=queue_id, recipients=[(1, b"a@example.com")])
+
+
+@given(st.lists(st.tuples(st.text(max_size=8), st.text(min_size=1, max_size=8))))
+def test_an_end_is_told_in_the_words_of_an_event(ends: list[tuple[str, str]]) -> None:
+    ends = [(queue_id or ID, directory) for queue_id, directory in ends]
+    assert list(endings(ends, 12.3456, 7)) == [
+        Event(kind=Kind.FINISHED, queue_id=queue_id, directory=name).encode(12.3456, 7)
+        for queue_id, name in ends
+    ]
 
 
 FULL = Event(

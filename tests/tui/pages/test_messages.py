@@ -319,6 +319,7 @@ async def test_hostile_filters_are_shown_escaped(tmp_path: Path) -> None:
 async def test_the_cursor_is_meant_until_something_is_marked(tmp_path: Path) -> None:
     async with staged(MessagesPage(), tmp_path) as stage:
         page, ids = stage.page, stage.spool.ids
+        await stage.until(lambda: all(map(stage.row, ("DEF", "HED", "QA4", "NEW"))))
         subject = page.subject()
         assert subject is not None
         assert subject.picks == ((ids["DEF"], None),)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import TYPE_CHECKING
@@ -45,7 +44,6 @@ class Remover:
         self._directories = {d.name: d for d in spool.directories}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="tuiq-remove")
         self._most = min(MOST_KEPT, descriptors // 16)
-        self._kept: deque[tuple[QueueDirectory, int]] = deque()
 
     async def serve(self, channel: Channel, wanted: Remove) -> None:
         """Unlink what a worker named, tell it, and let go of the inodes later."""

@@ -106,7 +106,7 @@ class Pass(Settling):
             return Start.IDLE
         self._report()
         self._apply_requests()
-        if lifecycle.is_settled(claim.states) and self._may_finish():
+        if self._may_finish():
             self.close_files()
             mark_finished(claim)
             return Start.FINISHED

@@ -54,7 +54,7 @@ class Settling:
         """Whether a pause kept recipients back that were due."""
         self._next = 0  # when this pass's deferrals are tried again; 0 = not drawn
         self._tried: set[int] = set()
-        self._relayed: Sequence[int] = ()  # delivered, and owed a notice about it
+        self._relayed: list[int] = []  # delivered, and owed a notice about it
         self._unreached = False  # header next stands for all: no slot was attempted
         # Made when there is something to write.
         self._failures: Failures | None = None
@@ -136,8 +136,7 @@ class Settling:
     def _note_relayed(self, group: list[Outcome]) -> None:
         indexes = [o.index for o in group]
         recipients = zip(indexes, self.claim.recipients(indexes), strict=True)
-        relayed = [index for index, r in recipients if wants_success(r)]
-        self._relayed = [*self._relayed, *relayed]
+        self._relayed += [index for index, r in recipients if wants_success(r)]
 
     def _settle_failed(self, group: list[Outcome]) -> None:
         for outcome in group:

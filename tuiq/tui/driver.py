@@ -63,6 +63,9 @@ class TerminalDriver(LinuxDriver):
         self._before: dict[int, Any] = {}
         """What was done at signals before tuiq took them."""
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        # The kernel may hand a signal to any thread; only the loop's own handlers
+        # (and with one of them, everybody's) wake a loop that waits in another.
+        self._loop.add_signal_handler(signal.SIGCONT, self._sigcont_application)
         self._out = self._file.fileno() if self._file else 2
         # Else Textual believes COLUMNS, and lays the screen out for ever.
         self._size = size or self._measured()

@@ -195,6 +195,12 @@ class Terminal:
         path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return [int(pid) for pid in path.read_text().split()]
 
+    def threads(self) -> list[int]:
+        """Return the ids of the program's threads."""
+        return sorted(
+            int(task.name) for task in Path(f"/proc/{self.pid}/task").iterdir()
+        )
+
     def state(self, pid: int = 0) -> str:
         """Return the kernel's letter for what a process does; ``T``: stopped."""
         return self._stat(pid)[0]

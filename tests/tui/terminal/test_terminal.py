@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import re
 import signal
@@ -204,6 +205,18 @@ def test_a_stop_from_outside_ends_with_a_whole_screen() -> None:
         mark = terminal.sent
         terminal.signal(signal.SIGCONT)
         terminal.read_until(lambda t: b"k0030" in t.output[mark:])
+
+
+def test_a_signal_that_another_thread_takes_wakes_the_loop_as_well() -> None:
+    # The kernel hands a signal to any thread while the first one is being stopped.
+    with stand() as terminal:
+        settled(terminal)
+        threads = [tid for tid in terminal.threads() if tid != terminal.pid]
+        assert threads
+        for tid in threads:
+            terminal.output.clear()
+            assert not ctypes.CDLL(None).tgkill(terminal.pid, tid, signal.SIGCONT)
+            terminal.read_until(lambda t: b"k0030" in t.output).read_quiet()
 
 
 def test_a_storm_of_resizes_ends_in_the_right_screen() -> None:

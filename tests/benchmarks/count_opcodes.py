@@ -23,8 +23,9 @@ from tests.benchmarks.draining import Load, fill_tuiq, make_spool, sinking
 from tuiq.config import load
 from tuiq.runner.loop import loop_factory
 from tuiq.runner.runner import Options, Runner
+from tuiq.runner.wire import Removed
 from tuiq.spool.claim import Claim
-from tuiq.spool.finish import remove_files
+from tuiq.spool.finish import unlink_control, unlink_rest
 from tuiq.spool.spool import Spool, open_spool
 
 
@@ -60,11 +61,12 @@ class Meter:
 async def deliver(spool: Spool) -> None:
     """Deliver all of *spool* in this process; unlinking is another one's work."""
 
-    async def remove(claims: Sequence[Claim], *, synced: bool) -> dict[str, str]:
-        del synced
+    async def remove(claims: Sequence[Claim], *, sync: bool) -> Removed:
+        del sync
         for claim in claims:
-            remove_files(claim.directory, claim.queue_id, has_texts=claim.has_texts)
-        return {}
+            unlink_control(claim.directory, claim.queue_id)
+            unlink_rest(claim.directory, claim.queue_id, has_texts=claim.has_texts)
+        return Removed(number=0, failed={}, problem="")
 
     runner = Runner(spool, list(spool.directories), Options(once=True))
     runner.marks.remover = remove

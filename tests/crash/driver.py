@@ -17,7 +17,7 @@ from tuiq.errors import MessageBusy, MessageDamaged, MessageGone, SpoolUnavailab
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.mail.reply import Reply
 from tuiq.spool.answers import Answer, Target, Verb
-from tuiq.spool.finish import claim_message, remove
+from tuiq.spool.finish import claim_message
 from tuiq.spool.group import SyncGroup
 from tuiq.spool.operate import operate
 from tuiq.spool.orphans import collect
@@ -183,7 +183,12 @@ class Runner:
                 group.finished(claim)
             else:
                 group.waiting(attempt)
+        self._sync_group(group, queue_ids)
+
+    def _sync_group(self, group: SyncGroup, queue_ids: Sequence[str]) -> None:
+        """Make all of a group durable, write down that it is, and let go of it."""
         batch = group.take()
+        list(batch.retiring())
         batch.sync()
         for queue_id in queue_ids:
             self.ledger.note("synced", queue_id)
@@ -213,10 +218,10 @@ class Runner:
         self.ledger.note("synced", claim.queue_id)
 
     def finish(self, claim: Claim) -> None:
-        """Sync the F byte, then remove the files."""
-        self.sync(claim)
-        remove(claim)
-        claim.close()
+        """Remove the files of a message that says F."""
+        group = SyncGroup(trusts=lambda _: True)
+        group.finished(claim)
+        self._sync_group(group, [claim.queue_id])
 
     def _transact(self, attempt: Pass, claim: Claim, batch: Sequence[int]) -> None:
         wanted = attempt.begin(batch)

@@ -232,8 +232,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     def finish(self, queue_id: str, visit: Pass) -> None:
         """Remove a finished message."""
-        visit.claim.sync()
-        remove(visit.claim)
+        remove(visit.claim.directory, queue_id)
         visit.claim.close()
 
     @precondition(lambda self: self.passes)

@@ -14,9 +14,12 @@ from tests.crash.schedule import Bounds, Race, search
 from tests.crash.simfs import SimFs
 
 
-def caught_by_crashes(sequence: Sequence, invariant: str) -> str:
-    """Explore a broken sequence; say what caught it, fail unless *invariant* did."""
-    broken = explore(sequence, Caps(go_on=True)).broken
+def caught_by_crashes(sequence: Sequence, invariant: str, *, nested: int = 0) -> str:
+    """Explore a broken sequence; say what caught it, fail unless *invariant* did.
+
+    *nested*: crash the recoveries too, of so many crash states.
+    """
+    broken = explore(sequence, Caps(nested=nested, go_on=True)).broken
     assert invariant in broken, f"the mutant survived: {sorted(broken)} broke"
     return f"caught by invariant {', '.join(sorted(broken))}"
 

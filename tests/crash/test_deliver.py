@@ -7,9 +7,10 @@ from collections.abc import Sequence as Listed
 import pytest
 
 from tests.conftest import Report
+from tests.crash import driver
 from tests.crash.driver import Runner, Settings, by_name, run_all
 from tests.crash.explore import Caps, Ledger, Sequence, explore
-from tests.crash.mutants import NoMarkSync, caught_by_crashes
+from tests.crash.mutants import NoMarkSync, NoQfDirectorySync, caught_by_crashes
 from tests.crash.simdisk import SimDisk
 from tests.crash.simfs import SimFs
 from tests.crash.world import (
@@ -25,7 +26,8 @@ from tuiq.mail.dsn import Kind
 from tuiq.mail.outcome import Verdict
 from tuiq.spool import bounce, finish, group, passes
 from tuiq.spool.claim import Claim
-from tuiq.spool.layout import make_id
+from tuiq.spool.layout import QueueDirectory, make_id
+from tuiq.spool.orphans import discard_orphan, find_orphans
 from tuiq.spool.submit import Draft, submit
 
 BIRTH = 1_000_000_000_000_000
@@ -127,7 +129,7 @@ def test_no_crash_around_a_group_sync_loses_mail(
 
 def test_finish_without_its_sync_is_caught(report: Report) -> None:
     broken = sequence(b"ok@x")
-    broken.make = NoMarkSync
+    broken.make = NoQfDirectorySync
     caught = caught_by_crashes(broken, "2 LIVE_WITHOUT_BODY")
     report("mutant: unsynced finish", caught)
 
@@ -161,12 +163,26 @@ def test_unlinking_before_the_group_sync_is_caught(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def finished(self: group.SyncGroup, claim: Claim) -> None:
-        finish.remove(claim)
+        finish.unlink_control(claim.directory, claim.queue_id)
+        finish.unlink_rest(claim.directory, claim.queue_id, has_texts=True)
         claim.close()
 
     monkeypatch.setattr(group.SyncGroup, "finished", finished)
     caught = caught_by_crashes(group_sequence(), "2 LIVE_WITHOUT_BODY")
     report("mutant: unlink before the group sync", caught)
+
+
+def test_a_collector_that_syncs_no_names_is_caught(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def collect(directory: QueueDirectory, *, now: float, age: float) -> None:
+        for prefix, queue_id in find_orphans(directory, now=now, age=age):
+            discard_orphan(directory, prefix, queue_id)
+
+    monkeypatch.setattr(driver, "collect", collect)
+    broken = sequence(b"ok@x")
+    caught = caught_by_crashes(broken, "2 LIVE_WITHOUT_BODY", nested=8)
+    report("mutant: collect, names not synced", caught)
 
 
 def fickle(address: bytes, attempt: int) -> Verdict:

@@ -48,35 +48,39 @@ def one_queue(tmp_path: Path) -> World:
 
 
 def unsynced_removals(calls: list[Call]) -> tuple[int, list[str]]:
-    """Return how many messages were removed, and which before F was durable."""
-    finished: dict[str, Call] = {}
-    removed: dict[str, Call] = {}
+    """Return how many messages were removed, and of which the data went too early.
+
+    Too early: before a sync that began after the control file was gone.
+    """
+    unlinked: dict[str, dict[str, Call]] = {"qf": {}, "df": {}}
     for call in calls:
-        if call.name == "pwrite64" and call.arguments.endswith(', "F", 1, 512'):
-            finished[name_of(call)[2:]] = call
-        elif call.name == "unlinkat" and (
-            found := re.search('"df(.*)"', call.arguments)
-        ):
-            removed[found[1]] = call
+        found = re.search('"([qd]f)(.*)"', call.arguments)
+        if call.name == "unlinkat" and call.ok and found:
+            unlinked[found[1]][found[2]] = call
     early = [
         queue_id
-        for queue_id, removal in removed.items()
+        for queue_id, removal in unlinked["df"].items()
         if not any(
             call.name in SYNCS
             and call.ok
-            and name_of(call) in {f"qf{queue_id}", ""}
-            and finished[queue_id].ended < call.began
+            and covers(call, unlinked["qf"][queue_id])
+            and unlinked["qf"][queue_id].ended < call.began
             and call.ended < removal.began
             for call in calls
         )
     ]
-    return len(removed), early
+    return len(unlinked["df"]), early
 
 
-def name_of(call: Call) -> str:
-    """Return the file name behind the call's first descriptor."""
+def covers(sync: Call, unlink: Call) -> bool:
+    """Say whether a sync makes an unlink durable: that of its directory, or of all."""
+    return sync.name == "syncfs" or path_of(sync) == path_of(unlink)
+
+
+def path_of(call: Call) -> str:
+    """Return the path behind the call's first descriptor."""
     found = re.match(r"\d+<(.*?)>", call.arguments)
-    return found[1].rpartition("/")[2] if found and call.name != "syncfs" else ""
+    return found[1] if found else ""
 
 
 def trace_a_run(world: World, log: Path, *, durability: str) -> list[Call]:
@@ -90,7 +94,7 @@ def trace_a_run(world: World, log: Path, *, durability: str) -> list[Call]:
     return calls
 
 
-def test_the_finished_byte_is_on_disk_before_the_data_file_goes(
+def test_the_control_file_is_gone_for_good_before_the_data_file_goes(
     world: World, tmp_path: Path, report: Report
 ) -> None:
     calls = trace_a_run(world, tmp_path / "log", durability="group")

@@ -195,7 +195,7 @@ class Calls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[str] = []
-        for call in ("fdatasync", "unlink", "pwrite"):
+        for call in ("fdatasync", "fsync", "unlink", "pwrite"):
             real = getattr(OsFs(), call)
             monkeypatch.setattr(OsFs, call, self._spy(call, real))
 
@@ -205,7 +205,7 @@ class Calls:
                 self.made.append(f"unlink {args[0][:2]}")
             elif call == "pwrite" and len(args[1]) == 1:
                 self.made.append(f"mark {bytes(args[1]).decode()}")
-            elif call == "fdatasync":
+            elif call in {"fdatasync", "fsync"}:
                 name = os.readlink(f"/proc/self/fd/{args[0]}").rpartition("/")[2]
                 self.made.append(f"sync {name[:2]}")
             return real(*args, **kwargs)
@@ -221,14 +221,17 @@ async def passed(world: World, calls: Calls) -> list[str]:
     return [call for call in calls.made if call in _TELLING]
 
 
-_TELLING = {"mark D", "mark F", "sync qf", "unlink df", "unlink qf"}
+_TELLING = {"mark D", "mark F", "sync qf", "sync q.", "unlink df", "unlink qf"}
 
 
-async def test_group_durability_syncs_between_f_and_the_first_unlink(
+_END = ["mark F", "unlink qf", "sync q.", "unlink df"]
+
+
+async def test_group_durability_syncs_the_name_before_the_data_goes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await passed(world, Calls(monkeypatch))
-    assert made[-4:] == ["mark F", "sync qf", "unlink df", "unlink qf"]
+    assert made == ["mark D", "mark D", *_END]
 
 
 async def test_each_durability_syncs_every_verdict(
@@ -239,10 +242,10 @@ async def test_each_durability_syncs_every_verdict(
         delivery={"recipients_per_transaction": 1, "concurrency": 1},
     )
     made = await passed(world, Calls(monkeypatch))
-    assert made[:4] == ["mark D", "sync qf", "mark D", "sync qf"]
+    assert made == ["mark D", "sync qf", "mark D", "sync qf", *_END]
 
 
-async def test_no_durability_unlinks_the_control_file_first(
+async def test_no_durability_keeps_the_order_and_syncs_nothing(
     make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make_world(spool={"durability": "none"})

@@ -14,6 +14,7 @@ import pytest
 from tests.runner.world import World
 from tuiq.delivery.smtp import Session
 from tuiq.delivery.transport import NoDescriptors
+from tuiq.demo.script import Script
 from tuiq.demo.server import ScriptedServer
 from tuiq.errors import SpoolUnavailable
 from tuiq.runner.budget import Budget
@@ -111,18 +112,31 @@ async def test_a_mark_that_cannot_be_written_stops_its_directory_alone(
     assert set(runner.fates.values()) >= {Fate.SETTLED, Fate.HELD_BACK}
 
 
+@pytest.mark.parametrize(
+    ("addresses", "call", "left"),
+    [
+        ((b"one@x.invalid",), "fsync", "df"),
+        ((b"one@x.invalid", b"late@x.invalid"), "fdatasync", "qf"),
+    ],
+    ids=["all delivered", "some deferred"],
+)
 async def test_a_failed_sync_stops_the_directory_until_it_is_written_anew(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    addresses: tuple[bytes, ...],
+    call: str,
+    left: str,
 ) -> None:
-    world.submit(b"one@x.invalid")
-    async with ScriptedServer() as server:
+    world.submit(*addresses)
+    late = Script(rcpt={b"late@x.invalid": b"451 4.7.1 later"})
+    async with ScriptedServer(late) as server:
         with monkeypatch.context() as broken:
-            fail_often(broken, "fdatasync", errno.EIO, share=1.0)
+            fail_often(broken, call, errno.EIO, share=1.0)
             await world.once(server)
         assert len(server.received) == 1
         assert world.spool.directories[0].blocked
         assert list(world.path.glob("run/suspect.*"))
-        assert list(world.path.glob("q.1/qf*"))
+        assert list(world.path.glob(f"q.1/{left}*"))
         with pytest.raises(SpoolUnavailable, match="a sync failed"):
             world.submit()
         again = await world.once(server)
@@ -132,7 +146,7 @@ async def test_a_failed_sync_stops_the_directory_until_it_is_written_anew(
         assert ran.returncode == 0, ran.stderr
         assert len(server.received) == 1
     assert not list(world.path.glob("run/suspect.*"))
-    assert not list(world.path.glob("q.1/qf*"))
+    assert bool(list(world.path.glob("q.1/qf*"))) == (left == "qf")
 
 
 @pytest.mark.parametrize("limit", [48, 64, 256, 1024, 65_536])

@@ -487,18 +487,25 @@ def breaking(real):
         raise OSError(errno.EIO, "broken")
     return sync
 
-OsFs.fdatasync, OsFs.syncfs = breaking(OsFs.fdatasync), breaking(OsFs.syncfs)
+for name in {calls!r}:
+    setattr(OsFs, name, breaking(getattr(OsFs, name)))
 """
 
 
-async def test_a_failed_sync_in_one_worker_blocks_the_directory_in_all(
-    world: World, tmp_path: Path
+@pytest.mark.parametrize(
+    ("address", "calls"),
+    [(b"late@x.invalid", ("fdatasync", "syncfs")), (b"ok@x.invalid", ("fsync",))],
+    ids=["of a mark, in a worker", "of a removal, in the supervisor"],
+)
+async def test_a_failed_sync_in_one_process_blocks_the_directory_in_all(
+    world: World, tmp_path: Path, address: bytes, calls: tuple[str, ...]
 ) -> None:
     trigger = tmp_path / "trigger"
     (tmp_path / "site").mkdir()
     hook = tmp_path / "site" / "sitecustomize.py"
-    hook.write_text(BROKEN.format(trigger=str(trigger)))
-    async with CountingServer() as server:
+    hook.write_text(BROKEN.format(trigger=str(trigger), calls=calls))
+    late = Script(rcpt={b"late@x.invalid": b"451 4.7.1 later"})
+    async with CountingServer(late) as server:
         world.serve_by(server)
         path = os.pathsep.join((str(hook.parent), *sys.path))
         async with crew(world, PYTHONPATH=path) as it:
@@ -506,7 +513,7 @@ async def test_a_failed_sync_in_one_worker_blocks_the_directory_in_all(
             await until(lambda: queue_id not in world.ids())
             trigger.touch()
             with contextlib.suppress(Exception):
-                world.submit()  # its mark's sync is the first of all, or nearly so
+                world.submit(address)  # its sync is the first of all, or nearly so
 
             def blocked() -> set[str]:
                 return {
@@ -518,7 +525,7 @@ async def test_a_failed_sync_in_one_worker_blocks_the_directory_in_all(
 
             everybody = {"supervisor", "worker-1", "worker-2"}
             await until(lambda: blocked() == everybody)
-            (other,) = (
+            other = next(
                 pid
                 for pid in it.pids().values()
                 if f"trigger.{pid}" not in os.listdir(tmp_path)

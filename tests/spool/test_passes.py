@@ -91,7 +91,7 @@ def test_all_delivered_leaves_no_file(world: World) -> None:
     fs.calls.clear()
     assert run(spool, queue_id, D, D, D) is End.FINISHED
     order = [c if c != "unlink" else a[0][:2] for c, a in fs.calls]
-    assert order.index("fdatasync") < order.index("df") < order.index("qf")
+    assert order.index("qf") < order.index("fsync") < order.index("df")
     assert names(spool.directories[0].path) == []
     assert open_files() == before
 
@@ -413,32 +413,80 @@ def test_a_journal_that_fails_leaves_doubt_as_it_is(world: World) -> None:
     assert open_files() == before
 
 
-def test_a_finished_message_is_unlinked_only_after_a_later_sync(world: World) -> None:
-    spool, fs, _ = world
+def finished(group: SyncGroup, visit: Pass) -> None:
+    """Deliver a message and hand it to *group*."""
+    transact(visit, [D])
+    group.marked(visit.claim, 1)
+    assert visit.end() is End.FINISHED
+    group.finished(visit.claim)
+
+
+def test_a_message_that_finishes_during_a_sync_waits_for_the_next(world: World) -> None:
+    spool, _, _ = world
     group = SyncGroup()
     first, second = put(spool), put(spool)
-    visits = {}
-    for queue_id in (first, second):
-        visits[queue_id] = visit = ready(spool, queue_id)
-        transact(visit, [D])
-        group.marked(visit.claim, 1)
-    assert group.marks == 2
-    assert visits[first].end() is End.FINISHED
-    group.finished(visits[first].claim)
+    finished(group, ready(spool, first))
     batch = group.take()
-    assert visits[second].end() is End.FINISHED
-    group.finished(visits[second].claim)  # its F is younger than the sync
+    finished(group, ready(spool, second))  # younger than what is to be synced
+    assert group.marks == 2
+    assert list(batch.retiring()) == [None]
     batch.sync()
     assert batch.complete() == []
     group.done(batch)
     assert names(spool.directories[0].path) == [f"df{second}", f"qf{second}"]
     with pytest.raises(MessageGone):
         spool.entry(first)
-    assert group.marks == 0
+    assert group.marks == 1
+
+
+def test_what_is_delivered_is_removed_with_a_sync_of_the_names_alone(
+    world: World,
+) -> None:
+    spool, fs, _ = world
+    group = SyncGroup()
+    ids = sorted(put(spool) for _ in range(20))
+    for queue_id in ids:
+        finished(group, ready(spool, queue_id))
     batch = group.take()
-    fs.broken["fdatasync"] = lambda _: True
+    assert len(list(batch.retiring())) == 20
+    assert names(spool.directories[0].path) == [f"df{queue_id}" for queue_id in ids]
+    fs.calls.clear()
+    batch.sync()
+    assert [call for call, _ in fs.calls] == ["fsync"]
+    assert batch.complete() == []
+    assert names(spool.directories[0].path) == []
+
+
+def test_what_cannot_be_unlinked_has_its_end_synced(world: World) -> None:
+    spool, fs, _ = world
+    group = SyncGroup()
+    queue_id = put(spool)
+    finished(group, ready(spool, queue_id))
+    batch = group.take()
+    fs.broken["unlink"] = lambda *_: True
+    (failure,) = batch.retiring()
+    assert failure is not None
+    fs.calls.clear()
+    batch.sync()
+    assert [call for call, _ in fs.calls] == ["fdatasync"]
+    assert batch.complete() == []
+    assert names(spool.directories[0].path) == [f"df{queue_id}", f"qf{queue_id}"]
+    fs.broken.clear()
+    with pytest.raises(MessageGone):
+        claim_message(spool.directories[0], queue_id)
+    assert names(spool.directories[0].path) == []
+
+
+def test_a_failed_sync_of_the_names_unlinks_no_data(world: World) -> None:
+    spool, fs, _ = world
+    group = SyncGroup()
+    queue_id = put(spool)
+    finished(group, ready(spool, queue_id))
+    batch = group.take()
+    list(batch.retiring())
+    fs.broken["fsync"] = lambda _: True
     with pytest.raises(OSError, match="Input/output"):
         batch.sync()
     batch.give_up("it failed")
-    assert names(spool.directories[0].path) == [f"df{second}", f"qf{second}"]
+    assert names(spool.directories[0].path) == [f"df{queue_id}"]
     assert spool.directories[0].blocked == "it failed"

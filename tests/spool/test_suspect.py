@@ -177,13 +177,15 @@ def test_a_verb_whose_sync_fails_takes_its_answer_back(world: World) -> None:
     spool, fs, _ = world
     targets = [Target(queue_id=put(spool)) for _ in range(50)]
     before = open_files()
-    # Few are synced one by one; of many, at least one directory's share by syncfs.
-    for calls, chosen in (
-        (["fdatasync"], targets[:3]),
-        (["fdatasync", "syncfs"], targets[3:]),
+    # Few are synced one by one; of many, at least one directory's share by syncfs;
+    # of what is removed, the names.
+    for verb, calls, chosen in (
+        (Verb.HOLD, ["fdatasync"], targets[:3]),
+        (Verb.DELETE, ["fdatasync", "syncfs"], targets[3:]),
+        (Verb.PURGE, ["fsync"], targets[3:]),
     ):
         fs.broken = dict.fromkeys(calls, lambda *_: True)
-        answers = list(spool.operate(Verb.PURGE, chosen))
+        answers = list(spool.operate(verb, chosen))
         assert {answer.result for answer in answers} == {Result.REFUSED}
         assert "the disk may have lost it" in answers[0].text
         assert all(directory.blocked for directory in spool.directories)

@@ -175,7 +175,7 @@ def end_pass(visit: Pass) -> End:
     end = visit.end()
     visit.claim.sync()
     if end is End.FINISHED:
-        remove(visit.claim)
+        remove(visit.claim.directory, visit.claim.queue_id)
         visit.claim.close()
     else:
         visit.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +13,7 @@ from tuiq.runner.threads import in_thread
 from tuiq.spool.group import MAX_OPEN_MARKS, SyncGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tuiq.spool.claim import Claim
     from tuiq.spool.group import Batch
@@ -31,13 +32,25 @@ THREADS = 8
 _log = logging.getLogger(__name__)
 
 
-class Remover(Protocol):
-    """Who unlinks finished messages in another process."""
+class Removal(Protocol):
+    """What became of messages that another process was to remove."""
 
-    async def __call__(
-        self, claims: Sequence[Claim], *, synced: bool
-    ) -> dict[str, str] | None:
-        """Return why some could not be unlinked, by id; None: nobody is there."""
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Return why control files are still there, by queue id."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Return why none of it may be believed to be durable; empty: it is."""
+        ...
+
+
+class Remover(Protocol):
+    """Who removes finished messages in another process."""
+
+    async def __call__(self, claims: Sequence[Claim], *, sync: bool) -> Removal | None:
+        """Remove them, durably if *sync*; None: nobody is there to do it."""
         ...
 
 
@@ -55,11 +68,11 @@ class Marks:
         """Tell *on_failure* about each claim whose sync failed.
 
         *on_sync* is called after each sync, and when claims were let go; *on_finished*
-        is told of messages that are about to be unlinked.
+        is told of messages that are gone, durably if marks are to be durable.
         """
         self.durability = durability
         self.remover: Remover | None = None
-        """Unlinks finished messages in another process; see ``removing``."""
+        """Removes finished messages in another process; see ``removing``."""
         self._on_failure = on_failure
         self._on_sync = on_sync
         self._on_finished = on_finished
@@ -187,7 +200,8 @@ class Marks:
         self._syncing = frozenset(map(id, batch.claims()))
         is_good = True
         try:
-            if self.durability != "none":
+            await self._retire(batch)
+            if self.durability != "none" and batch.needs_sync:
                 await in_thread(batch.sync, self._pool)
         except OSError as error:
             is_good = False
@@ -205,50 +219,56 @@ class Marks:
             self._wanted.set()
         return is_good
 
-    async def _put_away(self, batch: Batch) -> None:
-        await self._complete(batch)
-        self.held -= batch.held
-        self._on_sync()
+    async def _retire(self, batch: Batch) -> None:
+        """Unlink control files of finished messages, or have that done.
 
-    async def _complete(self, batch: Batch) -> None:
-        """Let go of a batch that was synced, or needs no sync.
-
-        On the loop, some messages at a time: a thread would fight it for the
-        interpreter around every unlink, which costs more than the unlink.
+        Here it is done on the loop, some messages at a time: a thread would fight it
+        for the interpreter around every unlink, which costs more than the unlink.
+        Raises OSError when it was to be made durable elsewhere and was not.
         """
+        claims = batch.finished
+        if not claims:
+            return
+        if self.remover is not None:
+            removal = await self.remover(claims, sync=self.durability != "none")
+            if removal is not None:
+                if removal.problem:
+                    raise OSError(errno.EIO, removal.problem)
+                batch.removed(removal.failed)
+                for claim in claims:
+                    if claim.queue_id in removal.failed:
+                        _tell_unfinished(claim, removal.failed[claim.queue_id])
+                return
+        await _in_slices(batch.retiring(), SLICE)
+
+    async def _put_away(self, batch: Batch) -> None:
+        """Let go of a batch that was synced, or needs no sync."""
         if batch.finished:
             self._on_finished(batch.finished)
-        removed = await self._have_removed(batch)
-        if batch.is_heavy and not removed:
+        if batch.is_heavy and not batch.is_removed:
             for claim, error in await in_thread(batch.complete):
                 _tell_unfinished(claim, error.strerror or "error")
-            return
-        size = REMOVED_SLICE if removed else SLICE
-        for count, failure in enumerate(batch.completing(removed=removed), 1):
-            if failure is not None:
-                claim, error = failure
-                _tell_unfinished(claim, error.strerror or "error")
-            if count % size == 0:
-                await asyncio.sleep(0)
-
-    async def _have_removed(self, batch: Batch) -> bool:
-        """Have messages unlinked where nobody waits; False: nobody is there for it."""
-        claims = batch.finished
-        if self.remover is None or not claims:
-            return False
-        failed = await self.remover(claims, synced=batch.is_synced)
-        if failed is None:
-            return False
-        for claim in claims:
-            if claim.queue_id in failed:
-                _tell_unfinished(claim, failed[claim.queue_id])
-        return True
+        else:
+            size = REMOVED_SLICE if batch.is_removed else SLICE
+            await _in_slices(batch.completing(), size)
+        self.held -= batch.held
+        self._on_sync()
 
     def stop(self) -> None:
         """Let ``run`` end after everything is synced."""
         self._stopping = True
         self._hurried.set()
         self._wanted.set()
+
+
+async def _in_slices(steps: Iterable[tuple[Claim, OSError] | None], size: int) -> None:
+    """Do all *steps*, *size* of them at a time; tell what could not be unlinked."""
+    for number, failure in enumerate(steps, 1):
+        if failure is not None:
+            claim, error = failure
+            _tell_unfinished(claim, error.strerror or "error")
+        if number % size == 0:
+            await asyncio.sleep(0)
 
 
 def _tell_unfinished(claim: Claim, reason: str) -> None:

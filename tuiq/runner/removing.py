@@ -2,26 +2,28 @@
 
 Giving an inode back makes its caller sleep: a worker's loop would spend a third of
 its time in that.  So workers name their finished messages to the supervisor, which
-has nothing else to do, and hold their locks until it has unlinked them.  It keeps the
-control files open a little longer than they do: whoever closes last does the sleeping.
+has nothing else to do, and hold their locks until the control files are gone, durably.
+It keeps those open a little longer than they do: whoever closes last does the sleeping.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuiq.runner.threads import in_thread
 from tuiq.runner.wire import Remove, Removed
-from tuiq.spool.finish import ORDER, ORDER_UNSYNCED, remove_files
+from tuiq.spool.finish import unlink_control, unlink_rest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
-    from tuiq.runner.wire import Channel
+    from tuiq.runner.wire import Channel, Named
     from tuiq.spool.claim import Claim
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.spool import Spool
@@ -34,6 +36,11 @@ KEPT_OPEN = 0.1
 """Seconds for which control files stay open after they were unlinked."""
 MOST_KEPT = 512
 """Control files that are kept open at a time, out of 16 times as many descriptors."""
+LATER = "what dead processes left is removed later"
+"""What a log says of a file that could not be unlinked."""
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 class Remover:
@@ -46,48 +53,83 @@ class Remover:
         self._most = min(MOST_KEPT, descriptors // 16)
 
     async def serve(self, channel: Channel, wanted: Remove) -> None:
-        """Unlink what a worker named, tell it, and let go of the inodes later."""
-        order = ORDER if wanted.synced else ORDER_UNSYNCED
-        messages = wanted.messages
+        """Unlink what a worker named, tell it, and let go of the inodes later.
+
+        It is told as soon as the messages have ceased to exist; what else belonged to
+        them goes afterwards.
+        """
         shares = [
-            (begin, messages[begin : begin + SHARE])
-            for begin in range(0, len(messages), SHARE)
+            wanted.messages[begin : begin + SHARE]
+            for begin in range(0, len(wanted.messages), SHARE)
         ]
-        failed: dict[str, str] = {}
         fds: list[tuple[QueueDirectory, int]] = []
-        for failures, kept in await asyncio.gather(
-            *(
-                in_thread(
-                    self._remove, share, order, self._most - begin, executor=self._pool
-                )
-                for begin, share in shares
-            )
-        ):
+        failed: dict[str, str] = {}
+        most = self._most // max(1, len(shares))
+        retired = await self._each(self._retire, ((share, most) for share in shares))
+        for failures, kept in retired:
             failed |= failures
             fds += kept
-        channel.send(Removed(number=wanted.number, failed=failed))
+        problem = await self._sync(wanted) if wanted.sync else ""
+        channel.send(Removed(number=wanted.number, failed=failed, problem=problem))
+        if not problem:
+            await self._each(self._discard, ((share, failed) for share in shares))
         if fds:
             await asyncio.sleep(KEPT_OPEN)
-            await in_thread(_close, fds, executor=self._pool)
+            await self._each(_close, ((fds,),))
 
-    def _remove(
-        self, messages: Sequence[tuple[str, str, bool]], order: Sequence[str], most: int
+    async def _each(
+        self, do: Callable[..., _T], arguments: Iterable[tuple[Any, ...]]
+    ) -> list[_T]:
+        """Do something with each of *arguments*, in the threads."""
+        calls = (in_thread(do, *each, executor=self._pool) for each in arguments)
+        return await asyncio.gather(*calls)
+
+    def _retire(
+        self, messages: Sequence[Named], most: int
     ) -> tuple[dict[str, str], list[tuple[QueueDirectory, int]]]:
+        """Unlink control files; return why some are still there, and *most* open."""
         failed: dict[str, str] = {}
         fds: list[tuple[QueueDirectory, int]] = []
-        for name, queue_id, has_texts in messages:
+        for name, queue_id, _ in messages:
             directory = self._directories[name]
-            try:
-                if len(fds) < most:
-                    flags = os.O_RDONLY | os.O_NONBLOCK
+            if len(fds) < most:
+                with suppress(OSError):
                     fd = directory.fs.open(
-                        "qf" + queue_id, flags, dir_fd=directory.qf_fd
+                        "qf" + queue_id, _FLAGS, dir_fd=directory.qf_fd
                     )
                     fds.append((directory, fd))
-                remove_files(directory, queue_id, has_texts=has_texts, order=order)
+            try:
+                unlink_control(directory, queue_id)
             except OSError as error:
                 failed[queue_id] = error.strerror or "error"
         return failed, fds
+
+    async def _sync(self, wanted: Remove) -> str:
+        """Make it durable that control files are gone; return why that failed."""
+        names = {name for name, _, _ in wanted.messages}
+        problems = await self._each(self._sync_one, ((name,) for name in names))
+        return next(filter(None, problems), "")
+
+    def _sync_one(self, name: str) -> str:
+        directory = self._directories[name]
+        try:
+            directory.fs.fsync(directory.qf_fd)
+        except OSError as error:
+            return error.strerror or "error"
+        return ""
+
+    def _discard(self, messages: Sequence[Named], failed: Container[str]) -> None:
+        """Unlink what belonged to control files that are gone."""
+        for name, queue_id, has_texts in messages:
+            if queue_id in failed:
+                continue
+            directory = self._directories[name]
+            try:
+                unlink_rest(directory, queue_id, has_texts=has_texts)
+            except OSError as error:
+                path = directory.path_of("df" + queue_id)
+                reason = (error.strerror or "error").lower()
+                _log.error("%s: cannot be removed: %s; %s", path, reason, LATER)
 
     def close(self) -> None:
         """End the threads."""
@@ -106,25 +148,23 @@ class FarRemover:
         """Ask over *channel*."""
         self._channel = channel
         self._numbers = count()
-        self._asked: dict[int, asyncio.Future[dict[str, str]]] = {}
+        self._asked: dict[int, asyncio.Future[Removed]] = {}
         self._is_lost = False
 
-    async def __call__(
-        self, claims: Sequence[Claim], *, synced: bool
-    ) -> dict[str, str] | None:
-        """Have finished messages unlinked; return why some were not, by id.
+    async def __call__(self, claims: Sequence[Claim], *, sync: bool) -> Removed | None:
+        """Have finished messages removed, durably if *sync*; return what failed.
 
-        None: nobody is there to do it.  *synced*: their ends are durable.
+        None: nobody is there to do it.
         """
         if self._is_lost:
             return None
         number = next(self._numbers)
-        answer: asyncio.Future[dict[str, str]]
+        answer: asyncio.Future[Removed]
         answer = self._asked[number] = asyncio.get_running_loop().create_future()
         messages = tuple(
             (claim.directory.name, claim.queue_id, claim.has_texts) for claim in claims
         )
-        self._channel.send(Remove(number=number, messages=messages, synced=synced))
+        self._channel.send(Remove(number=number, messages=messages, sync=sync))
         try:
             return await answer
         except ConnectionError:
@@ -136,7 +176,7 @@ class FarRemover:
         """Take the supervisor's answer."""
         answer = self._asked.get(removed.number)
         if answer is not None and not answer.done():
-            answer.set_result(removed.failed)
+            answer.set_result(removed)
 
     def lost(self) -> None:
         """Take note that the supervisor is gone, or hears nothing any more."""

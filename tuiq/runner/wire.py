@@ -11,7 +11,7 @@ import contextlib
 import pickle
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -95,24 +95,29 @@ class Counted:
     counters: dict[str, int]
 
 
+Named: TypeAlias = tuple[str, str, bool]
+"""A finished message: queue directory, queue id, and whether texts may be beside it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
     """From a worker: unlink finished messages, whose locks it holds."""
 
     number: int
-    messages: tuple[tuple[str, str, bool], ...]
-    """Queue directory, queue id, and whether there may be texts beside it."""
-    synced: bool
-    """Whether their ends are durable."""
+    messages: tuple[Named, ...]
+    sync: bool
+    """Whether that is to be durable before it is told, and before their data goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """To a worker: that was done."""
+    """To a worker: their control files are gone."""
 
     number: int
     failed: dict[str, str]
-    """Queue id -> why it was not."""
+    """Queue id -> why one is not."""
+    problem: str
+    """Why it cannot be believed that they are gone for good; empty: nothing."""
 
 
 @dataclass(slots=True)

@@ -1,82 +1,65 @@
 """Sequence G: a message is over; its files go in an order no crash can hurt.
 
-MSTATE F becomes durable before the first unlink, so whatever a crash leaves,
-the control file says that nothing may be delivered from it any more.
+The control file goes first, for it is the message; what it needs goes when a sync of
+its directory has made that durable.  So a crash leaves either a message with all its
+files, or files without a message.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageDamaged, MessageGone
 from tuiq.spool import control
 from tuiq.spool.claim import Claim, lock_message
 from tuiq.spool.flags import MState
-from tuiq.spool.fs import pwrite_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tuiq.spool.layout import QueueDirectory
 
-ORDER = ("df", "xf", "bf", "qf")
-_TEXTS = frozenset({"xf", "bf"})
-ORDER_UNSYNCED = ("qf", "df", "xf", "bf")
-"""Without a sync of F the control file must go first: garbage, never a live
-message without its data."""
+_TEXTS = ("xf", "bf")
 
 
 def mark_finished(claim: Claim) -> None:
-    """Write MSTATE F (G2); the caller syncs before ``remove``."""
+    """Write MSTATE F (G1): until the control file is gone, nobody is to deliver it."""
     if claim.mstate != MState.FINISHED:
         claim.set_message(MState.FINISHED)
 
 
-def remove(claim: Claim, *, synced: bool = True) -> None:
-    """Unlink the files of a finished message (G3-G5); keep the lock.
-
-    Not followed by a directory sync: an unlink that a crash undoes brings back
-    a message that says F.
-    """
-    order = ORDER if synced else ORDER_UNSYNCED
-    remove_files(
-        claim.directory, claim.queue_id, has_texts=claim.has_texts, order=order
-    )
-
-
-def remove_files(
-    directory: QueueDirectory,
-    queue_id: str,
-    *,
-    has_texts: bool,
-    order: Sequence[str] = ORDER,
-) -> None:
-    """Unlink the files of a message that says F, in *order*.
+def unlink_control(directory: QueueDirectory, queue_id: str) -> None:
+    """Unlink the control file of a message that says F (G2); the caller syncs.
 
     Ids are never used again and F is final, so this may be done for the holder of
     the lock by another process, even if the holder dies meanwhile.
     """
-    unlink = directory.fs.unlink
-    for prefix in order:
-        if prefix in _TEXTS and not has_texts:
-            continue
-        try:
-            unlink(prefix + queue_id, dir_fd=directory.fd_of(prefix))
-        except FileNotFoundError:
-            continue
+    _unlink(directory, "qf", queue_id)
 
 
-def remove_finished(claim: Claim) -> None:
-    """Remove a message whose F some other process wrote, maybe just before it died.
+def unlink_rest(directory: QueueDirectory, queue_id: str, *, has_texts: bool) -> None:
+    """Unlink what belonged to a control file that is durably gone (G4).
 
-    The F may be one that no sync covered, or that a failed sync lost while the
-    page cache kept it: written again, the sync cannot skip it.
+    With ``durability = "none"`` nobody waits for that: after a power loss the
+    message may be back without its data.  Not followed by a sync: what a crash
+    brings back is garbage.
     """
-    directory = claim.directory
-    pwrite_all(directory.fs, claim.fd, MState.FINISHED.value, control.MSTATE)
-    claim.sync()
-    remove(claim)
+    _unlink(directory, "df", queue_id)
+    if has_texts:
+        for prefix in _TEXTS:
+            _unlink(directory, prefix, queue_id)
+
+
+def _unlink(directory: QueueDirectory, prefix: str, queue_id: str) -> None:
+    with suppress(FileNotFoundError):
+        directory.fs.unlink(prefix + queue_id, dir_fd=directory.fd_of(prefix))
+
+
+def remove(directory: QueueDirectory, queue_id: str, *, has_texts: bool = True) -> None:
+    """Remove one message durably (G2-G4); somebody of this process holds its lock."""
+    unlink_control(directory, queue_id)
+    directory.fs.fsync(directory.qf_fd)
+    unlink_rest(directory, queue_id, has_texts=has_texts)
 
 
 def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
@@ -90,7 +73,7 @@ def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
         return claim
     try:
         if claim.mstate == MState.FINISHED:
-            remove_finished(claim)
+            remove(directory, queue_id)
             raise MessageGone(queue_id)
         raise MessageDamaged(directory.path_of("qf" + queue_id), *_LEFT[claim.mstate])
     finally:
@@ -112,7 +95,7 @@ def remove_withdrawn(directory: QueueDirectory, queue_id: str) -> bool:
     try:
         if claim.mstate != MState.FINISHED or claim.states.strip(b"T"):
             return False
-        remove_finished(claim)
+        remove(directory, queue_id)
         return True
     finally:
         claim.close()

@@ -1,9 +1,14 @@
 """The group sync: many marks, few syncs, and nothing unlinked too early.
 
 Claims join the group when they were marked or finished.  One ``take`` freezes
-what is waiting, its ``sync`` makes exactly that durable (in a thread, if the
-caller likes), and ``complete`` then unlinks finished messages and releases the
-rest.  A claim that joins while a sync runs waits for the next one.
+what is waiting; ``retiring`` unlinks the control files of finished messages, ``sync``
+makes that and all marks durable (in a thread, if the caller likes), and ``complete``
+unlinks what else finished messages had, and releases the rest.  A claim that joins
+while a sync runs waits for the next one.
+
+Most mail is delivered at the first try: its marks never have to be written, since
+their files are gone before the kernel would do it.  One sync of the directory is for
+all of them.
 
 More than a few files of one ext4 or btrfs become durable by one syncfs, the rest by
 an fdatasync each, in threads.  Measured on ext4 (``bench_durability``): 1,000 marks
@@ -17,13 +22,16 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tuiq.spool.disk import filesystem_type
-from tuiq.spool.finish import remove
+from tuiq.spool.finish import unlink_control, unlink_rest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tuiq.spool.claim import Claim
@@ -58,6 +66,20 @@ def trusts_syncfs(directory: QueueDirectory) -> bool:
     return numbers >= _TELLING and filesystem_type(directory.qf_fd) in _WHOLE
 
 
+@dataclass(slots=True)
+class Share:
+    """What is to be made durable."""
+
+    claims: list[Claim] = field(default_factory=list)
+    """Their bytes."""
+    directories: list[QueueDirectory] = field(default_factory=list)
+    """The names of their control files."""
+
+    def __len__(self) -> int:
+        """Return how many syncs that would take."""
+        return len(self.claims) + len(self.directories)
+
+
 class Disks:
     """What is known of the file systems; used by one sync at a time."""
 
@@ -67,35 +89,41 @@ class Disks:
         self._trusted: dict[int, bool] = {}  # by device
         self._rests_until: dict[int, float] = {}
 
-    def sync(self, claims: Iterable[Claim]) -> list[Claim]:
-        """Sync what may be synced as a whole; return the others.
+    def sync(self, wanted: Share) -> Share:
+        """Sync what may be synced as a whole; return what is left.
 
-        Where a syncfs failed, each file has to be asked: the data that were lost
-        may be another program's.
+        Where a syncfs failed, each file has to be asked: the data that were lost may
+        be another program's.
         """
-        shares: dict[int, list[Claim]] = {}
-        devices: dict[Path, int] = {}
-        for claim in claims:
-            directory = claim.directory
-            device = devices.get(directory.path)
-            if device is None:
+        shares: dict[int, Share] = {}  # by device
+        known: dict[Path, Share] = {}
+
+        def share_of(directory: QueueDirectory) -> Share:
+            share = known.get(directory.path)
+            if share is None:
                 device = directory.fs.fstat(directory.qf_fd).st_dev
-                devices[directory.path] = device
-            shares.setdefault(device, []).append(claim)
-        left: list[Claim] = []
+                share = known[directory.path] = shares.setdefault(device, Share())
+            return share
+
+        for claim in wanted.claims:
+            share_of(claim.directory).claims.append(claim)
+        for directory in wanted.directories:
+            share_of(directory).directories.append(directory)
+        left = Share()
         for device, share in shares.items():
             if len(share) <= FEW or not self._sync_whole(device, share):
-                left += share
+                left.claims += share.claims
+                left.directories += share.directories
         return left
 
-    def _sync_whole(self, device: int, claims: Sequence[Claim]) -> bool:
-        directory = claims[0].directory
+    def _sync_whole(self, device: int, share: Share) -> bool:
+        directory = next(chain(share.directories, (c.directory for c in share.claims)))
         if device not in self._trusted:
             self._trusted[device] = self._trusts(directory)
         began = time.monotonic()
         if not self._trusted[device] or began < self._rests_until.get(device, began):
             return False
-        for claim in claims:
+        for claim in share.claims:
             claim.changed = False  # first: a mark made meanwhile needs the next sync
         try:
             directory.fs.syncfs(directory.qf_fd)
@@ -128,7 +156,7 @@ class SyncGroup:
         self.marks += count
 
     def finished(self, claim: Claim) -> None:
-        """Take over a claim with MSTATE F: unlinked after the next sync."""
+        """Take over a claim with MSTATE F: removed with the next sync."""
         self._dirty.pop(id(claim), None)
         self._finished[id(claim)] = claim
 
@@ -182,9 +210,9 @@ class Batch:
         self._dirty = dirty
         self._finished = finished
         self._waiting = waiting
+        self._stuck: set[str] = set()  # ids
+        self._is_removed = False
         self.marks = marks
-        self.is_synced = False
-        """Whether its bytes are durable; it may be put away without (``none``)."""
 
     def claims(self) -> Iterable[Claim]:
         """Yield every claim of the batch."""
@@ -193,33 +221,67 @@ class Batch:
         for visit in self._waiting:
             yield visit.claim
 
-    def sync(self, pool: ThreadPoolExecutor | None = None) -> None:
-        """Make every file of the batch durable, in parallel if there is a *pool*.
+    def retiring(self) -> Iterator[tuple[Claim, OSError] | None]:
+        """Unlink the control files of what is finished, before the ``sync``.
 
-        Raises OSError when one fails: then nothing of the batch may be believed.
+        Yields after each, and with an error what could not be unlinked: its F is
+        synced, and a later look at it tries again.
+        """
+        for claim in self._finished:
+            try:
+                unlink_control(claim.directory, claim.queue_id)
+            except OSError as error:
+                self._stuck.add(claim.queue_id)
+                yield claim, error
+            else:
+                yield None
+
+    def removed(self, stuck: Container[str]) -> None:
+        """Take note that somebody else does all of ``retiring``, syncs, and unlinks.
+
+        Only what is *stuck*, by id, has a control file still.
+        """
+        self._stuck.update(c.queue_id for c in self._finished if c.queue_id in stuck)
+        self._is_removed = True
+
+    @property
+    def needs_sync(self) -> bool:
+        """Say whether there is anything to sync."""
+        return len(self._unsynced()) > 0
+
+    def sync(self, pool: ThreadPoolExecutor | None = None) -> None:
+        """Make the whole batch durable, in parallel if there is a *pool*.
+
+        Raises OSError when that fails: then nothing of the batch may be believed.
         A dirty claim that its owner closed meanwhile was synced or unlinked by it.
         """
-        claims = self._disks.sync(c for c in self.claims() if c.fd >= 0)
-        if pool is None or len(claims) == 1:
-            for claim in claims:
-                _sync_open(claim)
+        left = self._disks.sync(self._unsynced())
+        syncs = [partial(_sync_open, claim) for claim in left.claims]
+        syncs += [partial(_sync_names, directory) for directory in left.directories]
+        if pool is None or len(syncs) == 1:
+            for sync in syncs:
+                sync()
         else:
-            futures: list[Future[None]] = [pool.submit(_sync_open, c) for c in claims]
+            futures: list[Future[None]] = [pool.submit(sync) for sync in syncs]
             for future in futures:
                 future.result()
-        self.is_synced = True
+
+    def _unsynced(self) -> Share:
+        claims = [*self._dirty, *(visit.claim for visit in self._waiting)]
+        places: dict[int, QueueDirectory] = {}
+        for claim in self._finished:
+            if claim.queue_id in self._stuck:
+                claims.append(claim)
+            elif not self._is_removed:
+                places[id(claim.directory)] = claim.directory
+        return Share([c for c in claims if c.fd >= 0], list(places.values()))
 
     def complete(self) -> list[tuple[Claim, OSError]]:
         """Do all of ``completing``; return what failed."""
         return [failure for failure in self.completing() if failure is not None]
 
-    def completing(
-        self, *, removed: bool = False
-    ) -> Iterator[tuple[Claim, OSError] | None]:
-        """Unlink what is finished and release the rest.
-
-        *removed*: somebody else has unlinked it.  Without a ``sync`` before, control
-        files go first.
+    def completing(self) -> Iterator[tuple[Claim, OSError] | None]:
+        """Unlink what else finished messages had, after the sync; release the rest.
 
         Yields after each message, and with an error what could not be unlinked or
         read again: it is let go all the same, and what its control file says holds.
@@ -227,8 +289,10 @@ class Batch:
         for claim in self._finished:
             failure = None
             try:
-                if not removed:
-                    remove(claim, synced=self.is_synced)
+                if not (self._is_removed or claim.queue_id in self._stuck):
+                    unlink_rest(
+                        claim.directory, claim.queue_id, has_texts=claim.has_texts
+                    )
             except OSError as error:
                 failure = claim, error
             finally:
@@ -244,8 +308,13 @@ class Batch:
             yield failure
 
     @property
+    def is_removed(self) -> bool:
+        """Say whether somebody else unlinks what is finished."""
+        return self._is_removed
+
+    @property
     def finished(self) -> Sequence[Claim]:
-        """Return the messages that ``completing`` unlinks."""
+        """Return the messages that are over."""
         return self._finished
 
     @property
@@ -259,7 +328,7 @@ class Batch:
         return len(self._finished) + len(self._waiting)
 
     def give_up(self, reason: str) -> None:
-        """Close everything after a failed sync; nothing is unlinked."""
+        """Close everything after a failed sync; no data is unlinked."""
         for claim in self.claims():
             claim.directory.blocked = claim.directory.blocked or reason
         for claim in self._finished:
@@ -275,3 +344,8 @@ def _sync_open(claim: Claim) -> None:
     except OSError:
         if claim.fd >= 0:
             raise
+
+
+def _sync_names(directory: QueueDirectory) -> None:
+    """Make it durable that control files are gone."""
+    directory.fs.fsync(directory.qf_fd)

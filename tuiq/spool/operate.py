@@ -7,7 +7,7 @@ the holder applies them, and the answer tells what the operator may rely on.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,15 +21,15 @@ from tuiq.errors import (
 from tuiq.spool.answers import Answer, Result, Target, Verb
 from tuiq.spool.asking import ask_holder
 from tuiq.spool.claim import Claim
-from tuiq.spool.finish import remove
+from tuiq.spool.finish import remove, unlink_control, unlink_rest
 from tuiq.spool.lock import lock_control, open_control
 from tuiq.spool.passes import End
-from tuiq.spool.verbs import Deed, apply_locked, purge_damaged
+from tuiq.spool.verbs import Deed, apply_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tuiq.spool.fs import Fs, StatResult
+    from tuiq.spool.fs import StatResult
     from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.site import Site
 
@@ -56,6 +56,8 @@ class _Work:
     fd: int = -1
     """An unlocked descriptor with request bytes to sync, or -1."""
     deed: Deed | None = None
+    is_unlinked: bool = False
+    """Whether the control file of a finished message is gone."""
 
     @property
     def is_over(self) -> bool:
@@ -205,7 +207,7 @@ def _act_locked(
     except MessageDamaged:
         if verb is not Verb.PURGE:
             raise
-        purge_damaged(directory, target.queue_id, fd)
+        remove(directory, target.queue_id)
         work.fd = fd
         work.say(Result.ACTED, "damaged message removed for good")
         return
@@ -225,7 +227,7 @@ def _sync(works: list[_Work], site: Site) -> None:
             group[1].append(work)
     for directory, group_works in by_directory.values():
         try:
-            _sync_directory(directory.fs, group_works)
+            _sync_directory(directory, group_works)
         except OSError as error:
             reason = (error.strerror or "error").lower()
             site.suspect(directory, reason)
@@ -233,12 +235,32 @@ def _sync(works: list[_Work], site: Site) -> None:
                 work.give_up(f"the disk may have lost it: {reason}; see tuiq check")
 
 
-def _sync_directory(fs: Fs, works: list[_Work]) -> None:
-    if len(works) > FEW:
-        fs.syncfs(_fd(works[0]))
+def _sync_directory(directory: QueueDirectory, works: list[_Work]) -> None:
+    """Unlink control files of what is over, and make all changes durable.
+
+    A file that is gone needs no sync of its own.
+    """
+    fs = directory.fs
+    changed = [work for work in works if not _unlink(directory, work)]
+    if len(changed) > FEW:
+        fs.syncfs(directory.qf_fd)
         return
-    for work in works:
+    for work in changed:
         fs.fdatasync(_fd(work))
+    if len(changed) < len(works):
+        fs.fsync(directory.qf_fd)
+
+
+def _unlink(directory: QueueDirectory, work: _Work) -> bool:
+    """Unlink the control file if the message is over; say whether it is gone.
+
+    One that cannot be unlinked says F: the next look at it tries again.
+    """
+    if work.is_over and not work.is_unlinked:
+        with suppress(OSError):
+            unlink_control(directory, work.target.queue_id)
+            work.is_unlinked = True
+    return work.is_unlinked
 
 
 def _fd(work: _Work) -> int:
@@ -271,7 +293,8 @@ def _let_go(work: _Work) -> None:
     claim, deed = work.claim, work.deed
     try:
         if claim is not None and work.is_over:
-            remove(claim)
+            if work.is_unlinked:
+                unlink_rest(work.directory, claim.queue_id, has_texts=claim.has_texts)
         elif deed and deed.visit is not None:
             deed.visit.release()
     except OSError:

@@ -137,10 +137,17 @@ def _is_old(fs: Fs, name: str, dir_fd: int, limit: float) -> bool:
 def collect(
     directory: QueueDirectory, *, now: float, age: float, share: Share = (0, 1)
 ) -> list[str]:
-    """Remove orphans older than *age* seconds; return their names."""
+    """Remove orphans older than *age* seconds; return their names.
+
+    Their control files may have been unlinked just now, by somebody who waits for
+    the sync of that, or was killed before it.
+    """
+    found = find_orphans(directory, now=now, age=age, share=share)
+    if found:
+        directory.fs.fsync(directory.qf_fd)
     return [
         prefix + queue_id
-        for prefix, queue_id in find_orphans(directory, now=now, age=age, share=share)
+        for prefix, queue_id in found
         if discard_orphan(directory, prefix, queue_id)
     ]
 

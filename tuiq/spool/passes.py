@@ -50,14 +50,14 @@ class Start(Enum):
     IDLE = "idle"
     """Nothing is due; the index time was set right and the claim closed."""
     FINISHED = "finished"
-    """All recipients are final; MSTATE F is written and must be synced."""
+    """All recipients are final; MSTATE F is written: as with ``End.FINISHED``."""
 
 
 class End(Enum):
     """What is left to do with the claim after a pass."""
 
     FINISHED = "finished"
-    """MSTATE F is written: sync, then ``finish.remove``, then close."""
+    """MSTATE F is written: remove the files as ``finish`` says, then close."""
     WAITING = "waiting"
     """Sync if ``claim.changed``, then ``Pass.release``."""
 

@@ -24,7 +24,7 @@ from tests.crash.world import (
 )
 from tuiq.mail.dsn import Kind
 from tuiq.mail.outcome import Verdict
-from tuiq.spool import bounce, finish, group, passes
+from tuiq.spool import bounce, finish, group, passes, syncing
 from tuiq.spool.claim import Claim
 from tuiq.spool.layout import QueueDirectory, make_id
 from tuiq.spool.orphans import discard_orphan, find_orphans
@@ -119,7 +119,7 @@ def group_sequence() -> Sequence:
 def test_no_crash_around_a_group_sync_loses_mail(
     report: Report, monkeypatch: pytest.MonkeyPatch, few: int, how: str
 ) -> None:
-    monkeypatch.setattr(group, "FEW", few)
+    monkeypatch.setattr(syncing, "FEW", few)
     text = explore(group_sequence(), Caps(power=80, nested=8))
     report(f"T1 G, group sync, {how}", text)
 
@@ -152,7 +152,7 @@ def test_unlinking_the_data_first_is_caught(
 def test_a_group_without_its_syncfs_is_caught(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group, "FEW", 0)
+    monkeypatch.setattr(syncing, "FEW", 0)
     broken = group_sequence()
     broken.make = NoMarkSync
     caught = caught_by_crashes(broken, "2 LIVE_WITHOUT_BODY")

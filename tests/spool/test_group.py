@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.spool.world import open_world, put
-from tuiq.spool import control, group
+from tuiq.spool import control, syncing
 from tuiq.spool.finish import claim_message
-from tuiq.spool.group import FEW, SyncGroup, trusts_syncfs
+from tuiq.spool.group import SyncGroup
+from tuiq.spool.syncing import FEW, trusts_syncfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def test_after_a_failed_syncfs_each_file_is_asked(
 def test_a_slow_syncfs_is_not_repeated_for_a_while(
     world: World, claims: list[Claim], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group, "SLOW", 0.0)
+    monkeypatch.setattr(syncing, "SLOW", 0.0)
     made = dirtied(claims)
     syncs(world[1])
     made.take().sync()
@@ -133,5 +134,5 @@ def test_syncfs_is_trusted_where_it_flushes_and_tells_of_errors(
     uname = Uname()
     uname.release = release  # type: ignore[attr-defined]
     monkeypatch.setattr(os, "uname", lambda: uname)
-    monkeypatch.setattr(group, "filesystem_type", lambda _fd: kind)
+    monkeypatch.setattr(syncing, "filesystem_type", lambda _fd: kind)
     assert trusts_syncfs(world[0].directories[0]) is trusted

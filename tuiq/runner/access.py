@@ -204,8 +204,7 @@ class Access:
             destination.turns += 1
             destination.changed.set()
         elif isinstance(told, Recall):
-            destination.is_recalled = destination.active > 0
-            destination.changed.set()
+            destination.recall()
         else:
             destination.hear(told)
             if told.is_news and told.failure is not None:

@@ -14,7 +14,7 @@ from tuiq.runner.limits import Pace, Window
 from tuiq.spool.status import DestinationStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tuiq.mail.reply import Reply
     from tuiq.runner.leases import Answered, Failed, Terms
@@ -47,8 +47,8 @@ class Allowance:
         """Messages in the workers' queues."""
         self.turns: deque[int] = deque()
         """Workers that want to begin a transaction, in their order."""
-        self.recalled: int | None = None
-        """The worker that is to end a connection; one at a time."""
+        self.recalled: Counter[int] = Counter()
+        """Connections that workers are to end and still have; none is 0."""
         self.dead_until = 0.0
         """Epoch seconds until which it is left alone; not 0: one probe comes first."""
         self.capped_until = 0.0
@@ -95,8 +95,10 @@ class Allowance:
 
     def ended(self, worker: int, now: float) -> None:
         """Take note that a connection has gone, recalled or by itself."""
-        if self.recalled == worker:
-            self.recalled = None
+        if self.recalled[worker] > 1:
+            self.recalled[worker] -= 1
+        else:
+            del self.recalled[worker]
         self.leases[worker] -= 1
         if self.leases[worker] > 0:
             return
@@ -106,11 +108,10 @@ class Allowance:
 
     def forget_worker(self, worker: int) -> None:
         """Take all leases of a dead worker back."""
-        for memory in (self.leases, self.wishes, self.since, self.waiting):
+        for memory in (self.leases, self.recalled, self.wishes, self.waiting):
             memory.pop(worker, None)
+        self.since.pop(worker, None)
         self.turns = deque(w for w in self.turns if w != worker)
-        if self.recalled == worker:
-            self.recalled = None
 
     def answered(self, said: Answered, now: float) -> bool:
         """Learn from answers; say whether it is known to work again."""
@@ -180,9 +181,12 @@ class Allowance:
 
         None when nobody wishes for any.
         """
-        return min(
-            self.since, key=lambda w: (self.leases[w], self.since[w]), default=None
-        )
+        return self._neediest_of(self.since, self.leases)
+
+    def _neediest_of(
+        self, workers: Iterable[int], has: Mapping[int, int]
+    ) -> int | None:
+        return min(workers, key=lambda w: (has.get(w, 0), self.since[w]), default=None)
 
     def wish(self, worker: int, wanted: int, now: float) -> None:
         """Take note of how many further connections a worker wishes for."""
@@ -204,18 +208,36 @@ class Allowance:
         return max(self.granted, self.since[worker]) + PATIENCE
 
     def to_recall(self, now: float) -> int | None:
-        """Return the worker that is to give up a connection, if any."""
-        spare = self.connections - self.window.size
-        if spare < 0 or not self.leases or self.recalled is not None:
-            return None  # nothing is short, or what is comes free already
-        richest = max(self.leases, key=lambda w: self.leases[w])
-        worker = self.neediest()
-        if spare or worker is None:
-            return richest if spare else None
-        mine = self.leases[worker]
-        if self.leases[richest] - mine >= 2:
+        """Return the worker that is to give up one more connection, if any.
+
+        Whoever comes late gets its share as soon as transactions end, not one
+        connection after the other: until then its mail waits for nothing.
+        """
+        if self.connections < self.window.size:
+            return None  # nothing is short
+        kept = self.leases - self.recalled
+        richest = max(self.leases, key=lambda w: kept[w])
+        if kept.total() > self.window.size:
             return richest
-        return None if mine or now < self.patient_until(worker) else richest
+        has = kept.copy()
+        worker = self._promise(has)
+        if worker is None or kept[richest] - has[worker] >= 2:
+            return None if worker is None else richest
+        is_patient = bool(self.recalled or has[worker])
+        return None if is_patient or now < self.patient_until(worker) else richest
+
+    def _promise(self, has: Counter[int]) -> int | None:
+        """Give *has* what comes free by recalls; return who still wishes for more."""
+        wishes = dict(self.wishes)
+        for _ in range(self.window.size - has.total()):
+            worker = self._neediest_of(wishes, has)
+            if worker is None:
+                return None
+            has[worker] += 1
+            wishes[worker] -= 1
+            if not wishes[worker]:
+                del wishes[worker]
+        return self._neediest_of(wishes, has)
 
     def times(self) -> Iterator[float]:
         """Yield when something becomes possible by the clock: nothing yet is.
@@ -230,7 +252,7 @@ class Allowance:
         if self.connections < self.window.size:
             if not self.is_probed:
                 yield self.closed_until
-        elif not self.leases[worker] and self.recalled is None:
+        elif not self.leases[worker] and not self.recalled:
             yield self.patient_until(worker)
 
     # -- telling ---------------------------------------------------------------

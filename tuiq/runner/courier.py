@@ -123,7 +123,7 @@ class Courier:
         self.watchers.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             self.is_broken = True
-        destination.is_recalled = False  # whichever connection has gone
+        destination.left()
         self.access.ended(destination)
         self._on_change()
 

@@ -116,9 +116,8 @@ class Governor:
             allowance.grant(worker, now)
             letters.append((worker, Grant(ident=allowance.ident)))
             worker = allowance.neediest()
-        richest = allowance.to_recall(now)
-        if richest is not None:
-            allowance.recalled = richest
+        while (richest := allowance.to_recall(now)) is not None:
+            allowance.recalled[richest] += 1
             letters.append((richest, Recall(ident=allowance.ident)))
         when = min(allowance.times(), default=None)
         if when is None:

@@ -158,8 +158,9 @@ class Destination:
         """Messages that the governor was told of."""
         self.told_terms: Terms | None = None
         """Terms that the governor was told of."""
-        self.is_recalled = False
-        """Whether one connection is to end after its transaction."""
+        self.recalled = 0
+        """Connections that are to end after their transactions; none was chosen yet."""
+        self._leaving = 0
         self.is_paced = False
         """Whether every transaction needs a turn."""
         self.turns = 0
@@ -214,6 +215,28 @@ class Destination:
     def active(self) -> int:
         """Return how many connections there are, or are being made."""
         return self.connecting + self.sessions
+
+    # -- giving connections back -----------------------------------------------
+
+    def recall(self) -> None:
+        """Let one more connection end after its transaction."""
+        self.recalled = min(self.recalled + 1, self.active)
+        self.changed.set()
+
+    def takes_one_back(self) -> bool:
+        """Say whether the connection that asks is to end; it has to, then."""
+        if not self.recalled:
+            return False
+        self.recalled -= 1
+        self._leaving += 1
+        return True
+
+    def left(self) -> None:
+        """Take note that a connection has gone; any will do for a recall."""
+        if self._leaving:
+            self._leaving -= 1
+        elif self.recalled:
+            self.recalled -= 1
 
     def wanted(self, *, room: int) -> int:
         """Return how many further connections would find something to do.

@@ -51,7 +51,7 @@ class Syncs:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        for call in ("fdatasync", "syncfs"):
+        for call in ("fdatasync", "fsync", "syncfs"):
             monkeypatch.setattr(OsFs, call, self._counted(getattr(OsFs, call)))
 
     def _counted(self, real: Callable[..., None]) -> Callable[..., None]:
@@ -84,7 +84,19 @@ async def test_mail_that_comes_one_by_one_does_not_cost_a_sync_each(
         await until(lambda: not world.ids())
         took = time.monotonic() - began
     assert len(server.received) == len(ids)
-    assert syncs.count <= 4 * (took / 0.5 + 2), "a few of one file system go singly"
+    assert 1 <= syncs.count <= took / 0.5 + 4
+
+
+async def test_the_last_messages_are_company_enough_for_each_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "GATHER", 3600.0)
+    monkeypatch.setattr(marks, "COMPANY", 3)
+    async with ScriptedServer() as server, world.running(server):
+        for count in (1, 4):
+            for _ in range(count):
+                world.submit()
+            await until(lambda: not world.ids())
 
 
 # -- scans -------------------------------------------------------------------------

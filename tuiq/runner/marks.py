@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 GATHER = 0.06
 """Seconds that a sync waits for company, so that there are few; well below
 ``group.MAX_DELAY``."""
+COMPANY = 16
+"""Messages that are company enough for a sync."""
 SLICE = 8
 """Messages put away before connections get their turn."""
 REMOVED_SLICE = 64
@@ -149,10 +151,12 @@ class Marks:
     def rest(self) -> None:
         """Take note that no message is open: waiting would bring no company.
 
-        Syncs begin ``GATHER`` apart all the same: mail that comes one by one must not
-        cost a sync each.
+        Syncs for a few begin ``GATHER`` apart all the same: mail that comes one by
+        one must not cost a sync each.
         """
-        if self._resting is None:
+        if len(self._group) > COMPANY:
+            self.hurry()
+        elif self._resting is None:
             loop = asyncio.get_running_loop()
             when = max(loop.time(), self._began + GATHER)
             self._resting = loop.call_at(when, self._rested)

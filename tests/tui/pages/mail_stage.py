@@ -121,6 +121,8 @@ async def staged(
             stage = MailStage(app, pilot, page, world, clock, spool)
             await stage.until(lambda: _is_read(stage))
             app.turn()
+            await stage.until(lambda: _is_drawn(stage))
+            app.turn()
             await pilot.pause()
             yield stage
 
@@ -131,3 +133,14 @@ def _is_read(stage: MailStage[Any]) -> bool:
     return not messages.is_busy and all(
         row is not None and row.stage.value == "read" for row in rows
     )
+
+
+def _is_drawn(stage: MailStage[Any]) -> bool:
+    """Say whether every row is listed, and has its line if there is room."""
+    page, grid = stage.page, stage.page.grid
+    if page.view.count < page.view.among:
+        return False
+    top = grid.region.y + 1  # below the head
+    room = min(page.model.count, grid.size.height - 1)
+    lines = stage.text.split("\n")[top : top + room]
+    return len(lines) == room and all(lines)

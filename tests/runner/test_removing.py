@@ -13,6 +13,7 @@ from tests.runner.world import PATIENCE, World, until
 from tests.spool.world import FaultyFs
 from tuiq.demo.server import ScriptedServer
 from tuiq.errors import MessageBusy, MessageGone
+from tuiq.runner.desk import Desk
 from tuiq.runner.removing import FarRemover, Remover
 from tuiq.runner.wire import Channel, Remove, Removed
 from tuiq.spool.claim import lock_message
@@ -178,6 +179,21 @@ async def test_a_runner_without_help_removes_its_messages_itself(
     async with ScriptedServer() as server:
         await world.once(server)
     assert not files(world)
+
+
+@pytest.mark.parametrize("room", [True, False])
+async def test_what_a_dead_runner_finished_is_removed_and_told_of(
+    world: World, monkeypatch: pytest.MonkeyPatch, room: bool
+) -> None:
+    claims = [finished(world) for _ in range(5)]
+    for claim in claims:
+        claim.close()
+    if not room:
+        monkeypatch.setattr(Desk, "has_room", property(lambda _: False))
+    await world.once()
+    assert not files(world)
+    told = [line["id"] for line in world.journal("finished")]
+    assert sorted(told) == sorted(claim.queue_id for claim in claims) * room
 
 
 async def test_a_removal_that_is_not_durable_makes_the_directory_suspect(

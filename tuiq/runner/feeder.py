@@ -13,7 +13,9 @@ from tuiq.runner.routes import Way
 from tuiq.runner.threads import in_thread
 from tuiq.runner.triage import needs_connection
 from tuiq.runner.work import Fate, Key, Work
+from tuiq.spool.claim import lock_message
 from tuiq.spool.finish import claim_message
+from tuiq.spool.flags import MState
 from tuiq.spool.lifecycle import MAX_OPENED
 from tuiq.spool.reading import read_entry
 
@@ -195,11 +197,19 @@ class Feeder:
     def _sweep_finished(self, directory: QueueDirectory, queue_id: str) -> None:
         """Remove what a dead runner finished but could not unlink any more."""
         try:
-            claim_message(directory, queue_id).close()
+            if not self._desk.has_room:
+                claim_message(directory, queue_id).close()  # does it at once
+                return
+            claim = lock_message(directory, queue_id)
         except (MessageGone, MessageBusy):
             return
         except (TuiqError, OSError) as error:
             _log.error("%s", error)
+            return
+        if claim.mstate == MState.FINISHED:
+            self._desk.marks.finish(claim)
+        else:
+            claim.close()
 
     def _is_paused(self, directory: QueueDirectory) -> bool:
         pauses = self._host.spool.pauses.current()

@@ -70,7 +70,8 @@ class Marks:
         """Tell *on_failure* about each claim whose sync failed.
 
         *on_sync* is called after each sync, and when claims were let go; *on_finished*
-        is told of messages that are gone, durably if marks are to be durable.
+        is told of messages that are about to be removed: nobody could tell of them
+        when this process is killed meanwhile.
         """
         self.durability = durability
         self.remover: Remover | None = None
@@ -233,6 +234,7 @@ class Marks:
         claims = batch.finished
         if not claims:
             return
+        self._on_finished(claims)
         if self.remover is not None:
             removal = await self.remover(claims, sync=self.durability != "none")
             if removal is not None:
@@ -247,8 +249,6 @@ class Marks:
 
     async def _put_away(self, batch: Batch) -> None:
         """Let go of a batch that was synced, or needs no sync."""
-        if batch.finished:
-            self._on_finished(batch.finished)
         if batch.is_heavy and not batch.is_removed:
             for claim, error in await in_thread(batch.complete):
                 _tell_unfinished(claim, error.strerror or "error")

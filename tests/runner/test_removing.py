@@ -13,6 +13,7 @@ from tests.runner.world import PATIENCE, World, until
 from tests.spool.world import FaultyFs
 from tuiq.demo.server import ScriptedServer
 from tuiq.errors import MessageBusy, MessageGone
+from tuiq.runner import removing
 from tuiq.runner.desk import Desk
 from tuiq.runner.removing import FarRemover, Remover
 from tuiq.runner.wire import Channel, Remove, Removed
@@ -167,6 +168,20 @@ async def test_a_worker_whose_supervisor_is_gone_is_told_to_do_it_itself(
         await until(lambda: remover._is_lost)
         assert await remover([claim], sync=True) is None
         claim.close()
+
+
+async def test_marks_do_not_wait_for_a_supervisor_that_does_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing, "PATIENCE", 0.01)
+    ours, theirs = socket.socketpair()
+    near = Channel(*await asyncio.open_unix_connection(sock=ours))
+    with theirs:
+        remover, claim = FarRemover(near), finished(world)
+        assert await remover([claim], sync=True) is None
+        remover.heard(Removed(number=0, failed={}, problem=""))  # it woke up
+        claim.close()
+        await near.close()
 
 
 @pytest.mark.parametrize("durability", ["group", "each", "none"])

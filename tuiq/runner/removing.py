@@ -36,6 +36,8 @@ KEPT_OPEN = 0.1
 """Seconds for which control files stay open after they were unlinked."""
 MOST_KEPT = 512
 """Control files that are kept open at a time, out of 16 times as many descriptors."""
+PATIENCE = 1.0
+"""Seconds for which a worker lets marks wait for the supervisor: it may be stopped."""
 LATER = "what dead processes left is removed later"
 """What a log says of a file that could not be unlinked."""
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK
@@ -154,7 +156,8 @@ class FarRemover:
     async def __call__(self, claims: Sequence[Claim], *, sync: bool) -> Removed | None:
         """Have finished messages removed, durably if *sync*; return what failed.
 
-        None: nobody is there to do it.
+        None: nobody is there to do it, or to be seen doing it: doing it once more
+        does no harm.
         """
         if self._is_lost:
             return None
@@ -166,8 +169,9 @@ class FarRemover:
         )
         self._channel.send(Remove(number=number, messages=messages, sync=sync))
         try:
-            return await answer
-        except ConnectionError:
+            async with asyncio.timeout(PATIENCE):
+                return await answer
+        except (ConnectionError, TimeoutError):
             return None
         finally:
             del self._asked[number]

@@ -26,7 +26,7 @@ from tuiq.config import Config, RetryConfig, SpoolConfig
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.spool import control
 from tuiq.spool.answers import Target, Verb
-from tuiq.spool.finish import claim_message, remove
+from tuiq.spool.finish import claim_message, unlink_all
 from tuiq.spool.layout import make_id, open_queue_directory, split_name
 from tuiq.spool.operate import operate
 from tuiq.spool.orphans import collect
@@ -232,7 +232,8 @@ class SpoolMachine(RuleBasedStateMachine):
 
     def finish(self, queue_id: str, visit: Pass) -> None:
         """Remove a finished message."""
-        remove(visit.claim.directory, queue_id)
+        visit.claim.sync()
+        unlink_all(visit.claim)
         visit.claim.close()
 
     @precondition(lambda self: self.passes)

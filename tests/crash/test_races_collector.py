@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Report
+from tests.crash.driver import Runner, Settings
 from tests.crash.explore import Ledger, crash_at
 from tests.crash.mutants import caught_by_schedules
 from tests.crash.schedule import Race, search
@@ -18,15 +19,28 @@ from tests.crash.world import (
     make_spool,
     open_queue,
 )
-from tuiq.spool import orphans
+from tuiq.spool import group, orphans
+from tuiq.spool.control import Origin
+from tuiq.spool.finish import claim_message
+from tuiq.spool.flags import RState
 from tuiq.spool.orphans import collect, discard_orphan
 from tuiq.spool.submit import Draft, submit
+
+
+def notice() -> Draft:
+    return Draft(
+        envelope=envelope(b"ok@x"),
+        data=[BODY],
+        birth_us=BIRTH,
+        queue_id=ID,
+        origin=Origin.DSN,
+    )
 
 
 def submitter(fs: SimFs, ledger: Ledger) -> None:
     """Submit as bounces do: under a fixed id, after sweeping what a crash left."""
     directory = open_queue(fs)
-    draft = Draft(envelope=envelope(b"ok@x"), data=[BODY], birth_us=BIRTH, queue_id=ID)
+    draft = notice()
     for _ in range(2):
         try:
             submit(directory, draft)
@@ -93,3 +107,53 @@ def test_a_collector_that_trusts_a_name_is_caught(
     )
     caught = caught_by_schedules(race, "2 LIVE_WITHOUT_BODY")
     report("mutant: collector does not compare inodes", caught)
+
+
+def delivered() -> tuple[SimDisk, Ledger]:
+    """Return a spool with a notice that is delivered, and whose runner died then."""
+    disk, ledger = SimDisk(), Ledger()
+    fs = SimFs(disk, "setup")
+    make_spool(fs)
+    directory = open_queue(fs)
+    submit(directory, notice())
+    ledger.note("acknowledged", ID, (b"ok@x",))
+    claim = claim_message(directory, ID)
+    for state in (RState.ATTEMPT, RState.UNKNOWN, RState.DELIVERED):
+        claim.mark([0], state)
+    ledger.note("delivered", ID, 0)
+    fs.kill()
+    disk.settle()
+    return disk, ledger
+
+
+def finisher(fs: SimFs, ledger: Ledger) -> None:
+    """Remove what is over as the next runner does."""
+    Runner(fs, ledger, Settings()).deliver(ID)
+
+
+def test_a_notice_that_is_made_again_keeps_its_data_while_the_old_one_goes(
+    report: Report,
+) -> None:
+    race = Race(
+        name="finisher, submitter of the same id",
+        start=delivered,
+        actors={"submitter": submitter, "finisher": finisher},
+        check=check_crashed,
+        private=before_its_lock,
+    )
+    report(f"T2 {race.name}", search(race))
+
+
+def test_the_short_way_for_an_id_that_comes_again_is_caught(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group, "is_unique", lambda _claim: True)
+    race = Race(
+        name="",
+        start=delivered,
+        actors={"submitter": submitter, "finisher": finisher},
+        check=check_crashed,
+        private=before_its_lock,
+    )
+    caught = caught_by_schedules(race, "2 LIVE_WITHOUT_BODY")
+    report("mutant: short way for every id", caught)

@@ -19,6 +19,7 @@ from tuiq.runner.removing import FarRemover, Remover
 from tuiq.runner.wire import Channel, Remove, Removed
 from tuiq.spool.claim import lock_message
 from tuiq.spool.finish import mark_finished
+from tuiq.spool.flags import RState
 from tuiq.spool.fs import OsFs
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ async def supervised(
 
 def finished(world: World) -> Claim:
     claim = lock_message(world.spool.directories[0], world.submit())
+    for state in (RState.ATTEMPT, RState.UNKNOWN, RState.DELIVERED):
+        claim.mark([0], state)
     mark_finished(claim)
     return claim
 
@@ -209,6 +212,17 @@ async def test_what_a_dead_runner_finished_is_removed_and_told_of(
     assert not files(world)
     told = [line["id"] for line in world.journal("finished")]
     assert sorted(told) == sorted(claim.queue_id for claim in claims) * room
+
+
+async def test_what_was_never_accepted_is_removed_and_not_told_of(
+    world: World,
+) -> None:
+    claim = lock_message(world.spool.directories[0], world.submit())
+    mark_finished(claim)
+    claim.close()
+    await world.once()
+    assert not files(world)
+    assert world.journal("finished") == []
 
 
 async def test_a_removal_that_is_not_durable_makes_the_directory_suspect(

@@ -16,7 +16,7 @@ from tuiq.config import Config, RetryConfig, SpoolConfig, SubmissionConfig
 from tuiq.mail.envelope import Envelope, Recipient
 from tuiq.mail.outcome import Outcome, Verdict
 from tuiq.mail.reply import Reply
-from tuiq.spool.finish import remove
+from tuiq.spool.finish import unlink_all
 from tuiq.spool.fs import OsFs
 from tuiq.spool.passes import End, Pass
 from tuiq.spool.setup import create_spool
@@ -175,7 +175,7 @@ def end_pass(visit: Pass) -> End:
     end = visit.end()
     visit.claim.sync()
     if end is End.FINISHED:
-        remove(visit.claim.directory, visit.claim.queue_id)
+        unlink_all(visit.claim)
         visit.claim.close()
     else:
         visit.release()

@@ -204,7 +204,8 @@ class Access:
             destination.turns += 1
             destination.changed.set()
         elif isinstance(told, Recall):
-            destination.recall()
+            destination.leased.recall()
+            destination.changed.set()
         else:
             destination.hear(told)
             if told.is_news and told.failure is not None:

@@ -107,6 +107,7 @@ class Courier:
     def connect(self, destination: Destination, group: asyncio.TaskGroup) -> None:
         """Start another connection to *destination*."""
         destination.connecting += 1
+        destination.leased.take()
         watcher = ConnectionWatcher(
             destination.name,
             self.spool.clock,
@@ -123,7 +124,7 @@ class Courier:
         self.watchers.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             self.is_broken = True
-        destination.left()
+        destination.leased.left()
         self.access.ended(destination)
         self._on_change()
 

@@ -178,7 +178,7 @@ class Desk:
     async def _claim(self, work: Work, in_hand: Unit | None, *, sending: bool) -> bool:
         visit: Pass | None = None
         try:
-            claim = claim_message(work.directory, work.queue_id)
+            claim = claim_message(work.directory, work.queue_id, over=self.marks.finish)
             relay_of = self.routes.relay_of(claim)
             visit = Pass(claim, self._spool.site, relay_of=relay_of)
             if not self.expire_allowed:

@@ -13,9 +13,7 @@ from tuiq.runner.routes import Way
 from tuiq.runner.threads import in_thread
 from tuiq.runner.triage import needs_connection
 from tuiq.runner.work import Fate, Key, Work
-from tuiq.spool.claim import lock_message
 from tuiq.spool.finish import claim_message
-from tuiq.spool.flags import MState
 from tuiq.spool.lifecycle import MAX_OPENED
 from tuiq.spool.reading import read_entry
 
@@ -34,6 +32,9 @@ if TYPE_CHECKING:
 
 CHUNK = 256
 """Messages looked at before connections get their turn."""
+SWEPT = 60.0
+"""Seconds for which a message that is over is not looked at again: closing a file that
+cannot be unlinked tells of a change as well."""
 _log = logging.getLogger(__name__)
 
 
@@ -77,6 +78,7 @@ class Feeder:
         # both by name.
         self._low: set[str] = set()
         self._full: set[str] = set()
+        self._swept: dict[Key, float] = {}  # epoch seconds
 
     @property
     def is_idle(self) -> bool:
@@ -196,20 +198,20 @@ class Feeder:
 
     def _sweep_finished(self, directory: QueueDirectory, queue_id: str) -> None:
         """Remove what a dead runner finished but could not unlink any more."""
+        desk, key = self._desk, (queue_id, directory.name)
+        now = self._host.spool.clock.now()
+        if now - self._swept.get(key, 0.0) < SWEPT:
+            return
+        if len(self._swept) > CHUNK:
+            self._swept.clear()
+        self._swept[key] = now
+        over = desk.marks.finish if desk.has_room else None
         try:
-            if not self._desk.has_room:
-                claim_message(directory, queue_id).close()  # does it at once
-                return
-            claim = lock_message(directory, queue_id)
+            claim_message(directory, queue_id, over=over).close()
         except (MessageGone, MessageBusy):
             return
         except (TuiqError, OSError) as error:
             _log.error("%s", error)
-            return
-        if claim.mstate == MState.FINISHED:
-            self._desk.marks.finish(claim)
-        else:
-            claim.close()
 
     def _is_paused(self, directory: QueueDirectory) -> bool:
         pauses = self._host.spool.pauses.current()

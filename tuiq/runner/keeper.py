@@ -12,7 +12,7 @@ from tuiq.spool.disk import low_disk
 from tuiq.spool.ingest import Ingester
 from tuiq.spool.journal import Event, Kind
 from tuiq.spool.layout import ALPHABET, DROP
-from tuiq.spool.orphans import collect, collect_services
+from tuiq.spool.orphans import NamesNotSynced, collect, collect_services
 from tuiq.spool.reading import read_entry
 from tuiq.spool.suspect import clear_suspect, is_marked
 
@@ -108,8 +108,15 @@ class Keeper:
             return
         self._collected = now
         for directory in self._directories:
+            if is_marked(spool.run_fd, directory):
+                continue  # what is gone may come back
             share = self._next_share(directory)
-            for name in collect(directory, now=now, age=age, share=share):
+            try:
+                names = collect(directory, now=now, age=age, share=share)
+            except NamesNotSynced as error:
+                self.suspect(directory, error.strerror or "error")
+                continue
+            for name in names:
                 _log.info("%s: removed orphan %s", directory.path, name)
         collect_services(spool.fs, spool.run_fd, spool.pauses_fd, now=now, age=age)
 

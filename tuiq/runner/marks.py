@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tuiq.runner.threads import in_thread
@@ -206,8 +207,9 @@ class Marks:
         is_good = True
         try:
             await self._retire(batch)
-            if self.durability != "none" and batch.needs_sync:
-                await in_thread(batch.sync, self._pool)
+            marks = self.durability != "none"
+            if batch.needs_sync(marks=marks):
+                await in_thread(partial(batch.sync, self._pool, marks=marks))
         except OSError as error:
             is_good = False
             for claim in batch.claims():
@@ -231,10 +233,11 @@ class Marks:
         for the interpreter around every unlink, which costs more than the unlink.
         Raises OSError when it was to be made durable elsewhere and was not.
         """
-        claims = batch.finished
+        if batch.finished:
+            self._on_finished(batch.finished)
+        claims = batch.removable
         if not claims:
             return
-        self._on_finished(claims)
         if self.remover is not None:
             removal = await self.remover(claims, sync=self.durability != "none")
             if removal is not None:
@@ -249,7 +252,7 @@ class Marks:
 
     async def _put_away(self, batch: Batch) -> None:
         """Let go of a batch that was synced, or needs no sync."""
-        if batch.is_heavy and not batch.is_removed:
+        if batch.is_heavy:
             for claim, error in await in_thread(batch.complete):
                 _tell_unfinished(claim, error.strerror or "error")
         else:

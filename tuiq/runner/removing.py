@@ -52,7 +52,8 @@ class Remover:
         """Remove messages of *spool*; of *descriptors* some may be used."""
         self._directories = {d.name: d for d in spool.directories}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="tuiq-remove")
-        self._most = min(MOST_KEPT, descriptors // 16)
+        self._room = min(MOST_KEPT, descriptors // 16)
+        """Control files that may be kept open, beside those that are."""
 
     async def serve(self, channel: Channel, wanted: Remove) -> None:
         """Unlink what a worker named, tell it, and let go of the inodes later.
@@ -66,11 +67,12 @@ class Remover:
         ]
         fds: list[tuple[QueueDirectory, int]] = []
         failed: dict[str, str] = {}
-        most = self._most // max(1, len(shares))
-        retired = await self._each(self._retire, ((share, most) for share in shares))
+        rooms = [self._take_room(len(share)) for share in shares]
+        retired = await self._each(self._retire, zip(shares, rooms, strict=True))
         for failures, kept in retired:
             failed |= failures
             fds += kept
+        self._room += sum(rooms) - len(fds)
         problem = await self._sync(wanted) if wanted.sync else ""
         channel.send(Removed(number=wanted.number, failed=failed, problem=problem))
         if not problem:
@@ -78,6 +80,12 @@ class Remover:
         if fds:
             await asyncio.sleep(KEPT_OPEN)
             await self._each(_close, ((fds,),))
+            self._room += len(fds)
+
+    def _take_room(self, wanted: int) -> int:
+        room = min(wanted, self._room)
+        self._room -= room
+        return room
 
     async def _each(
         self, do: Callable[..., _T], arguments: Iterable[tuple[Any, ...]]

@@ -162,7 +162,7 @@ class Trip:
             and len(destination.queue) > max(BACKLOG, destination.terms.ceiling)
             and self._loads[0].transaction.size <= AHEAD_SIZE
             and not destination.is_paced
-            and not destination.recalled
+            and not destination.leased.recalled
             and not self._courier.is_stopping
             and self._desk.has_room
             and destination.plain_until <= self._courier.spool.clock.now()
@@ -193,7 +193,7 @@ class Trip:
 
     def _is_to_end(self) -> bool:
         """Say whether this connection has to end: for good, or for another's sake."""
-        return self._destination.takes_one_back() or self._courier.is_stopping
+        return self._destination.leased.gives_one_back() or self._courier.is_stopping
 
     def _take(self) -> Unit | None:
         """Take the next unit, of an open message if no other may be opened."""

@@ -134,6 +134,41 @@ def _is_open(unit: Unit) -> bool:
     return unit.work.visit is not None or unit.is_withdrawn
 
 
+class Leased:
+    """Connections that were leased, and how many of them are to be given back."""
+
+    def __init__(self) -> None:
+        """Have none."""
+        self.recalled = 0
+        """Those that are to end after their transactions; none was chosen yet."""
+        self._count = 0
+        self._leaving = 0  # of those, the ones that were chosen
+
+    def take(self) -> None:
+        """Take note of a connection that is being made."""
+        self._count += 1
+
+    def recall(self) -> None:
+        """Let one more end after its transaction."""
+        self.recalled = min(self.recalled + 1, self._count - self._leaving)
+
+    def gives_one_back(self) -> bool:
+        """Say whether the connection that asks is to end; it has to, then."""
+        if not self.recalled:
+            return False
+        self.recalled -= 1
+        self._leaving += 1
+        return True
+
+    def left(self) -> None:
+        """Take note that one has gone; any will do for a recall."""
+        self._count -= 1
+        if self._leaving:
+            self._leaving -= 1
+        elif self.recalled:
+            self.recalled -= 1
+
+
 class Destination:
     """Where mail goes: who waits for it here, and what the governor said about it."""
 
@@ -158,9 +193,7 @@ class Destination:
         """Messages that the governor was told of."""
         self.told_terms: Terms | None = None
         """Terms that the governor was told of."""
-        self.recalled = 0
-        """Connections that are to end after their transactions; none was chosen yet."""
-        self._leaving = 0
+        self.leased = Leased()
         self.is_paced = False
         """Whether every transaction needs a turn."""
         self.turns = 0
@@ -215,28 +248,6 @@ class Destination:
     def active(self) -> int:
         """Return how many connections there are, or are being made."""
         return self.connecting + self.sessions
-
-    # -- giving connections back -----------------------------------------------
-
-    def recall(self) -> None:
-        """Let one more connection end after its transaction."""
-        self.recalled = min(self.recalled + 1, self.active)
-        self.changed.set()
-
-    def takes_one_back(self) -> bool:
-        """Say whether the connection that asks is to end; it has to, then."""
-        if not self.recalled:
-            return False
-        self.recalled -= 1
-        self._leaving += 1
-        return True
-
-    def left(self) -> None:
-        """Take note that a connection has gone; any will do for a recall."""
-        if self._leaving:
-            self._leaving -= 1
-        elif self.recalled:
-            self.recalled -= 1
 
     def wanted(self, *, room: int) -> int:
         """Return how many further connections would find something to do.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ from tuiq.spool.layout import FILE_MODE, SERVICE_FILES, split_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+REMOVAL = 0.3
+"""Seconds within which a runner has removed the data of a message that is over, as a
+rule: its control file goes first."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,9 +49,15 @@ class FileCheck:
                 yield from self._place(place)
         for queue_id, path in sorted(self.messages.items()):
             yield from check_message(self.place, queue_id, path, self.live)
-        for queue_id, path in self.others:
-            if queue_id not in self.messages:
-                yield from self._orphan(queue_id, path)
+        orphans = [
+            (queue_id, path)
+            for queue_id, path in self.others
+            if queue_id not in self.messages and self._is_left(path)
+        ]
+        if orphans:
+            time.sleep(REMOVAL)
+        for queue_id, path in orphans:
+            yield from self._orphan(queue_id, path)
 
     # -- names -----------------------------------------------------------------
 
@@ -144,13 +155,17 @@ class FileCheck:
         kinds = ("df", "bf", "xf") if kind == "qf" else ()
         return [*(self.place.home(each) / (each + queue_id) for each in kinds), path]
 
-    def _orphan(self, queue_id: str, path: Path) -> Iterator[Finding]:
-        """Report a file without its message, unless somebody is making one of it."""
+    def _is_left(self, path: Path) -> bool:
+        """Say whether a file is old, and nobody works on it."""
         try:
             old = self.place.now - path.lstat().st_mtime >= self.place.orphan_age
-            if not old or mend.is_locked(path):
-                return
+            return old and not mend.is_locked(path)
         except (FileNotFoundError, PermissionError):
+            return False
+
+    def _orphan(self, queue_id: str, path: Path) -> Iterator[Finding]:
+        """Report a file without its message, unless somebody is making one of it."""
+        if not self._is_left(path):
             return
         message = self.place.home("qf") / ("qf" + queue_id)
         if os.path.lexists(message):

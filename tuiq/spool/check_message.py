@@ -129,7 +129,7 @@ class _Checked:
         )
 
     def _is_live(self) -> bool:
-        """Look again: finishing removes the data before the control file."""
+        """Look again: it may be finished by now, its data gone or about to go."""
         try:
             with mend.opened(self.path) as (fd, _):
                 mstate = os.pread(fd, 1, control.MSTATE)

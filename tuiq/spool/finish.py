@@ -1,8 +1,11 @@
 """Sequence G: a message is over; its files go in an order no crash can hurt.
 
-The control file goes first, for it is the message; what it needs goes when a sync of
-its directory has made that durable.  So a crash leaves either a message with all its
-files, or files without a message.
+The short way is for ids that never come again: the control file goes first, for it is
+the message; what it needs goes when a sync of its directory has made that durable.
+Others might be given to a new message as soon as the control file is gone (a notice,
+a submission that failed and is repeated): their F is synced, and the control file
+goes last, so that the lock keeps the id until nothing is left.  Either way a crash
+leaves a message with all its files, one that says F, or files without a message.
 """
 
 from __future__ import annotations
@@ -14,12 +17,17 @@ from typing import TYPE_CHECKING
 from tuiq.errors import MessageDamaged, MessageGone
 from tuiq.spool import control
 from tuiq.spool.claim import Claim, lock_message
+from tuiq.spool.control import Origin
 from tuiq.spool.flags import MState
+from tuiq.spool.fs import pwrite_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuiq.spool.layout import QueueDirectory
 
 _TEXTS = ("xf", "bf")
+_ONCE = frozenset({Origin.LOCAL.value, Origin.DROP.value})
 
 
 def mark_finished(claim: Claim) -> None:
@@ -28,17 +36,26 @@ def mark_finished(claim: Claim) -> None:
         claim.set_message(MState.FINISHED)
 
 
+def is_unique(claim: Claim) -> bool:
+    """Say whether no other message will ever have the id of this one.
+
+    A notice's id follows from the message it is about; a message that nobody was
+    tried for may be the rest of a submission that is repeated under its id.
+    """
+    return claim.header.origin in _ONCE and claim.states.strip(b"T") != b""
+
+
 def unlink_control(directory: QueueDirectory, queue_id: str) -> None:
     """Unlink the control file of a message that says F (G2); the caller syncs.
 
-    Ids are never used again and F is final, so this may be done for the holder of
-    the lock by another process, even if the holder dies meanwhile.
+    Where the id is unique this may be done for the holder of the lock by another
+    process, even if the holder dies meanwhile.
     """
     _unlink(directory, "qf", queue_id)
 
 
 def unlink_rest(directory: QueueDirectory, queue_id: str, *, has_texts: bool) -> None:
-    """Unlink what belonged to a control file that is durably gone (G4).
+    """Unlink what belongs to a control file that is durably gone, or F (G4).
 
     With ``durability = "none"`` nobody waits for that: after a power loss the
     message may be back without its data.  Not followed by a sync: what a crash
@@ -50,30 +67,49 @@ def unlink_rest(directory: QueueDirectory, queue_id: str, *, has_texts: bool) ->
             _unlink(directory, prefix, queue_id)
 
 
+def unlink_all(claim: Claim) -> None:
+    """Unlink the files of a message whose F is durable, the control file last."""
+    unlink_rest(claim.directory, claim.queue_id, has_texts=claim.has_texts)
+    unlink_control(claim.directory, claim.queue_id)
+
+
 def _unlink(directory: QueueDirectory, prefix: str, queue_id: str) -> None:
     with suppress(FileNotFoundError):
         directory.fs.unlink(prefix + queue_id, dir_fd=directory.fd_of(prefix))
 
 
-def remove(directory: QueueDirectory, queue_id: str, *, has_texts: bool = True) -> None:
-    """Remove one message durably (G2-G4); somebody of this process holds its lock."""
-    unlink_control(directory, queue_id)
-    directory.fs.fsync(directory.qf_fd)
-    unlink_rest(directory, queue_id, has_texts=has_texts)
+def remove_finished(claim: Claim) -> None:
+    """Remove a message whose F some other process wrote, maybe just before it died.
+
+    The F may be one that no sync covered, or that a failed sync lost while the
+    page cache kept it: written again, the sync cannot skip it.
+    """
+    pwrite_all(claim.fs, claim.fd, MState.FINISHED.value, control.MSTATE)
+    claim.sync()
+    unlink_all(claim)
 
 
-def claim_message(directory: QueueDirectory, queue_id: str) -> Claim:
+def claim_message(
+    directory: QueueDirectory,
+    queue_id: str,
+    *,
+    over: Callable[[Claim], None] | None = None,
+) -> Claim:
     """Lock a live message (C2-C4).
 
-    A finished one is removed (G3) and MessageGone raised; one that a move left
-    behind, or that waits for a person, raises MessageDamaged and is left alone.
+    A finished one is given to *over*, which closes it some time, or removed here;
+    then MessageGone is raised.  One that a move left behind, or that waits for a
+    person, raises MessageDamaged and is left alone.
     """
     claim = lock_message(directory, queue_id)
     if claim.buffer[control.MSTATE] == _QUEUED:
         return claim
+    if claim.mstate == MState.FINISHED and over is not None and is_unique(claim):
+        over(claim)
+        raise MessageGone(queue_id)
     try:
         if claim.mstate == MState.FINISHED:
-            remove(directory, queue_id)
+            remove_finished(claim)
             raise MessageGone(queue_id)
         raise MessageDamaged(directory.path_of("qf" + queue_id), *_LEFT[claim.mstate])
     finally:
@@ -95,7 +131,7 @@ def remove_withdrawn(directory: QueueDirectory, queue_id: str) -> bool:
     try:
         if claim.mstate != MState.FINISHED or claim.states.strip(b"T"):
             return False
-        remove(directory, queue_id)
+        remove_finished(claim)
         return True
     finally:
         claim.close()

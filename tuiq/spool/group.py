@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiq.spool.finish import unlink_control, unlink_rest
+from tuiq.spool.finish import is_unique, unlink_all, unlink_control, unlink_rest
 from tuiq.spool.syncing import Disks, Share, trusts_syncfs
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class Batch:
         """Take over the claims; *dirty* ones stay their owners'."""
         self._disks = disks
         self._dirty = dirty
-        self._finished = finished
+        self._finished = [claim for claim in finished if is_unique(claim)]
+        self._recurring = [claim for claim in finished if not is_unique(claim)]
         self._waiting = waiting
         self._stuck: set[str] = set()  # ids
         self._is_removed = False
@@ -117,11 +118,12 @@ class Batch:
         """Yield every claim of the batch."""
         yield from self._dirty
         yield from self._finished
+        yield from self._recurring
         for visit in self._waiting:
             yield visit.claim
 
     def retiring(self) -> Iterator[tuple[Claim, OSError] | None]:
-        """Unlink the control files of what is finished, before the ``sync``.
+        """Unlink the control files of what is ``removable``, before the ``sync``.
 
         Yields after each, and with an error what could not be unlinked: its F is
         synced, and a later look at it tries again.
@@ -143,21 +145,26 @@ class Batch:
         self._stuck.update(c.queue_id for c in self._finished if c.queue_id in stuck)
         self._is_removed = True
 
-    @property
-    def needs_sync(self) -> bool:
-        """Say whether there is anything to sync."""
-        return len(self._unsynced()) > 0
+    def needs_sync(self, *, marks: bool = True) -> bool:
+        """Say whether ``sync`` would do anything."""
+        return len(self._unsynced(marks=marks)) > 0
 
-    def sync(self, pool: ThreadPoolExecutor | None = None) -> None:
+    def sync(
+        self, pool: ThreadPoolExecutor | None = None, *, marks: bool = True
+    ) -> None:
         """Make the whole batch durable, in parallel if there is a *pool*.
 
+        Without *marks* only what cannot be removed safely before.
         Raises OSError when that fails: then nothing of the batch may be believed.
         A dirty claim that its owner closed meanwhile was synced or unlinked by it.
         """
-        self._disks.sync(self._unsynced(), pool)
+        self._disks.sync(self._unsynced(marks=marks), pool)
 
-    def _unsynced(self) -> Share:
+    def _unsynced(self, *, marks: bool) -> Share:
+        if not marks:
+            return Share(list(self._recurring))
         claims = [*self._dirty, *(visit.claim for visit in self._waiting)]
+        claims += self._recurring
         places: dict[int, QueueDirectory] = {}
         for claim in self._finished:
             if claim.queue_id in self._stuck:
@@ -171,23 +178,19 @@ class Batch:
         return [failure for failure in self.completing() if failure is not None]
 
     def completing(self) -> Iterator[tuple[Claim, OSError] | None]:
-        """Unlink what else finished messages had, after the sync; release the rest.
+        """Unlink what finished messages still have, after the sync; release the rest.
 
         Yields after each message, and with an error what could not be unlinked or
         read again: it is let go all the same, and what its control file says holds.
         """
         for claim in self._finished:
-            failure = None
-            try:
-                if not (self._is_removed or claim.queue_id in self._stuck):
-                    unlink_rest(
-                        claim.directory, claim.queue_id, has_texts=claim.has_texts
-                    )
-            except OSError as error:
-                failure = claim, error
-            finally:
+            if self._is_removed or claim.queue_id in self._stuck:
                 claim.close()
-            yield failure
+                yield None
+            else:
+                yield _end(claim, _unlink_rest)
+        for claim in self._recurring:
+            yield _end(claim, unlink_all)
         for visit in self._waiting:
             failure = None
             try:
@@ -205,23 +208,44 @@ class Batch:
     @property
     def finished(self) -> Sequence[Claim]:
         """Return the messages that are over."""
+        return [*self._finished, *self._recurring]
+
+    @property
+    def removable(self) -> Sequence[Claim]:
+        """Return those of them that anybody may remove: their ids are unique."""
         return self._finished
 
     @property
     def is_heavy(self) -> bool:
-        """Say whether giving the blocks of its files back will take long."""
-        return any(claim.header.data_length > HEAVY for claim in self._finished)
+        """Say whether giving the blocks of what is left to unlink will take long."""
+        left = self._recurring if self._is_removed else self.finished
+        return any(claim.header.data_length > HEAVY for claim in left)
 
     @property
     def held(self) -> int:
         """Return how many claims of the batch have no other owner."""
-        return len(self._finished) + len(self._waiting)
+        return len(self._finished) + len(self._recurring) + len(self._waiting)
 
     def give_up(self, reason: str) -> None:
         """Close everything after a failed sync; no data is unlinked."""
         for claim in self.claims():
             claim.directory.blocked = claim.directory.blocked or reason
-        for claim in self._finished:
+        for claim in self.finished:
             claim.close()
         for visit in self._waiting:
             visit.abandon()
+
+
+def _end(claim: Claim, unlink: Callable[[Claim], None]) -> tuple[Claim, OSError] | None:
+    """Unlink and close; return what could not be unlinked, and why."""
+    try:
+        unlink(claim)
+    except OSError as error:
+        return claim, error
+    finally:
+        claim.close()
+    return None
+
+
+def _unlink_rest(claim: Claim) -> None:
+    unlink_rest(claim.directory, claim.queue_id, has_texts=claim.has_texts)

@@ -90,6 +90,8 @@ def remove_garbage(path: Path, *, unless: Path | None = None) -> str:
         _lock_or_refuse(path, fd)
         if unless is not None and os.path.lexists(unless):
             raise SpoolError(f"{path}: belongs to {unless}, which is there by now")
+        if unless is not None:
+            _sync_directory(unless.parent)  # it may have been unlinked just now
         path.unlink()
     return "removed"
 

@@ -21,10 +21,10 @@ from tuiq.errors import (
 from tuiq.spool.answers import Answer, Result, Target, Verb
 from tuiq.spool.asking import ask_holder
 from tuiq.spool.claim import Claim
-from tuiq.spool.finish import remove, unlink_control, unlink_rest
+from tuiq.spool.finish import is_unique, unlink_all, unlink_control, unlink_rest
 from tuiq.spool.lock import lock_control, open_control
 from tuiq.spool.passes import End
-from tuiq.spool.verbs import Deed, apply_locked
+from tuiq.spool.verbs import Deed, apply_locked, purge_damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,6 +58,8 @@ class _Work:
     deed: Deed | None = None
     is_unlinked: bool = False
     """Whether the control file of a finished message is gone."""
+    is_durable: bool = False
+    """Whether a sync covered what was done to the control file."""
 
     @property
     def is_over(self) -> bool:
@@ -207,7 +209,7 @@ def _act_locked(
     except MessageDamaged:
         if verb is not Verb.PURGE:
             raise
-        remove(directory, target.queue_id)
+        purge_damaged(directory, target.queue_id, fd)
         work.fd = fd
         work.say(Result.ACTED, "damaged message removed for good")
         return
@@ -228,6 +230,8 @@ def _sync(works: list[_Work], site: Site) -> None:
     for directory, group_works in by_directory.values():
         try:
             _sync_directory(directory, group_works)
+            for work in group_works:
+                work.is_durable = True
         except OSError as error:
             reason = (error.strerror or "error").lower()
             site.suspect(directory, reason)
@@ -243,7 +247,8 @@ def _sync_directory(directory: QueueDirectory, works: list[_Work]) -> None:
     fs = directory.fs
     changed = [work for work in works if not _unlink(directory, work)]
     if len(changed) > FEW:
-        fs.syncfs(directory.qf_fd)
+        # Of a file opened just now: a syncfs tells of errors since then.
+        fs.syncfs(_fd(changed[0]))
         return
     for work in changed:
         fs.fdatasync(_fd(work))
@@ -254,9 +259,10 @@ def _sync_directory(directory: QueueDirectory, works: list[_Work]) -> None:
 def _unlink(directory: QueueDirectory, work: _Work) -> bool:
     """Unlink the control file if the message is over; say whether it is gone.
 
-    One that cannot be unlinked says F: the next look at it tries again.
+    One that cannot be unlinked, or not yet, says F.
     """
-    if work.is_over and not work.is_unlinked:
+    claim = work.claim
+    if claim is not None and work.is_over and is_unique(claim):
         with suppress(OSError):
             unlink_control(directory, work.target.queue_id)
             work.is_unlinked = True
@@ -293,8 +299,8 @@ def _let_go(work: _Work) -> None:
     claim, deed = work.claim, work.deed
     try:
         if claim is not None and work.is_over:
-            if work.is_unlinked:
-                unlink_rest(work.directory, claim.queue_id, has_texts=claim.has_texts)
+            if work.is_durable:
+                _remove_rest(work, claim)
         elif deed and deed.visit is not None:
             deed.visit.release()
     except OSError:
@@ -304,3 +310,10 @@ def _let_go(work: _Work) -> None:
             claim.close()
         else:
             work.directory.fs.close(work.fd)
+
+
+def _remove_rest(work: _Work, claim: Claim) -> None:
+    if work.is_unlinked:
+        unlink_rest(claim.directory, claim.queue_id, has_texts=claim.has_texts)
+    else:
+        unlink_all(claim)

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from tuiq.spool.layout import QueueDirectory
 
 ATTACHED = ("tf", "df", "bf", "xf")
+
+
+class NamesNotSynced(OSError):
+    """What is gone from a directory may be back after a power loss."""
+
+
 Share: TypeAlias = tuple[int, int]
 """(part, parts), up to 32: the messages whose ids end in every parts-th character."""
 
@@ -140,11 +146,14 @@ def collect(
     """Remove orphans older than *age* seconds; return their names.
 
     Their control files may have been unlinked just now, by somebody who waits for
-    the sync of that, or was killed before it.
+    the sync of that, or was killed before it.  Raises NamesNotSynced.
     """
     found = find_orphans(directory, now=now, age=age, share=share)
     if found:
-        directory.fs.fsync(directory.qf_fd)
+        try:
+            directory.fs.fsync(directory.qf_fd)
+        except OSError as error:
+            raise NamesNotSynced(error.errno, error.strerror) from None
     return [
         prefix + queue_id
         for prefix, queue_id in found

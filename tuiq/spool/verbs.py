@@ -9,8 +9,9 @@ from tuiq.errors import MessageDamaged, MessageGone
 from tuiq.spool import control
 from tuiq.spool.answers import HOLD_ENDS, Result, Target, Verb
 from tuiq.spool.asking import needs_lock, write_requests
-from tuiq.spool.finish import remove
+from tuiq.spool.finish import remove_finished, unlink_control, unlink_rest
 from tuiq.spool.flags import OPEN, UNDECIDED, MHold, MReq, MState, RReq, RState
+from tuiq.spool.fs import pwrite_all
 from tuiq.spool.journal import Kind
 from tuiq.spool.passes import End, Pass
 from tuiq.spool.recording import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiq.spool.claim import Claim
+    from tuiq.spool.layout import QueueDirectory
     from tuiq.spool.site import Site
 
 
@@ -105,7 +107,7 @@ def _check_state(claim: Claim, verb: Verb) -> None:
         return
     path = claim.directory.path_of("qf" + claim.queue_id)
     if mstate == MState.FINISHED:
-        remove(claim.directory, claim.queue_id)
+        remove_finished(claim)
         raise MessageGone(claim.queue_id)
     if mstate == MState.CORRUPT:
         if verb in {Verb.REQUEUE, Verb.PURGE}:
@@ -278,3 +280,11 @@ def _refuse_partial_purge(claim: Claim) -> str:
         "single recipients cannot be purged",
         "tuiq delete the recipients, or tuiq purge the message",
     )
+
+
+def purge_damaged(directory: QueueDirectory, queue_id: str, fd: int) -> None:
+    """Remove a damaged message whose header is sound; *fd* holds its lock."""
+    pwrite_all(directory.fs, fd, MState.FINISHED.value, control.MSTATE)
+    directory.fs.fdatasync(fd)
+    unlink_rest(directory, queue_id, has_texts=True)
+    unlink_control(directory, queue_id)

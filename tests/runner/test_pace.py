@@ -87,16 +87,19 @@ async def test_mail_that_comes_one_by_one_does_not_cost_a_sync_each(
     assert 1 <= syncs.count <= took / 0.5 + 4
 
 
+@pytest.mark.parametrize(("messages", "recipients"), [(4, 1), (1, 4)])
 async def test_the_last_messages_are_company_enough_for_each_other(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, messages: int, recipients: int
 ) -> None:
     monkeypatch.setattr(marks, "GATHER", 3600.0)
     monkeypatch.setattr(marks, "COMPANY", 3)
+    people = [b"r%d@there.invalid" % number for number in range(recipients)]
     async with ScriptedServer() as server, world.running(server):
-        for count in (1, 4):
-            for _ in range(count):
-                world.submit()
-            await until(lambda: not world.ids())
+        world.submit()  # waits for nothing: no sync was begun yet
+        await until(lambda: not world.ids())
+        for _ in range(messages):
+            world.submit(*people)
+        await until(lambda: not world.ids())
 
 
 # -- scans -------------------------------------------------------------------------

@@ -24,7 +24,7 @@ GATHER = 0.06
 """Seconds that a sync waits for company, so that there are few; well below
 ``group.MAX_DELAY``."""
 COMPANY = 16
-"""Messages that are company enough for a sync."""
+"""Messages, or recipients, that are company enough for a sync."""
 SLICE = 8
 """Messages put away before connections get their turn."""
 REMOVED_SLICE = 64
@@ -156,7 +156,7 @@ class Marks:
         Syncs for a few begin ``GATHER`` apart all the same: mail that comes one by
         one must not cost a sync each.
         """
-        if len(self._group) > COMPANY:
+        if max(len(self._group), self._group.marks) > COMPANY:
             self.hurry()
         elif self._resting is None:
             loop = asyncio.get_running_loop()

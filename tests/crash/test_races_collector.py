@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.conftest import Report
 from tests.crash.driver import Runner, Settings
-from tests.crash.explore import Ledger, crash_at
+from tests.crash.explore import Body, Ledger, crash_at
 from tests.crash.mutants import caught_by_schedules
 from tests.crash.schedule import Race, search
 from tests.crash.simdisk import SimDisk
@@ -64,6 +66,19 @@ def before_its_lock(call: Call) -> bool:
     return mine and call.op in {"fchmod", "flock"}
 
 
+def race_of(
+    start: Callable[[], tuple[SimDisk, Ledger]], name: str = "", **other: Body
+) -> Race:
+    """Let the submitter meet the *other* one."""
+    return Race(
+        name=name,
+        start=start,
+        actors={"submitter": submitter, **other},
+        check=check_crashed,
+        private=before_its_lock,
+    )
+
+
 def leftovers() -> tuple[SimDisk, Ledger]:
     """Return a spool in which a submitter died after its tf."""
     disk, ledger = SimDisk(), Ledger()
@@ -84,13 +99,8 @@ def test_the_collector_never_takes_a_message_apart(name: str, report: Report) ->
         make_spool(SimFs(disk, "setup"))
         return disk, ledger
 
-    race = Race(
-        name=f"collector, submitter of {name}",
-        start=fresh if name == "a new message" else leftovers,
-        actors={"submitter": submitter, "gc": collector},
-        check=check_crashed,
-        private=before_its_lock,
-    )
+    start = fresh if name == "a new message" else leftovers
+    race = race_of(start, f"collector, submitter of {name}", gc=collector)
     report(f"T2 {race.name}", search(race))
 
 
@@ -98,13 +108,7 @@ def test_a_collector_that_trusts_a_name_is_caught(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orphans, "_is_named", lambda *_: True)
-    race = Race(
-        name="",
-        start=leftovers,
-        actors={"submitter": submitter, "gc": collector},
-        check=check_crashed,
-        private=before_its_lock,
-    )
+    race = race_of(leftovers, gc=collector)
     caught = caught_by_schedules(race, "2 LIVE_WITHOUT_BODY")
     report("mutant: collector does not compare inodes", caught)
 
@@ -134,13 +138,8 @@ def finisher(fs: SimFs, ledger: Ledger) -> None:
 def test_a_notice_that_is_made_again_keeps_its_data_while_the_old_one_goes(
     report: Report,
 ) -> None:
-    race = Race(
-        name="finisher, submitter of the same id",
-        start=delivered,
-        actors={"submitter": submitter, "finisher": finisher},
-        check=check_crashed,
-        private=before_its_lock,
-    )
+    name = "finisher, submitter of the same id"
+    race = race_of(delivered, name, finisher=finisher)
     report(f"T2 {race.name}", search(race))
 
 
@@ -148,12 +147,6 @@ def test_the_short_way_for_an_id_that_comes_again_is_caught(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group, "is_unique", lambda _claim: True)
-    race = Race(
-        name="",
-        start=delivered,
-        actors={"submitter": submitter, "finisher": finisher},
-        check=check_crashed,
-        private=before_its_lock,
-    )
+    race = race_of(delivered, finisher=finisher)
     caught = caught_by_schedules(race, "2 LIVE_WITHOUT_BODY")
     report("mutant: short way for every id", caught)

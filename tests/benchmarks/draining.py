@@ -1,8 +1,10 @@
 """Both queues filled and then drained into one smtp-sink, timed alike.
 
-The runner and the queue manager are stopped while the queue is filled.  The time
-runs from the first message that the sink has to the moment when the queue on disk
-is empty, so neither side's start-up counts; it is told apart.
+The runner and the queue manager are stopped while the queue is filled; then every
+file of it is read once, since kernels that reclaim memory all the time (DAMON) take
+some of it out of the page cache, now more and now less.  The time runs from the first
+message that the sink has to the moment when the queue on disk is empty, so neither
+side's start-up counts; it is told apart.
 """
 
 from __future__ import annotations
@@ -169,6 +171,14 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     return ended is not None
 
 
+def settle(queue: Path) -> None:
+    """Let a filled *queue* be on its disk and in the page cache, whole."""
+    os.sync()
+    for path in queue.rglob("*"):
+        if path.is_file():
+            path.read_bytes()
+
+
 def body(size: int) -> bytes:
     """Return data of about *size* bytes in lines as smtp-source's are."""
     head = b"From: <%b>\r\nSubject: benchmark\r\n\r\n" % SENDER.encode()
@@ -226,7 +236,7 @@ def drain_tuiq(where: Path, load_: Load, *settings: str) -> Drain:
             queues=load_.queues,
         )
         fill_tuiq(spool, load_)
-        os.sync()
+        settle(spool)
         began = time.perf_counter()
         runner = subprocess.Popen(
             (*side.TUIQ, "--config", str(spool / "tuiq.toml"), "--run"),
@@ -269,7 +279,7 @@ def drain_postfix(where: Path, load_: Load, **main: str) -> Drain:
             },
         )
         fill_postfix(postfix, load_)
-        os.sync()
+        settle(postfix.queue_dir)
         before = _cpu_of_children()
         began = time.perf_counter()
         with postfix:

@@ -129,6 +129,15 @@ class SimFs(Process):
         """See ``Fs``; what a power loss leaves of unsynced data is anything anyway."""
         self._get(fd)
 
+    def is_cached(self, fd: int) -> bool:
+        """See ``Fs``."""
+        self._get(fd)
+        return True
+
+    def begin_reading(self, fd: int, size: int) -> None:
+        """See ``Fs``."""
+        self._get(fd)
+
     @call
     def flock(self, fd: int) -> None:
         """See ``Fs``."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tuiq.errors import MessageBusy, MessageGone, SpoolUnavailable, TuiqError
 from tuiq.runner.budget import OUT_OF_DESCRIPTORS
+from tuiq.runner.readahead import ReadAhead
 from tuiq.runner.threads import in_thread
 from tuiq.runner.transaction import Letter
 from tuiq.runner.work import Fate
@@ -66,6 +67,7 @@ class Desk:
         self._budget = budget
         self.routes = routes
         self._on_end = on_end
+        self.ahead = ReadAhead()
         self._room = asyncio.Event()
         self._stopping = False
         self._told: set[str] = set()
@@ -177,6 +179,7 @@ class Desk:
 
     async def _claim(self, work: Work, in_hand: Unit | None, *, sending: bool) -> bool:
         visit: Pass | None = None
+        self.ahead.claiming()
         try:
             claim = claim_message(work.directory, work.queue_id, over=self.marks.finish)
             relay_of = self.routes.relay_of(claim)

@@ -162,6 +162,7 @@ class Feeder:
             return
         if only is not None:
             # The claim finds whatever else there is to it.
+            self._desk.ahead.expect(work)
             work.share(only).put()
             return
         try:
@@ -227,7 +228,9 @@ class Feeder:
 
     def _queue(self, work: Work, entry: QueueEntry) -> None:
         way = self._routes.queue(work, entry)
-        if way is Way.VISIT:
+        if way is Way.QUEUED:
+            self._desk.ahead.expect(work)
+        elif way is Way.VISIT:
             self._host.spawn(self._visit(work))
         elif way is Way.CROWDED:
             del self.works[work.key]

@@ -97,6 +97,17 @@ class Fs(Protocol):
         """posix_fadvise(2) DONTNEED: hint that the data should be on its way."""
         ...
 
+    def is_cached(self, fd: int) -> bool:
+        """preadv2(2) RWF_NOWAIT: say whether the first byte can be had without a disk.
+
+        True as well where that cannot be told.
+        """
+        ...
+
+    def begin_reading(self, fd: int, size: int) -> None:
+        """posix_fadvise(2) WILLNEED: hint that *size* bytes will be wanted soon."""
+        ...
+
     def flock(self, fd: int) -> None:
         """flock(2) LOCK_EX|LOCK_NB; BlockingIOError when somebody else holds it."""
         ...
@@ -186,6 +197,20 @@ class OsFs:
     def begin_writing(self, fd: int) -> None:
         """See ``Fs``."""
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def is_cached(self, fd: int) -> bool:
+        """See ``Fs``."""
+        try:
+            os.preadv(fd, (bytearray(1),), 0, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system that does not know the flag
+            return True
+        return True
+
+    def begin_reading(self, fd: int, size: int) -> None:
+        """See ``Fs``."""
+        os.posix_fadvise(fd, 0, size, os.POSIX_FADV_WILLNEED)
 
     def flock(self, fd: int) -> None:
         """See ``Fs``."""

@@ -2,9 +2,9 @@
 
 The runner and the queue manager are stopped while the queue is filled; then every
 file of it is read once, since kernels that reclaim memory all the time (DAMON) take
-some of it out of the page cache, now more and now less.  The time runs from the first
-message that the sink has to the moment when the queue on disk is empty, so neither
-side's start-up counts; it is told apart.
+some of it out of the page cache, now more and now less; or, for a cold drain, all of it
+is thrown out.  The time runs from the first message that the sink has to the moment
+when the queue on disk is empty, so neither side's start-up counts; it is told apart.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ SENDER = "bench@sender.invalid"
 DURABILITIES = ("group", "each", "none")
 TARGET = 3.0
 """Times Postfix's rate."""
+DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+"""Page cache, directories and inodes go when 3 is written to it (proc_sys_vm(5))."""
 TUNED = {
     "initial_destination_concurrency": "20",
     "smtp_connection_cache_destinations": "127.0.0.1",
@@ -60,6 +62,8 @@ class Load:
     """Recipients in one transaction."""
     queues: int = 1
     """Queue directories of tuiq."""
+    cold: bool = False
+    """Whether the queue has to be read from the disk, as after a reboot."""
 
     @property
     def transactions(self) -> int:
@@ -171,9 +175,12 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     return ended is not None
 
 
-def settle(queue: Path) -> None:
-    """Let a filled *queue* be on its disk and in the page cache, whole."""
+def settle(queue: Path, *, cold: bool) -> None:
+    """Let a filled *queue* be on its disk, and wholly in the page cache or not."""
     os.sync()
+    if cold:
+        DROP_CACHES.write_text("3")
+        return
     for path in queue.rglob("*"):
         if path.is_file():
             path.read_bytes()
@@ -236,7 +243,7 @@ def drain_tuiq(where: Path, load_: Load, *settings: str) -> Drain:
             queues=load_.queues,
         )
         fill_tuiq(spool, load_)
-        settle(spool)
+        settle(spool, cold=load_.cold)
         began = time.perf_counter()
         runner = subprocess.Popen(
             (*side.TUIQ, "--config", str(spool / "tuiq.toml"), "--run"),
@@ -279,7 +286,7 @@ def drain_postfix(where: Path, load_: Load, **main: str) -> Drain:
             },
         )
         fill_postfix(postfix, load_)
-        settle(postfix.queue_dir)
+        settle(postfix.queue_dir, cold=load_.cold)
         before = _cpu_of_children()
         began = time.perf_counter()
         with postfix:
@@ -410,8 +417,10 @@ def against_postfix(
 ) -> None:
     """Drain both sides by turns for so many rounds as are *given*, and print.
 
-    The target is for tuiq with ``durability = "group"``.
+    The target is for tuiq with ``durability = "group"`` and a queue in memory.
     """
+    if load_.cold and not os.access(DROP_CACHES, os.W_OK):
+        raise SystemExit("only root may drop the page cache: run it without --cold")
     drains: dict[str, list[Drain]] = {}
     with side.scratch(given.where) as where:
         reason = nobody_can_pass(where)
@@ -423,7 +432,7 @@ def against_postfix(
         whole = report(title, where, load_, drains)
         whole.notes.extend(notes)
         for setting in DURABILITIES:
-            target = TARGET if setting == "group" else None
+            target = TARGET if setting == "group" and not load_.cold else None
             compare(whole, setting, drains, load_, target=target)
         whole.print(markdown=given.markdown)
 

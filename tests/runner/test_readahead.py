@@ -11,15 +11,18 @@ import pytest
 from tests.runner.world import World
 from tuiq.demo.server import ScriptedServer
 from tuiq.runner import desk as desk_module
+from tuiq.runner import feeder as feeder_module
 from tuiq.runner.readahead import LEAD, SAMPLE, ReadAhead
 from tuiq.runner.work import Work
 from tuiq.spool.finish import claim_message
 from tuiq.spool.fs import OsFs
+from tuiq.spool.reading import read_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiq.spool.claim import Claim
+    from tuiq.spool.entry import QueueEntry
     from tuiq.spool.layout import QueueDirectory
 
 
@@ -139,6 +142,41 @@ def test_asking_ends_with_the_first_look_at_something_in_memory(
         ahead.claiming()
     assert len(watched.asked) == 2 * SAMPLE
     assert not warm.intersection(watched.asked)
+
+
+def test_control_files_that_are_read_at_once_are_asked_for_if_the_first_is_cold(
+    world: World, watched: Watched
+) -> None:
+    ahead, works = expecting(world, 5)
+    names = [f"qf{work.queue_id}" for work in works]
+    watched.is_cached = lambda _name: True
+    ahead.ask_for_controls(works)
+    assert (watched.looked, watched.asked) == (names[:1], [])
+    watched.is_cached = lambda _name: False
+    ahead.ask_for_controls(works)
+    assert (watched.looked, watched.asked) == (names[:1] * 2, names)
+
+
+async def test_control_files_are_asked_for_before_a_route_is_sought(
+    world: World, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, bool]] = []
+    real = read_entry
+
+    def reading(directory: QueueDirectory, queue_id: str) -> QueueEntry | None:
+        read.append((queue_id, f"qf{queue_id}" in watched.asked))
+        return real(directory, queue_id)
+
+    monkeypatch.setattr(feeder_module, "read_entry", reading)
+    for number in range(50):
+        world.submit(b"x@%d.invalid" % number)
+    async with ScriptedServer() as server:
+        hop = f"127.0.0.1:{server.port}"
+        route = {"to": "7.invalid", "via": f"localhost:{server.port}"}
+        world.reconfigure(delivery={"smarthost": hop, "routes": [route]})
+        await world.once()
+    assert len(read) >= 50
+    assert all(is_asked for _, is_asked in read)
 
 
 def test_a_message_that_is_gone_or_no_file_is_passed_over(

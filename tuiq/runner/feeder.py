@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 CHUNK = 256
 """Messages looked at before connections get their turn."""
+GROUP = 32
+"""Messages taken in hand before they are read."""
 SWEPT = 60.0
 """Seconds for which a message that is over is not looked at again: closing a file that
 cannot be unlinked tells of a change as well."""
@@ -120,14 +122,22 @@ class Feeder:
     def feed(self, now: float) -> None:
         """Hand due messages to their destinations, up to what memory may hold."""
         count = 0
-        only = self._routes.only_way()
         directories = self._host.spool.directories
         self._full = {d.name for d in directories if self._desk.obstacle(d)}
-        for directory, queue_id, is_new in islice(self._next(now), CHUNK):
-            work = Work(directory, queue_id)
-            self._admit(work, only if is_new else None, now)
+        outside = self._routes.waiting_outside(self.may_admit)
+        for directory, queue_id in islice(outside, CHUNK):
+            # One by one: each that is queued leaves less room for the next.
             count += 1
-        if count == CHUNK:
+            work = Work(directory, queue_id)
+            if self._admit(work, None):
+                self._read(work, now)
+        due = self._due(now)
+        while count < CHUNK:
+            fed = self._feed_group(due, now)
+            count += fed
+            if fed < GROUP:
+                break
+        if count >= CHUNK:
             self._host.wake()
         if not self.works:
             self._is_alone = bool(self._solo)
@@ -136,13 +146,11 @@ class Feeder:
                 self.works[work.key] = work
                 self._queue(work, entry)
 
-    def _next(self, now: float) -> Iterator[tuple[QueueDirectory, str, bool]]:
-        """Yield what may be taken in hand: what waited outside, then what is due.
+    def _due(self, now: float) -> Iterator[tuple[QueueDirectory, str, bool]]:
+        """Yield what is due while it may be taken in hand.
 
         With it, whether it is known never to have been deferred.
         """
-        for directory, queue_id in self._routes.waiting_outside(self.may_admit):
-            yield directory, queue_id, False
         due = self._intake.due
         while self.may_admit():
             item = due.pop(now)
@@ -150,21 +158,48 @@ class Feeder:
                 return
             yield *item, due.took_first_try
 
-    def _admit(self, work: Work, only: Destination | None, now: float) -> None:
-        """Take a message in hand; *only*: it is new, and all such mail goes there."""
+    def _feed_group(
+        self, due: Iterator[tuple[QueueDirectory, str, bool]], now: float
+    ) -> int:
+        """Take up to ``GROUP`` messages in hand, and return how many there were.
+
+        Those that have to be read are read last, while the disk works on all of them.
+        """
+        count = 0
+        only = self._routes.only_way()
+        unread: list[Work] = []
+        for directory, queue_id, is_new in islice(due, GROUP):
+            count += 1
+            work = Work(directory, queue_id)
+            if self._admit(work, only if is_new else None):
+                unread.append(work)
+        self._desk.ahead.ask_for_controls(unread)
+        for work in unread:
+            self._read(work, now)
+        return count
+
+    def _admit(self, work: Work, only: Destination | None) -> bool:
+        """Take a message in hand; say whether it has to be read to know where it goes.
+
+        *only*: it is new, and all such mail goes there.
+        """
         known = self.works.setdefault(work.key, work)
         if known is not work:
             known.again = True
-            return
+            return False
         self._intake.forget(work)
         if work.directory.name in self._full:
             self._hold_back(work)
-            return
+            return False
         if only is not None:
             # The claim finds whatever else there is to it.
             self._desk.ahead.expect(work)
             work.share(only).put()
-            return
+            return False
+        return True
+
+    def _read(self, work: Work, now: float) -> None:
+        """Read who a message is for, and send it where it has to go next."""
         try:
             entry = read_entry(work.directory, work.queue_id)
         except OSError:

@@ -5,6 +5,9 @@ as those of new mail are.  Where they are on the disk, after a reboot or when th
 backlog has outgrown the memory, each read holds up every connection of the worker.  So
 now and then a message to come is looked at, and if its data is not in memory, it and
 those after it are asked for some way ahead: the disk then works on many at a time.
+
+Where each message is read before it is queued, because it may go several ways, control
+files are asked for by groups as well, just before they are read.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from typing import TYPE_CHECKING
 from tuiq.runner.crowds import MAX_ACTIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuiq.runner.work import Work
 
 LEAD = 64
@@ -62,33 +67,37 @@ class ReadAhead:
         elif self._lead:
             self._lead -= 1
 
+    def ask_for_controls(self, works: Sequence[Work]) -> None:
+        """Ask for control files that are all read next, if the first is on the disk."""
+        is_cold = True
+        for place, work in enumerate(works):
+            with suppress(OSError):
+                is_cold = _begin(work, "qf", look=place == 0)
+            if not is_cold:
+                return
+
     def _pass(self, work: Work) -> None:
         is_sample = self._passed % SAMPLE == 0
         self._passed += 1
         if (is_sample or self._is_cold) and work.visit is None:
             with suppress(OSError):
-                self._read_data(work, look=is_sample)
+                self._is_cold = _begin(work, "df", look=is_sample)
                 if self._is_cold:
-                    self._read_control(work)
+                    _begin(work, "qf")
 
-    def _read_data(self, work: Work, *, look: bool) -> None:
-        """Ask for the data; *look* first whether that is necessary, here and later."""
-        directory = work.directory
-        fs = directory.fs
-        fd = fs.open("df" + work.queue_id, _FLAGS, dir_fd=directory.df_fd)
-        try:
-            if look:
-                self._is_cold = not fs.is_cached(fd)
-            if self._is_cold:
-                fs.begin_reading(fd, BEGINNING)
-        finally:
-            fs.close(fd)
 
-    def _read_control(self, work: Work) -> None:
-        directory = work.directory
-        fs = directory.fs
-        fd = fs.open("qf" + work.queue_id, _FLAGS, dir_fd=directory.qf_fd)
-        try:
-            fs.begin_reading(fd, BEGINNING)
-        finally:
-            fs.close(fd)
+def _begin(work: Work, prefix: str, *, look: bool = False) -> bool:
+    """Ask for a file, if *look* only when it is on the disk; say whether it was asked.
+
+    Raises OSError, for a file that is gone above all.
+    """
+    directory = work.directory
+    fs = directory.fs
+    fd = fs.open(prefix + work.queue_id, _FLAGS, dir_fd=directory.fd_of(prefix))
+    try:
+        if look and fs.is_cached(fd):
+            return False
+        fs.begin_reading(fd, BEGINNING)
+    finally:
+        fs.close(fd)
+    return True

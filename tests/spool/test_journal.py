@@ -23,7 +23,7 @@ from tuiq.mail.reply import Reply
 from tuiq.spool import journal as module
 from tuiq.spool import trace as tracing
 from tuiq.spool.fs import OsFs
-from tuiq.spool.journal import FILE, LINE_START, Event, Kind, endings
+from tuiq.spool.journal import FILE, LINE_START, Event, Kind, endings, opening, outcome
 from tuiq.spool.journal_writer import Journal
 from tuiq.spool.layout import make_id
 from tuiq.spool.trace import Record, parse, trace
@@ -127,6 +127,34 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def event(queue_id: str = ID, kind: Kind = Kind.DELIVERED) -> Event:
     return Event(kind=kind, queue_id=queue_id, recipients=[(1, b"a@example.com")])
+
+
+@given(
+    st.text(max_size=8),
+    st.lists(st.tuples(st.integers(0, 999), st.binary(max_size=8)), max_size=3),
+    st.none()
+    | st.builds(
+        Reply,
+        code=st.sampled_from([0, 250, 451]),
+        enhanced=st.sampled_from([b"", b"4.4.2"]),
+        text=st.binary(max_size=8),
+    ),
+    st.text(max_size=8),
+)
+def test_an_outcome_is_told_in_the_words_of_an_event(
+    queue_id: str, recipients: list[tuple[int, bytes]], reply: Reply | None, relay: str
+) -> None:
+    said = reply or Reply(code=0)
+    begin = opening(12.3456, Kind.DELIVERED)
+    assert outcome(begin, 7, queue_id, recipients, reply, relay) == Event(
+        kind=Kind.DELIVERED,
+        queue_id=queue_id,
+        recipients=[(index + 1, address) for index, address in recipients],
+        code=said.code,
+        status=said.enhanced,
+        text=said.text,
+        relay=relay,
+    ).encode(12.3456, 7)
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.text(min_size=1, max_size=8))))

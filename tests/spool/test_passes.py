@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,11 +37,11 @@ from tuiq.spool.finish import claim_message
 from tuiq.spool.flags import MState
 from tuiq.spool.group import SyncGroup
 from tuiq.spool.passes import End, Pass, Start
+from tuiq.spool.pause import Scope
 from tuiq.spool.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tuiq.spool.entry import QueueEntry
 
@@ -510,3 +511,46 @@ def test_a_failed_sync_of_the_names_unlinks_no_data(world: World) -> None:
     batch.give_up("it failed")
     assert names(spool.directories[0].path) == [f"df{queue_id}"]
     assert spool.directories[0].blocked == "it failed"
+
+
+def begun(spool: Spool, queue_id: str) -> tuple[object, ...]:
+    """Return what the start of a pass came to, and what it left in the file."""
+    visit, start = begin(spool, queue_id)
+    claim = visit.claim
+    due, texts, deaths = list(visit.due), claim.has_texts, visit.deaths
+    visit.abandon()
+    path = spool.directories[0].path_of("qf" + queue_id)
+    content = Path(path).read_bytes()[control.SECTOR : control.SLOTS + control.S_HEAP]
+    return start, due, texts, deaths, visit.paused, content
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_mail_that_nobody_touched_begins_as_the_long_way_would(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_paused: bool
+) -> None:
+    spool, _, _ = world
+    short, long = put(spool, b"a@b.c"), put(spool, b"a@b.c")
+    if is_paused:
+        spool.pauses.pause(Scope.SPOOL, who="me")
+    found = begun(spool, short)
+    assert found[0] is (Start.IDLE if is_paused else Start.READY)
+    monkeypatch.setattr(control, "is_fresh", lambda *_: False)
+    assert begun(spool, long) == found
+
+
+def test_mail_is_not_untouched_whatever_byte_of_its_state_differs() -> None:
+    one = control.encode(
+        control.Message(
+            queue_id="0" * 19,
+            birth_us=1,
+            envelope=envelope(b"a@b.c"),
+            data_length=1,
+            data_crc=1,
+        )
+    )
+    assert control.is_fresh(1, one)
+    assert not control.is_fresh(2, one)
+    for offset in range(control.SECTOR, control.SLOTS + control.S_HEAP):
+        touched = bytearray(one)
+        touched[offset] ^= 1
+        assert not control.is_fresh(1, touched)

@@ -161,6 +161,11 @@ class Allowance:
     # -- what may be done ------------------------------------------------------
 
     @property
+    def bounds(self) -> tuple[int, float, float]:
+        """Return what answers change of what may be had."""
+        return self.window.size, self.pace.gap, self.dead_until
+
+    @property
     def closed_until(self) -> float:
         """Return when it may get a new connection again, epoch seconds."""
         return max(self.dead_until, self.pace.next_time)

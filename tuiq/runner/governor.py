@@ -60,7 +60,10 @@ class Governor:
         elif isinstance(said, Ended):
             allowance.ended(worker, now)
         elif isinstance(said, Answered):
+            bounds = allowance.bounds
             letters += self._answered(allowance, said, now)
+            if allowance.bounds == bounds:
+                return letters  # what could be had was given before
         else:
             return self._failed(allowance, said, now)  # its end comes next
         return letters + self._serve(allowance, now)

@@ -143,8 +143,7 @@ def encode(message: Message) -> bytes:
         )
     ).ljust(_CRC_AT)
     head += b"%08X       \n" % zlib.crc32(head)
-    blank = b"T-" + b"0" * 10 + b" " * 12
-    slots = b"".join([blank + offset for offset in offsets])
+    slots = b"".join([_FRESH_SLOT + offset for offset in offsets])
     return head + _fresh_state() + slots + heap
 
 
@@ -159,6 +158,19 @@ def _fresh_state() -> bytes:
     put(NEXT, b"0" * 20)
     put(TRASHED, b"0" * 16)
     return bytes(state)
+
+
+_ONE_FRESH = slice(SECTOR, SLOTS + S_HEAP)
+_FRESH_SLOT = b"T-" + b"0" * 10 + b" " * 12
+_FRESH = _fresh_state() + _FRESH_SLOT
+
+
+def is_fresh(count: int, buffer: Buffer) -> bool:
+    """Say whether nobody has touched the message to one recipient since submission.
+
+    Of those to several it is never said: they are few.
+    """
+    return count == 1 and buffer[_ONE_FRESH] == _FRESH
 
 
 def _encode_heap(envelope: Envelope) -> tuple[bytes, list[bytes]]:

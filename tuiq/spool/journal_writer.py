@@ -24,6 +24,8 @@ from tuiq.spool.journal import (
     endings,
     numbered,
     numbers,
+    opening,
+    outcome,
 )
 
 if TYPE_CHECKING:
@@ -122,21 +124,13 @@ class Journal:
         relay: str = "",
     ) -> None:
         """Append one event about slots of a message (``site.Recorder``)."""
+        begin = opening(self._clock.now(), event)
+        line = outcome(begin, os.getpid(), queue_id, recipients, reply, relay)
         said = reply or _NOTHING
-        code, status = said.code, said.enhanced
-        line = Event(
-            kind=event,
-            queue_id=queue_id,
-            recipients=[(index + 1, address) for index, address in recipients],
-            code=code,
-            status=status,
-            text=said.text,
-            relay=relay,
-        ).encode(self._clock.now(), os.getpid())
         counters = self.counters
         with self._lock:
             self._append((line,))
-            for name in _counters(event, code, status[:3]):
+            for name in _counters(event, said.code, said.enhanced[:3]):
                 counters[name] = counters.get(name, 0) + len(recipients)
 
     def sync(self) -> None:

@@ -218,7 +218,7 @@ def fill_tuiq(spool_path: Path, load_: Load) -> None:
 
 def make_spool(path: Path, port: int, *settings: str, queues: int = 1) -> None:
     """Make a spool whose mail goes to *port*; *settings* are ``section.key = …``."""
-    create_spool(path, queues=queues)
+    create_spool(path, queues=queues, folders=True)
     sections: dict[str, list[str]] = {
         "spool": [f'queues = "{path}/q.*"'],
         "delivery": [f'smarthost = "127.0.0.1:{port}"'],
@@ -254,7 +254,7 @@ def drain_tuiq(where: Path, load_: Load, *settings: str) -> Drain:
                 began,
                 sink,
                 load_,
-                lambda: not any(spool.glob("q.*/**/[qdtbx]f*")),
+                lambda: not any(spool.glob("q.*/**/[qdtbx]f?*")),
                 lives=lambda: not _has_ended(runner),
             )
         finally:

@@ -127,7 +127,7 @@ def test_a_message_cut_short_by_sendmails_death_is_not_queued(
         process.stdin.write(b"X: y\n\n" + b"half a message\n" * 100_000)
         process.stdin.flush()
         deadline = time.monotonic() + DEADLINE
-        while not any(path.stat().st_size for path in spool.glob("q.*/df*")):
+        while not any(path.stat().st_size for path in spool.glob("q.*/df/df*")):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.005)
@@ -178,9 +178,9 @@ def test_root_works_as_the_queue_user(program: list[str], spool: Path) -> None:
     done = sendmail(program, spool, "-i", "a@b", mail=b"hi\n")
 
     assert (done.stderr[-600:], done.returncode) == (b"", 0)
-    (control,) = spool.glob("q.*/qf*")
+    (control,) = spool.glob("q.*/qf/qf*")
     assert (control.stat().st_uid, control.stat().st_gid) == (NOBODY, NOBODY)
-    (data,) = spool.glob("q.*/df*")
+    (data,) = spool.glob("q.*/df/df*")
     assert b"(uid 0);" in data.read_bytes()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tuiq.errors import SpoolUnsafe
-from tuiq.spool.layout import RESERVE_BYTES
+from tuiq.spool.layout import RESERVE_BYTES, open_queue_directory
 from tuiq.spool.setup import (
     SUBDIRECTORIES,
     Owner,
@@ -56,6 +56,43 @@ def test_a_queue_directory_has_its_identity_locks_and_reserve(tmp_path: Path) ->
     reserve = (queue / ".reserve").stat()
     assert reserve.st_size == RESERVE_BYTES
     assert len(set((queue / ".reserve").read_bytes())) == 256
+
+
+def test_new_queue_directories_are_divided_where_that_is_wanted(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    create_spool(spool, queues=2, folders=True)
+
+    for queue in (spool / "q.1", spool / "q.2"):
+        directory = open_queue_directory(queue)
+        places = {directory.top_fd, directory.qf_fd, directory.df_fd}
+        assert len({os.fstat(fd).st_ino for fd in places}) == 3
+        directory.close()
+        assert all(mode(queue / name) == 0o700 for name in ("qf", "df", "xf"))
+    assert create_spool(spool, queues=2, folders=True) == []
+
+
+def test_an_empty_directory_on_another_disk_is_divided_as_well(tmp_path: Path) -> None:
+    spool, disk = tmp_path / "spool", tmp_path / "disk"
+    create_spool(spool, queues=0)
+    disk.mkdir(0o700)
+    (spool / "q.1").symlink_to(disk)
+    create_spool(spool, folders=True)
+
+    assert {path.name for path in disk.iterdir()} > {"qf", "df", "xf"}
+
+
+@pytest.mark.parametrize("sign", [".tuiq-id", "qf" + "0" * 19])
+def test_a_queue_directory_that_is_in_use_is_not_divided(
+    tmp_path: Path, sign: str
+) -> None:
+    spool = tmp_path / "spool"
+    create_spool(spool)
+    for path in (spool / "q.1").iterdir():
+        path.unlink()
+    (spool / "q.1" / sign).write_text(f"{uuid.uuid4()}\n")
+    create_spool(spool, folders=True)
+
+    assert not any(path.is_dir() for path in (spool / "q.1").iterdir())
 
 
 def test_two_queue_directories_have_two_identities(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def run(args: argparse.Namespace, config_loader: Callable[[], Config]) -> int:
     values = _settings(args)
     file = spool / "tuiq.toml"
     owner = _owner(args.user, file)
-    made = create_spool(spool, queues=args.queues, drop=args.drop, owner=owner)
+    made = create_spool(
+        spool, queues=args.queues, drop=args.drop, folders=True, owner=owner
+    )
     written = _write_once(file, template(values))
     print(printable(f"{spool}: {_made(made, spool, args.queues)}"))
     print(printable(f"{file}: {'written' if written else 'was there, left as it is'}"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiq.spool import layout, mend
-from tuiq.spool.check_place import SUBDIRECTORIES, check_mode, check_owner
+from tuiq.spool.check_place import check_mode, check_owner
 from tuiq.spool.finding import Finding, Kind
 from tuiq.spool.setup import Owner, create_queue_directory
 
@@ -24,7 +24,7 @@ def check_directory(path: Path) -> Iterator[Finding]:
     real = path.resolve()
     info = real.stat()
     yield from _check_looseness(path, real)
-    for place in (real, *(real / sub for sub in SUBDIRECTORIES)):
+    for place in (real, *(real / sub for sub in layout.FOLDERS)):
         if not place.is_dir():
             continue
         yield from check_owner(place, place.stat(), info.st_uid, info.st_gid)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from tuiq.log import printable
 from tuiq.spool import mend
 from tuiq.spool.check_message import check_message
-from tuiq.spool.check_place import SUBDIRECTORIES, CheckedPlace, check_owner
+from tuiq.spool.check_place import CheckedPlace, check_owner
 from tuiq.spool.finding import Finding, Kind
-from tuiq.spool.layout import FILE_MODE, SERVICE_FILES, split_name
+from tuiq.spool.layout import FILE_MODE, FOLDERS, SERVICE_FILES, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class FileCheck:
     def run(self) -> Iterator[Finding]:
         """Yield what is wrong; fills ``live`` with the ids whose MSTATE is Q."""
         places = [self.place.directory]
-        places += [self.place.directory / sub for sub in SUBDIRECTORIES]
+        places += [self.place.directory / sub for sub in FOLDERS]
         for place in places:
             if place.is_dir():
                 yield from self._place(place)
@@ -72,7 +72,7 @@ class FileCheck:
 
     def _name(self, place: Path, path: Path, info: os.stat_result) -> Iterator[Finding]:
         top = place == self.place.directory
-        if top and path.name in SUBDIRECTORIES and stat.S_ISDIR(info.st_mode):
+        if top and path.name in FOLDERS and stat.S_ISDIR(info.st_mode):
             return
         parts = split_name(path.name)
         if parts is None:

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 from tuiq.spool import mend
 from tuiq.spool.finding import Finding, Kind
-from tuiq.spool.layout import DIRECTORY_MODE
+from tuiq.spool.layout import DIRECTORY_MODE, FOLDERS
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
     from pathlib import Path
-
-SUBDIRECTORIES = ("qf", "df", "xf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,7 @@ class CheckedPlace:
 
     def home(self, prefix: str) -> Path:
         """Return where files of *prefix* belong: bf and tf lie beside the qf."""
-        sub = self.directory / (prefix if prefix in SUBDIRECTORIES else "qf")
+        sub = self.directory / (prefix if prefix in FOLDERS else "qf")
         return sub if sub.is_dir() else self.directory
 
 

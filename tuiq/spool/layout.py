@@ -28,6 +28,8 @@ TIME_LENGTH = 11
 RANDOM_LENGTH = 8
 ID_LENGTH = TIME_LENGTH + RANDOM_LENGTH
 PREFIXES = ("qf", "df", "tf", "bf", "xf")
+FOLDERS = ("qf", "df", "xf")
+"""What a queue directory may be divided into; new ones are."""
 DROP = "drop"
 """Directory of a spool through which users who may not touch the queue send."""
 FILE_MODE = 0o600
@@ -196,7 +198,7 @@ def open_queue_directory(path: Path, *, fs: Fs | None = None) -> QueueDirectory:
         top = fds[""] = _open_directory(real, path)
         info = os.fstat(top)
         _check_mode(path, info)
-        for sub in ("qf", "df", "xf"):
+        for sub in FOLDERS:
             fds[sub] = _open_sub(real / sub, info, top)
         uuid = _read_uuid(path, top)
     except BaseException:

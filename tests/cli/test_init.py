@@ -93,6 +93,20 @@ def test_a_second_time_adds_what_is_missing_and_keeps_the_configuration(
     )
 
 
+def test_what_was_added_is_told_without_what_lies_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spool = tmp_path / "spool"
+    init(str(spool))
+    (spool / "q.1" / ".lockprobe").unlink()
+    capsys.readouterr()
+    init(str(spool), "--queues", "2")
+
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"{spool}: added q.1/.lockprobe, q.2"
+    assert {"qf", "df", "xf"} < {path.name for path in (spool / "q.2").iterdir()}
+
+
 def test_a_complete_spool_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

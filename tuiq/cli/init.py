@@ -157,7 +157,8 @@ def _made(made: list[str], spool: Path, queues: int) -> str:
     if not made:
         return "is complete, nothing to add"
     if str(spool / "q.1") not in made:
-        return f"added {', '.join(os.path.relpath(path, spool) for path in made)}"
+        tops = [path for path in made if os.path.dirname(path) not in made]
+        return f"added {', '.join(os.path.relpath(path, spool) for path in tops)}"
     return f"made, with {'q.1' if queues == 1 else f'q.1 to q.{queues}'}"
 
 

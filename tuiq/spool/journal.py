@@ -116,7 +116,7 @@ class Event:
     size: int | None = None
     who: str = ""
 
-    def encode(self, now: float, pid: int) -> bytes:  # noqa: C901 - one line a member
+    def encode(self, now: float, pid: int) -> bytes:
         """Return the line, LF included."""
         # By hand: a JSON encoder takes three times as long, and this is done for
         # every transaction.
@@ -127,14 +127,7 @@ class Event:
             line += f',"directory":{_name(self.directory)}'
         if self.sender is not None:
             line += f',"sender":{_json(self.sender or b"<>")}'
-        if self.relay:
-            line += f',"relay":{_name(self.relay)}'
-        if self.code:
-            line += f',"code":{self.code}'
-        if self.status:
-            line += f',"status":{_name(self.status)}'
-        if self.text:
-            line += f',"text":{_json(self.text)}'
+        line += _said(self.relay, self.code, self.status, self.text)
         if self.recipients:
             line += f',"recipients":{_pairs(self.recipients)}'
         if self.size:
@@ -155,7 +148,7 @@ def outcome(
     pid: int,
     queue_id: str,
     recipients: Sequence[tuple[int, bytes]],
-    reply: Reply | None,
+    reply: Reply,
     relay: str,
 ) -> bytes:
     """Complete a *line*, see ``opening``, about (number from 0, address) of a message.
@@ -164,18 +157,9 @@ def outcome(
     """
     if queue_id:
         line += f',"id":{_name(queue_id)}'
-    if relay:
-        line += f',"relay":{_name(relay)}'
-    if reply is not None:
-        if reply.code:
-            line += f',"code":{reply.code}'
-        if reply.enhanced:
-            line += f',"status":{_name(reply.enhanced)}'
-        if reply.text:
-            line += f',"text":{_json(reply.text)}'
+    line += _said(relay, reply.code, reply.enhanced, reply.text)
     if recipients:
-        pairs = ",".join([f"[{index + 1},{_json(a)}]" for index, a in recipients])
-        line += f',"recipients":[{pairs}]'
+        line += f',"recipients":{_pairs(recipients, first=0)}'
     return f'{line},"pid":{pid}}}\n'.encode()
 
 
@@ -202,9 +186,22 @@ def _json(text: bytes | str) -> str:
 _name = lru_cache(maxsize=2048)(_json)  # for what comes again and again, or once more
 
 
-def _pairs(recipients: Sequence[tuple[int, bytes]]) -> str:
-    """Return numbers and addresses."""
-    return f"[{','.join([f'[{number},{_json(a)}]' for number, a in recipients])}]"
+def _said(relay: str, code: int, status: bytes, text: bytes | str) -> str:
+    """Return the members about who said what."""
+    said = f',"relay":{_name(relay)}' if relay else ""
+    if code:
+        said += f',"code":{code}'
+    if status:
+        said += f',"status":{_name(status)}'
+    if text:
+        said += f',"text":{_json(text)}'
+    return said
+
+
+def _pairs(recipients: Sequence[tuple[int, bytes]], *, first: int = 1) -> str:
+    """Return numbers from 1 and addresses; those of *recipients* begin at *first*."""
+    more = 1 - first
+    return f"[{','.join([f'[{n + more},{_json(a)}]' for n, a in recipients])}]"
 
 
 def numbers(names: Iterable[str]) -> list[int]:

@@ -125,8 +125,8 @@ class Journal:
     ) -> None:
         """Append one event about slots of a message (``site.Recorder``)."""
         begin = opening(self._clock.now(), event)
-        line = outcome(begin, os.getpid(), queue_id, recipients, reply, relay)
         said = reply or _NOTHING
+        line = outcome(begin, os.getpid(), queue_id, recipients, said, relay)
         counters = self.counters
         with self._lock:
             self._append((line,))

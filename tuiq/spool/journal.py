@@ -97,7 +97,7 @@ OUTCOMES = (Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED, Kind.IN_DOUBT)
 class Event:
     """One line to be written, with text escaped on the way; nobody changes one.
 
-    Not frozen: that costs as much as writing it, which is done twice a delivery.
+    Not frozen: that costs as much as writing it, which is done for each message taken in.
     """
 
     kind: Kind | str
@@ -118,8 +118,8 @@ class Event:
 
     def encode(self, now: float, pid: int) -> bytes:
         """Return the line, LF included."""
-        # By hand: a JSON encoder takes three times as long, and this is done for
-        # every transaction.
+        # By hand, as ``outcome`` is: a JSON encoder takes three times as long, and
+        # this is done for every message that is taken in.
         line = opening(now if self.time is None else self.time, self.kind)
         if self.queue_id:
             line += f',"id":{_name(self.queue_id)}'

@@ -97,7 +97,8 @@ OUTCOMES = (Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED, Kind.IN_DOUBT)
 class Event:
     """One line to be written, with text escaped on the way; nobody changes one.
 
-    Not frozen: that costs as much as writing it, which is done for each message taken in.
+    Not frozen: that costs as much as writing it, which is done for every message that
+    is taken in.
     """
 
     kind: Kind | str
